@@ -1,0 +1,332 @@
+"""The core type of the symbolic side: an immutable score as sorted note columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from troubadour.errors import InputError
+
+MODES: Final = ("major", "minor", "dorian", "mixolydian", "lydian", "phrygian", "locrian")
+# Semitones from the tonic of the major scale with the same signature to the tonic of the mode.
+_MODE_OFFSET: Final = {
+    "major": 0, "dorian": 2, "phrygian": 4, "lydian": 5, "mixolydian": 7, "minor": 9, "locrian": 11,
+}  # fmt: skip
+_NAMES_BY_FIFTHS: Final = (
+    "Fb Cb Gb Db Ab Eb Bb F C G D A E B F# C# G# D# A# E# B#".split()  # fifths -8 .. 12
+)
+_TONIC_FIFTHS: Final = {
+    "major": 0, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5, "lydian": -1,
+}  # fmt: skip
+
+Column = NDArray[np.int32]
+
+
+class Tempo(NamedTuple):
+    """A tempo from `tick` on."""
+
+    tick: int
+    bpm: float
+    """Quarter notes per minute, whatever the metre's beat is."""
+
+
+class Metre(NamedTuple):
+    """A time signature from `tick` on; `tick` is always a barline."""
+
+    tick: int
+    numerator: int
+    denominator: int
+
+    def bar_ticks(self, ticks_per_quarter: int) -> int:
+        """Length of one bar in ticks."""
+        return self.numerator * 4 * ticks_per_quarter // self.denominator
+
+    @property
+    def name(self) -> str:
+        """As written: `6/8`."""
+        return f"{self.numerator}/{self.denominator}"
+
+
+class Key(NamedTuple):
+    """A key from `tick` on: signature and mode."""
+
+    tick: int
+    fifths: int
+    """Sharps of the signature (negative: flats), -7 to 7."""
+    mode: str
+    """One of `MODES`."""
+
+    @property
+    def tonic(self) -> int:
+        """Pitch class of the tonic, 0 (C) to 11."""
+        return (self.fifths * 7 + _MODE_OFFSET[self.mode]) % 12
+
+    @property
+    def name(self) -> str:
+        """As spoken: `D dorian`, `Bb major`."""
+        return f"{_NAMES_BY_FIFTHS[self.fifths + _TONIC_FIFTHS[self.mode] + 8]} {self.mode}"
+
+
+class Track(NamedTuple):
+    """One instrument's part. Names are labels only: they do not take part in equality."""
+
+    program: int = 0
+    """General MIDI program, 0 to 127 (0 = piano). Ignored for drums."""
+    is_drum: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """An immutable piece of symbolic music.
+
+    Note columns have one entry a note and are sorted by (onset, track, pitch, duration, velocity).
+    All times are integer ticks; `ticks_per_quarter` says how long a tick is. The first bar starts
+    at tick 0; if it is an upbeat (anacrusis) `upbeat_ticks` is its length, else 0. Each of the maps
+    (tempos, metres, keys) has an entry at tick 0 and is sorted by tick.
+
+    Raises:
+        InputError: a column or map is out of range (the message says which and what is allowed).
+    """
+
+    ticks_per_quarter: int
+    onset: Column
+    """Start of each note in ticks, >= 0."""
+    duration: Column
+    """Length of each note in ticks, >= 1."""
+    pitch: Column
+    """MIDI pitch, 0 to 127 (60 = middle C). On a drum track the General MIDI drum."""
+    velocity: Column
+    """1 to 127."""
+    track: Column
+    """Index into `tracks`."""
+    tracks: tuple[Track, ...]
+    tempos: tuple[Tempo, ...] = (Tempo(0, 120.0),)
+    metres: tuple[Metre, ...] = (Metre(0, 4, 4),)
+    keys: tuple[Key, ...] = (Key(0, 0, "major"),)
+    upbeat_ticks: int = 0
+
+    def __post_init__(self) -> None:
+        columns = [
+            np.asarray(getattr(self, name), dtype=np.int32).reshape(-1)
+            for name in ("onset", "duration", "pitch", "velocity", "track")
+        ]
+        if len({len(c) for c in columns}) > 1:
+            raise InputError(f"note columns differ in length: {[len(c) for c in columns]}")
+        onset, duration, pitch, velocity, track = columns
+        _check_range("onset", onset, 0, 2**30)
+        _check_range("duration", duration, 1, 2**30)
+        _check_range("pitch", pitch, 0, 127)
+        _check_range("velocity", velocity, 1, 127)
+        _check_range("track", track, 0, len(self.tracks) - 1)
+        if not 1 <= self.ticks_per_quarter <= 2**15:
+            raise InputError(f"ticks_per_quarter is {self.ticks_per_quarter}; allowed: 1 to 32768")
+        order = np.lexsort((velocity, duration, pitch, track, onset))
+        for name, column in zip(
+            ("onset", "duration", "pitch", "velocity", "track"), columns, strict=True
+        ):
+            ordered = np.ascontiguousarray(column[order])
+            ordered.flags.writeable = False
+            object.__setattr__(self, name, ordered)
+        for name in ("tempos", "metres", "keys", "tracks"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("tempos", "metres", "keys"):
+            ticks = [entry.tick for entry in getattr(self, name)]
+            if not ticks or ticks[0] != 0 or any(b <= a for a, b in zip(ticks, ticks[1:], strict=False)):
+                raise InputError(f"{name} must start at tick 0 and rise; ticks are {ticks[:8]}")
+        for tempo in self.tempos:
+            if not 1.0 <= tempo.bpm <= 2000.0:
+                raise InputError(f"tempo is {tempo.bpm} quarters a minute; allowed: 1 to 2000")
+        for metre in self.metres:
+            if metre.numerator < 1 or metre.denominator not in (1, 2, 4, 8, 16, 32, 64):
+                raise InputError(f"metre is {metre.name}; allowed: n/1, n/2, n/4 ... n/64, n >= 1")
+        for key in self.keys:
+            if not -7 <= key.fifths <= 7 or key.mode not in MODES:
+                raise InputError(f"key is {key}; allowed: fifths -7 to 7, mode one of {MODES}")
+        if self.upbeat_ticks < 0 or (
+            self.upbeat_ticks and self.upbeat_ticks >= self.metres[0].bar_ticks(self.ticks_per_quarter)
+        ):
+            raise InputError(f"upbeat_ticks is {self.upbeat_ticks}; allowed: 0 to less than one bar")
+
+    def __len__(self) -> int:
+        """Number of notes."""
+        return len(self.onset)
+
+    def __eq__(self, other: object) -> bool:
+        """Same music: all columns and maps, and the tracks' instruments; names do not count."""
+        if not isinstance(other, Score):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[Any, ...]:
+        return (
+            self.ticks_per_quarter,
+            self.upbeat_ticks,
+            tuple((0 if t.is_drum else t.program, t.is_drum) for t in self.tracks),
+            self.tempos,
+            self.metres,
+            self.keys,
+            self.onset.tobytes(),
+            self.duration.tobytes(),
+            self.pitch.tobytes(),
+            self.velocity.tobytes(),
+            self.track.tobytes(),
+        )
+
+    @classmethod
+    def from_notes(
+        cls,
+        notes: ArrayLike,
+        *,
+        ticks_per_quarter: int,
+        tracks: tuple[Track, ...] = (Track(),),
+        **maps: Any,
+    ) -> Self:
+        """Build from rows (onset, duration, pitch, velocity, track), shape (n, 5)."""
+        rows = np.asarray(notes, dtype=np.int32).reshape(-1, 5)
+        return cls(
+            ticks_per_quarter, rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4], tracks, **maps
+        )
+
+    def notes(self) -> Column:
+        """All notes as rows (onset, duration, pitch, velocity, track), shape (n, 5)."""
+        return np.stack([self.onset, self.duration, self.pitch, self.velocity, self.track], axis=1)
+
+    @property
+    def end_ticks(self) -> int:
+        """Where the last note ends; 0 for a score without notes."""
+        return int((self.onset + self.duration).max()) if len(self) else 0
+
+    def bar_starts(self) -> Column:
+        """Ticks of the barlines that start a bar with music in or before it, shape (n_bars,).
+
+        An upbeat counts as the first bar. The last bar is the one in which the last note ends.
+        """
+        starts: list[int] = []
+        end = max(self.end_ticks, 1)
+        for i, metre in enumerate(self.metres):
+            until = self.metres[i + 1].tick if i + 1 < len(self.metres) else end
+            tick = metre.tick
+            length = max(1, metre.bar_ticks(self.ticks_per_quarter))
+            if i == 0 and self.upbeat_ticks:
+                starts.append(0)
+                tick = self.upbeat_ticks
+            while tick < min(until, end):
+                starts.append(tick)
+                tick += length
+        return np.asarray(starts, dtype=np.int32)
+
+    @property
+    def n_bars(self) -> int:
+        """Number of bars, an upbeat not counted."""
+        return len(self.bar_starts()) - (1 if self.upbeat_ticks else 0)
+
+    def seconds_at(self, ticks: ArrayLike) -> NDArray[np.float64]:
+        """Convert ticks to seconds through the tempo map."""
+        starts = np.array([t.tick for t in self.tempos], dtype=np.float64)
+        per_tick = np.array([60.0 / t.bpm / self.ticks_per_quarter for t in self.tempos])
+        at_start = np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
+        ticks = np.asarray(ticks, dtype=np.float64)
+        segment = np.searchsorted(starts, ticks, side="right") - 1
+        return at_start[segment] + (ticks - starts[segment]) * per_tick[segment]
+
+    @property
+    def seconds(self) -> float:
+        """Playing time in seconds."""
+        return float(self.seconds_at(self.end_ticks))
+
+    def replace(self, **changes: Any) -> Score:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def where(self, mask: ArrayLike) -> Score:
+        """Only the notes where `mask` (shape (n_notes,)) is true; tracks and maps stay."""
+        return self.replace(
+            onset=self.onset[mask],
+            duration=self.duration[mask],
+            pitch=self.pitch[mask],
+            velocity=self.velocity[mask],
+            track=self.track[mask],
+        )
+
+    def transpose(self, semitones: int) -> Score:
+        """Shift pitches (drums excepted) and keys by -12 to 12 semitones.
+
+        Raises:
+            InputError: a note would leave 0 to 127.
+        """
+        drums = np.array([t.is_drum for t in self.tracks], dtype=bool)[self.track]
+        keys = tuple(Key(k.tick, _wrap_fifths(k.fifths + 7 * semitones, k.fifths), k.mode) for k in self.keys)
+        return self.replace(pitch=np.where(drums, self.pitch, self.pitch + semitones), keys=keys)
+
+    def to_bytes(self) -> bytes:
+        """Compact, versioned binary form (JSON header and note columns, deflated)."""
+        header = json.dumps(
+            {
+                "version": 1,
+                "ticks_per_quarter": self.ticks_per_quarter,
+                "notes": len(self),
+                "tracks": [[t.program, int(t.is_drum), t.name] for t in self.tracks],
+                "tempos": self.tempos,
+                "metres": self.metres,
+                "keys": self.keys,
+                "upbeat_ticks": self.upbeat_ticks,
+            },
+            separators=(",", ":"),
+        ).encode()
+        columns = self.notes().astype("<i4").T.tobytes()
+        return zlib.compress(struct.pack("<I", len(header)) + header + columns, 6)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read back what `to_bytes` wrote.
+
+        Raises:
+            InputError: the bytes are damaged or of another version.
+        """
+        try:
+            raw = zlib.decompress(data)
+            (length,) = struct.unpack_from("<I", raw)
+            header = json.loads(raw[4 : 4 + length])
+            if header["version"] != 1:
+                raise InputError(f"score format version {header['version']}; this program reads 1")
+            rows = np.frombuffer(raw, dtype="<i4", offset=4 + length).reshape(5, header["notes"])
+        except (zlib.error, struct.error, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise InputError(f"not a stored score: {error}") from error
+        return cls(
+            header["ticks_per_quarter"],
+            rows[0],
+            rows[1],
+            rows[2],
+            rows[3],
+            rows[4],
+            tuple(Track(p, bool(d), n) for p, d, n in header["tracks"]),
+            tuple(Tempo(*t) for t in header["tempos"]),
+            tuple(Metre(*m) for m in header["metres"]),
+            tuple(Key(*k) for k in header["keys"]),
+            header["upbeat_ticks"],
+        )
+
+
+def _check_range(name: str, column: Column, low: int, high: int) -> None:
+    if len(column) and (column.min() < low or column.max() > high):
+        bad = int(column.min()) if column.min() < low else int(column.max())
+        raise InputError(f"{name} has the value {bad}; allowed: {low} to {high}")
+
+
+def _wrap_fifths(fifths: int, before: int) -> int:
+    """The enharmonic signature with the fewest accidentals; ties keep the side they came from."""
+    wrapped = (fifths + 6) % 12 - 6  # -6 .. 5
+    if wrapped == -6 and before > 0:
+        return 6
+    return wrapped
