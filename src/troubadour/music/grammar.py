@@ -410,9 +410,8 @@ class Automaton:
         for i, denominator in enumerate(lx.DENOMINATORS):
             length = self.numerator * 96 // denominator
             fits = TICKS_PER_QUARTER // 2 <= length <= 64 * TICKS_PER_QUARTER
-            mask[lx.DENOMINATOR + i] = fits if metre is None else denominator == metre[1]
-        if not mask.any():
-            mask[lx.DENOMINATOR + 2] = True
+            same = self.metres and self.metres[-1][1:] == (self.numerator, denominator)
+            mask[lx.DENOMINATOR + i] = fits and not same if metre is None else denominator == metre[1]
 
     def _allow_upbeat(self, mask: Mask) -> None:
         gone = self._longs * lx.MAX_DURATION
@@ -436,7 +435,9 @@ class Automaton:
             held = any(end > self._now for end in self.ends)
             mask[lx.NUMERATOR : lx.DENOMINATOR] = self._stage < 1 and not held and plan.bars is None
             mask[lx.KEY : lx.TEMPO] = self._stage < 2
+            mask[lx.key_token(*self.keys[-1][1:])] = False
             mask[lx.TEMPO : lx.VELOCITY] = self._stage < 3
+            mask[lx.TEMPO + self.tempos[-1][1]] = False
         if self._bar_may_follow():
             mask[lx.BAR] = True
             mask[lx.END] = final is None and self._end_may_follow()
@@ -448,10 +449,9 @@ class Automaton:
 
     def _rest_fits(self) -> bool:
         """The first voice ends the piece with a note, so that its last bar is not empty."""
-        return self.final is None or self.lane > 0 or bool(self._length_mask(self.final - self._now_next() - 1).any())
-
-    def _now_next(self) -> int:
-        return self.time
+        if self.final is None or self.lane > 0:
+            return True
+        return bool(self._length_mask(self.final - self.time - 1).any())
 
     def _allow_pitches(self, mask: Mask, above: int) -> None:
         plan = self._plan
