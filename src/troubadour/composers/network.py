@@ -1,0 +1,90 @@
+"""The Transformer in torch, for training only; composing runs the same weights in ONNX Runtime.
+
+Pre-norm decoder (RMSNorm, rotary positions (Su et al. 2021), squared ReLU (So et al. 2021)) with
+tied embeddings, whose input is the sum of the token's embedding and of the musical positions of
+the token to come: place in the bar, voice, bar, bars left, and what each voice sounds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own custom
+
+from troubadour.composers.spec import TransformerSpec
+
+
+class Layer(nn.Module):
+    """One pre-norm block: causal self-attention, then the feed-forward net."""
+
+    def __init__(self, spec: TransformerSpec) -> None:
+        super().__init__()
+        self.heads, self.dropout = spec.heads, spec.dropout
+        self.attention_norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.qkv = nn.Linear(spec.width, 3 * spec.width, bias=False)
+        self.out = nn.Linear(spec.width, spec.width, bias=False)
+        self.feed_norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.up = nn.Linear(spec.width, spec.hidden, bias=False)
+        self.down = nn.Linear(spec.hidden, spec.width, bias=False)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """x: (batch, time, width); cos, sin: (time, head / 2)."""
+        batch, time, width = x.shape
+        qkv = self.qkv(self.attention_norm(x)).view(batch, time, 3, self.heads, -1).transpose(1, 3)
+        q, k, v = rotate(qkv[:, :, 0], cos, sin), rotate(qkv[:, :, 1], cos, sin), qkv[:, :, 2]
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=0.0)
+        y = y.transpose(1, 2).reshape(batch, time, width)
+        x = x + F.dropout(self.out(y), dropout, self.training)
+        y = F.relu(self.up(self.feed_norm(x))).square()
+        return x + F.dropout(self.down(y), dropout, self.training)
+
+
+class Network(nn.Module):
+    """Logits of the next token from tokens and their musical positions."""
+
+    def __init__(self, spec: TransformerSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.token = nn.Embedding(spec.tokens, spec.width)
+        self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.features)
+        self.layer = nn.ModuleList(Layer(spec) for _ in range(spec.layers))
+        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
+        cos, sin = rotary_tables(spec.context, spec.head, spec.rotary_base)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+        scale = 0.02
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                # Residual outputs start small, so that depth does not blow up the stream (GPT-2).
+                residual = name.endswith(("out.weight", "down.weight"))
+                nn.init.normal_(parameter, std=scale / (2 * spec.layers) ** 0.5 if residual else scale)
+
+    def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
+        """tokens: (batch, time); features: (batch, time, n_features) -> (batch, time, tokens)."""
+        return self.hidden(tokens, features) @ self.token.weight.T
+
+    def hidden(self, tokens: Tensor, features: Tensor) -> Tensor:
+        """The normed stream before the output matrix, (batch, time, width)."""
+        x = self.token(tokens)
+        for i, table in enumerate(self.feature):
+            x = x + table(features[..., i])
+        x = F.dropout(x, self.spec.dropout, self.training)
+        time = tokens.shape[1]
+        for layer in self.layer:
+            x = layer(x, self.cos[:time], self.sin[:time])
+        return self.norm(x)
+
+
+def rotary_tables(context: int, head: int, base: float) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the rotary angles, each (context, head / 2)."""
+    frequency = base ** (-torch.arange(0, head, 2, dtype=torch.float64) / head)
+    angle = torch.arange(context, dtype=torch.float64)[:, None] * frequency
+    return angle.cos().float(), angle.sin().float()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding in halves, as ONNX Runtime's non-interleaved form has it."""
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)

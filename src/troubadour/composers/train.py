@@ -1,0 +1,306 @@
+"""Train the Transformer composer: AdamW, warm-up, constant rate, linear decay; averaged weights.
+
+A run is a folder. Its checkpoint holds weights, their running average, the optimiser's state and
+the step; data order and dropout depend on seed and step alone, so a run that was killed goes on
+exactly where the checkpoint stands.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own custom
+
+from troubadour.composers.dataset import Batch, Example, assemble, batches, collate
+from troubadour.composers.network import Network
+from troubadour.composers.spec import TransformerSpec
+from troubadour.errors import ModelError, TroubadourError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How a run trains."""
+
+    steps: int = 12_000
+    """Optimiser steps in all. The constant phase does not depend on it, so it may be changed
+    before the decay starts."""
+    tokens_a_step: int = 4096
+    learning_rate: float = 2e-3
+    warmup: int = 200
+    decay: float = 0.25
+    """Share of the steps, at the end, over which the rate falls to zero."""
+    weight_decay: float = 0.1
+    average: float = 0.998
+    """Decay of the running average of the weights, which is what ships."""
+    context: int = 1024
+    """Longest training sequence in tokens; longer pieces are cut."""
+    keep: float = 0.75
+    """Chance that each field of the prefix is told."""
+    seed: int = 1
+    evaluate_every: int = 500
+    checkpoint_every: int = 100
+    patience: int = 0
+    """Evaluations without a better validation loss after which to stop; 0 = never."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """How a run went."""
+
+    step: int
+    valid_loss: float
+    """Nats a token, averaged weights, prefix told."""
+    valid_by_style: dict[str, float]
+    train_loss: float
+    seconds: float
+    """Of training, over all parts of the run."""
+    tokens: int
+    best_step: int
+
+
+class Run:
+    """A training run in a folder; call `go` to start it or to go on with it.
+
+    Args:
+        folder: where checkpoints are kept.
+        start: weights to start from (fine-tuning); without them, from random ones.
+    """
+
+    def __init__(
+        self, folder: Path, spec: TransformerSpec, options: TrainOptions, start: dict[str, Tensor] | None = None
+    ) -> None:
+        self.folder, self.spec, self.options = folder, spec, options
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(options.seed)
+        self.network = Network(spec)
+        if start is not None:
+            self.network.load_state_dict(start, strict=False)
+        decayed = [p for p in self.network.parameters() if p.dim() == 2]
+        plain = [p for p in self.network.parameters() if p.dim() < 2]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": options.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+            ],
+            lr=options.learning_rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.state: dict[str, Any] = {
+            "step": 0, "seconds": 0.0, "tokens": 0, "best": None, "best_step": 0, "train_loss": None, "history": [],
+        }  # fmt: skip
+        if (folder / "checkpoint.json").exists():
+            self._resume()
+
+    def go(
+        self,
+        train: Sequence[Example],
+        valid: Sequence[Example],
+        progress: Callable[[int, float], None] | None = None,
+    ) -> TrainReport:
+        """Train to the last step.
+
+        Raises:
+            InputError: there is no piece to train on.
+            TroubadourError: the loss is not a number; the last good checkpoint stays.
+        """
+        options, state = self.options, self.state
+        stream = batches(
+            train,
+            options.seed,
+            options.tokens_a_step,
+            context=options.context,
+            keep=options.keep,
+            first=state["step"],
+        )
+        started = time.monotonic()
+        before = state["seconds"]
+        while state["step"] < options.steps:
+            step = state["step"]
+            loss, tokens = self._step(next(stream), step)
+            if not np.isfinite(loss):
+                raise TroubadourError(
+                    f"loss is {loss} at step {step}; the checkpoint before it is kept in {self.folder}. "
+                    "Lower the learning rate"
+                )
+            smooth = state["train_loss"]
+            state["train_loss"] = loss if smooth is None else 0.98 * smooth + 0.02 * loss
+            state["step"] += 1
+            state["tokens"] += tokens
+            state["seconds"] = before + time.monotonic() - started
+            if progress:
+                progress(state["step"], state["train_loss"])
+            last = state["step"] == options.steps
+            if state["step"] % options.evaluate_every == 0 or last:
+                self._evaluate(valid)
+                if self._gone_stale():
+                    break
+            if state["step"] % options.checkpoint_every == 0 or last:
+                self._checkpoint()
+        self._checkpoint()
+        return self.report(valid)
+
+    def report(self, valid: Sequence[Example]) -> TrainReport:
+        """Validation by style of the best averaged weights so far."""
+        best = load_file(self.folder / "best.safetensors")
+        by_style, total = evaluate(self._network_of(best), valid, self.options.context)
+        state = self.state
+        return TrainReport(
+            state["step"], total, by_style, state["train_loss"], state["seconds"], state["tokens"], state["best_step"]
+        )
+
+    def _step(self, batch: Batch, step: int) -> tuple[float, int]:
+        options = self.options
+        for group in self.optimiser.param_groups:
+            group["lr"] = options.learning_rate * rate(step, options)
+        torch.manual_seed(options.seed * 1_000_003 + step)
+        self.network.train()
+        loss, count = loss_of(self.network, batch)
+        (loss / count).backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        # A short memory first, so that the average forgets the random start.
+        keep = min(options.average, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                self.average[name].lerp_(value, 1.0 - keep)
+        return float(loss.detach() / count), int(count)
+
+    def _evaluate(self, valid: Sequence[Example]) -> None:
+        _, total = evaluate(self._network_of(self.average), valid, self.options.context)
+        state = self.state
+        state["history"].append(
+            {"step": state["step"], "train": state["train_loss"], "valid": total, "seconds": state["seconds"]}
+        )
+        log.info("step %d: train %.4f, valid %.4f, %.0f s", state["step"], state["train_loss"], total, state["seconds"])
+        if state["best"] is None or total < state["best"]:
+            state["best"], state["best_step"] = total, state["step"]
+            _save(self.average, self.folder / "best.safetensors")
+
+    def _gone_stale(self) -> bool:
+        late = self.state["step"] - self.state["best_step"]
+        return bool(self.options.patience) and late >= self.options.patience * self.options.evaluate_every
+
+    def _network_of(self, weights: dict[str, Tensor]) -> Network:
+        network = Network(self.spec)
+        network.load_state_dict(weights, strict=False)
+        return network.eval()
+
+    def _checkpoint(self) -> None:
+        arrays = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        arrays |= {f"average.{k}": v for k, v in self.average.items()}
+        for i, entry in self.optimiser.state_dict()["state"].items():
+            arrays |= {f"optimiser.{i}.{k}": v for k, v in entry.items()}
+        name = f"checkpoint-{self.state['step']}.safetensors"
+        _save(arrays, self.folder / name)
+        document = {
+            "arrays": name, "spec": self.spec.to_dict(), "options": asdict(self.options), "state": self.state,
+        }  # fmt: skip
+        _write(self.folder / "checkpoint.json", json.dumps(document, indent=1).encode())
+        for old in self.folder.glob("checkpoint-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+
+    def _resume(self) -> None:
+        try:
+            document = json.loads((self.folder / "checkpoint.json").read_text())
+            if TransformerSpec.from_dict(document["spec"]) != self.spec:
+                raise ModelError(f"{self.folder}: the checkpoint is of another spec; train in a new folder")
+            arrays = load_file(self.folder / document["arrays"])
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{self.folder}: checkpoint cannot be read: {error}") from error
+        self.network.load_state_dict(_under("network.", arrays), strict=False)
+        self.average = _under("average.", arrays)
+        optimiser = self.optimiser.state_dict()
+        entries: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        for name, value in _under("optimiser.", arrays).items():
+            index, key = name.split(".", 1)
+            entries[int(index)][key] = value
+        optimiser["state"] = dict(entries)
+        self.optimiser.load_state_dict(optimiser)
+        self.state = document["state"]
+
+
+def rate(step: int, options: TrainOptions) -> float:
+    """Share of the full learning rate at a step."""
+    decay_from = options.steps * (1.0 - options.decay)
+    up = min(1.0, (step + 1) / options.warmup)
+    down = 1.0 if step < decay_from else max(0.02, (options.steps - step) / (options.steps - decay_from))
+    return up * down
+
+
+def loss_of(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Summed cross-entropy in nats, and the number of targets."""
+    tokens = torch.from_numpy(batch.tokens)
+    weight = torch.from_numpy(batch.weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = network.hidden(tokens[:, :-1], torch.from_numpy(batch.features))
+        # Only counted places go through the output matrix: a tenth of the time of a small model.
+        chosen = weight > 0
+        logits = hidden[chosen] @ network.token.weight.T
+    return F.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="sum"), weight.sum()
+
+
+@torch.no_grad()
+def evaluate(
+    network: Network, examples: Sequence[Example], context: int
+) -> tuple[dict[str, float], float]:
+    """Validation loss in nats a token, by style and over all; prefix told, no transposition."""
+    network.eval()
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    ordered = sorted(examples, key=lambda e: len(e.tokens))
+    for start in range(0, len(ordered), 8):
+        rows = ordered[start : start + 8]
+        batch = collate([assemble(e, e.prefix >= 0) for e in rows], context)
+        for row, (loss, count) in zip(rows, _losses(network, batch), strict=True):
+            sums[row.style][0] += loss
+            sums[row.style][1] += count
+    by_style = {style: loss / count for style, (loss, count) in sorted(sums.items())}
+    total = sum(loss for loss, _ in sums.values()) / max(1.0, sum(count for _, count in sums.values()))
+    return by_style, total
+
+
+def _losses(network: Network, batch: Batch) -> list[tuple[float, float]]:
+    tokens = torch.from_numpy(batch.tokens)
+    weight = torch.from_numpy(batch.weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(tokens[:, :-1], torch.from_numpy(batch.features))
+    each = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * weight
+    return list(zip(each.sum(1).tolist(), weight.sum(1).tolist(), strict=True))
+
+
+def _under(prefix: str, arrays: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _save(arrays: dict[str, Tensor], path: Path) -> None:
+    part = path.with_suffix(".part")
+    save_file({k: v.detach().contiguous() for k, v in arrays.items()}, part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
