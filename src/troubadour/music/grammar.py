@@ -83,6 +83,8 @@ class Plan:
     """(lowest, highest) MIDI pitch of each voice; voices past the end are free."""
     chords: bool = False
     """Whether a voice may sound several pitches at once."""
+    endings: tuple[frozenset[int], ...] = ()
+    """Pitch classes on which each voice may end the piece; voices past the end are free."""
 
 
 FREE: Final = Plan(changes=True, dynamics=True, chords=True)
@@ -449,7 +451,7 @@ class Automaton:
 
     def _rest_fits(self) -> bool:
         """The first voice ends the piece with a note, so that its last bar is not empty."""
-        if self.final is None or self.lane > 0:
+        if self.final is None or (self.lane > 0 and not self._ending()):
             return True
         return bool(self._length_mask(self.final - self.time - 1).any())
 
@@ -463,14 +465,34 @@ class Automaton:
             if end > self.time and other != self.lane and self.voice_track[other] == track:
                 for pitch in self.sounding[other]:
                     mask[lx.PITCH + pitch] = False
+        ending = self._ending()
+        if ending and self.final is not None and not self._length_mask(self.final - self.time - 1).any():
+            self._only_classes(mask, ending)
         if plan.dynamics and mask[lx.PITCH : lx.PITCH + 128].any():
             mask[lx.VELOCITY : lx.DURATION] = True
+
+    def _ending(self) -> frozenset[int] | None:
+        endings = self._plan.endings
+        return endings[self.lane] if self.lane < len(endings) else None
+
+    @staticmethod
+    def _only_classes(mask: Mask, classes: frozenset[int]) -> None:
+        """Keep pitches of these classes, where there is one to keep."""
+        kept = mask.copy()
+        for pitch in range(128):
+            kept[lx.PITCH + pitch] &= pitch % 12 in classes
+        if kept[lx.PITCH : lx.PITCH + 128].any():
+            mask[:] = kept
 
     def _allow_length(self, mask: Mask) -> None:
         left = 10**9
         if self.final is not None:
             left = self.final - self._now
-            if not self._pitches and self.lane == 0:
+            ending = self._ending()
+            held_back = not self._pitches and (self.lane == 0 or ending is not None)
+            wrong = bool(self._pitches) and ending is not None and self._pitches[0] % 12 not in ending
+            # A rest, or a note on which the voice may not end, has to stop before the end.
+            if (held_back or wrong) and self._length_mask(left - 1 - self._longs * lx.MAX_DURATION).any():
                 left -= 1
         gone = self._longs * lx.MAX_DURATION
         mask[lx.DURATION : lx.PITCH] = self._length_mask(left - gone)

@@ -1,0 +1,138 @@
+"""What every composer can do, and the one request that it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from troubadour.errors import InputError
+from troubadour.music import lexicon as lx
+from troubadour.music.quantise import METRONOME
+from troubadour.music.score import MODES, Score
+
+_TONIC_NAMES = {
+    "C": 0, "C#": 7, "DB": -5, "D": 2, "D#": 9, "EB": -3, "E": 4, "F": -1, "F#": 6, "GB": -6, "G": 1,
+    "G#": 8, "AB": -4, "A": 3, "A#": 10, "BB": -2, "B": 5, "CB": -7,
+}  # fmt: skip
+_MODE_FIFTHS = {
+    "major": 0, "minor": -3, "dorian": -2, "mixolydian": -1, "lydian": 1, "phrygian": -4, "locrian": -5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What is asked of a composer; `None` leaves a matter to it.
+
+    Raises:
+        InputError: a value is out of range (the message says which and what is allowed).
+    """
+
+    style: str | None = None
+    """A style that the composer knows, such as `jig` or `chorale`."""
+    metre: tuple[int, int] | None = None
+    key: tuple[int, str] | None = None
+    """Signature in fifths (-7 to 7) and mode."""
+    bars: int | None = None
+    """1 to 64, an upbeat not counted."""
+    voices: int | None = None
+    """1 to 8."""
+    tempo_bpm: float | None = None
+    """Quarter notes a minute, 20 to 336."""
+    density: int | None = None
+    """0 (few notes) to 7 (many)."""
+    upbeat: bool | None = None
+    """Whether the piece starts with an upbeat."""
+    temperature: float = 0.9
+    """0.1 (safest) to 2."""
+    top_p: float = 0.97
+    """Share of the probability that is sampled from, above 0 to 1."""
+
+    def __post_init__(self) -> None:
+        if self.bars is not None and not 1 <= self.bars <= lx.MAX_BARS:
+            raise InputError(f"bars is {self.bars}; allowed: 1 to {lx.MAX_BARS}")
+        if self.voices is not None and not 1 <= self.voices <= 8:
+            raise InputError(f"voices is {self.voices}; allowed: 1 to 8")
+        if self.metre is not None:
+            numerator, denominator = self.metre
+            fits = denominator in lx.DENOMINATORS and 1 <= numerator <= 64
+            if not fits or not 12 <= numerator * 96 // denominator <= 384:
+                allowed = "1/8 to 16/4, with denominators 1, 2, 4, 8, 16 or 32"
+                raise InputError(f"metre is {numerator}/{denominator}; allowed: {allowed}")
+        if self.key is not None and not (-7 <= self.key[0] <= 7 and self.key[1] in MODES):
+            raise InputError(f"key is {self.key}; allowed: -7 to 7 fifths and one of {', '.join(MODES)}")
+        if self.tempo_bpm is not None and not METRONOME[0] <= self.tempo_bpm <= METRONOME[-1]:
+            raise InputError(
+                f"tempo is {self.tempo_bpm}; allowed: {METRONOME[0]} to {METRONOME[-1]} quarters a minute"
+            )
+        if self.density is not None and not 0 <= self.density < lx.N_DENSITIES:
+            raise InputError(f"density is {self.density}; allowed: 0 to {lx.N_DENSITIES - 1}")
+        if not 0.1 <= self.temperature <= 2.0:
+            raise InputError(f"temperature is {self.temperature}; allowed: 0.1 to 2")
+        if not 0.0 < self.top_p <= 1.0:
+            raise InputError(f"top_p is {self.top_p}; allowed: above 0 to 1")
+
+
+class Composer(Protocol):
+    """Anything that composes."""
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Styles that a brief may ask for."""
+        ...
+
+    def compose(self, brief: Brief, rng: np.random.Generator, candidates: int = 1) -> list[Score]:
+        """`candidates` new pieces for one brief, each a quantised score.
+
+        Raises:
+            InputError: the brief cannot be met; the message says why and what is allowed.
+        """
+        ...
+
+
+class Encoder(Protocol):
+    """Anything that turns scores into vectors."""
+
+    @property
+    def name(self) -> str:
+        """Name of the vector space; vectors of different spaces cannot be compared."""
+        ...
+
+    def embed(self, scores: list[Score]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """Vectors of unit length, shape (n, d)."""
+        ...
+
+
+def parse_key(text: str) -> tuple[int, str]:
+    """`D`, `D dorian`, `Bb minor`, `f# minor`, `Am` as (fifths, mode).
+
+    Raises:
+        InputError: no such key; the message says what is allowed.
+    """
+    words = text.replace("_", " ").split()
+    tonic, mode = (words[0], words[1].lower()) if len(words) == 2 else (words[0] if words else "", "major")
+    if len(words) == 1 and tonic.endswith("m") and len(tonic) > 1:
+        tonic, mode = tonic[:-1], "minor"
+    mode = {"maj": "major", "min": "minor", "aeolian": "minor", "ionian": "major"}.get(mode, mode)
+    allowed = f"a tonic A to G with # or b, and one of {', '.join(MODES)} (such as 'D dorian')"
+    if len(words) not in (1, 2) or tonic.upper() not in _TONIC_NAMES or mode not in MODES:
+        raise InputError(f"key is '{text}'; allowed: {allowed}")
+    fifths = _TONIC_NAMES[tonic.upper()] + _MODE_FIFTHS[mode]
+    if not -7 <= fifths <= 7:
+        raise InputError(f"key '{text}' would need {abs(fifths)} accidentals; allowed: up to 7")
+    return fifths, mode
+
+
+def parse_metre(text: str) -> tuple[int, int]:
+    """`6/8` as (6, 8).
+
+    Raises:
+        InputError: not a metre.
+    """
+    parts = text.split("/")
+    if len(parts) != 2 or not all(p.strip().isdigit() for p in parts):
+        raise InputError(f"metre is '{text}'; allowed: two numbers such as 4/4, 6/8 or 3/2")
+    metre = int(parts[0]), int(parts[1])
+    Brief(metre=metre)
+    return metre

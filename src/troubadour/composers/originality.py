@@ -1,0 +1,202 @@
+"""How much of a piece stands in other music: the longest transposition-invariant match.
+
+A voice is a string of steps, one for each pair of successive notes: the interval in semitones and
+the ratio of their durations. Two passages match when their steps do, whatever their key and tempo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.music.quantise import bars_of
+from troubadour.music.score import Score
+
+_SEPARATOR: Final = -1
+_BASE: Final = np.uint64(0x9E3779B97F4A7C15)
+_LOW_BITS: Final = np.uint64(0xFFFF)
+Steps = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The longest passage that a piece shares with the corpus."""
+
+    notes: int
+    """Length in notes; 0 = nothing in common."""
+    piece: str
+    """Id of the piece of the corpus, empty where nothing matches."""
+    bars: tuple[int, int] = (0, 0)
+    """First and last bar in the piece that was asked about, from 1 (0 = upbeat)."""
+    their_bars: tuple[int, int] = (0, 0)
+    """First and last bar in the piece of the corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The voices of many pieces as one long string of steps, with separators between them.
+
+    Memory: 24 bytes a note.
+    """
+
+    steps: Steps
+    bars: NDArray[np.int32]
+    """Bar of the note that each step leads to."""
+    starts: NDArray[np.int64]
+    """Where each voice starts in `steps`."""
+    owners: NDArray[np.int32]
+    """Row in `pieces` of each voice."""
+    pieces: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pieces: Iterable[tuple[str, Score]]) -> Self:
+        """Take in (id, quantised score)."""
+        steps: list[Steps] = []
+        bars: list[NDArray[np.int32]] = []
+        owners: list[int] = []
+        names: list[str] = []
+        for name, score in pieces:
+            for voice_steps, voice_bars in voices(score):
+                steps += [voice_steps, np.array([_SEPARATOR])]
+                bars += [voice_bars, np.array([0], dtype=np.int32)]
+                owners.append(len(names))
+            names.append(name)
+        lengths = [len(s) for s in steps]
+        starts = np.cumsum([0, *[a + b for a, b in zip(lengths[::2], lengths[1::2], strict=True)]])[:-1]
+        return cls(
+            np.concatenate(steps) if steps else np.zeros(0, dtype=np.int64),
+            np.concatenate(bars) if bars else np.zeros(0, dtype=np.int32),
+            starts.astype(np.int64),
+            np.array(owners, dtype=np.int32),
+            tuple(names),
+        )
+
+    def longest_match(self, score: Score, without: str = "") -> Match:
+        """The longest passage that a quantised score shares with any piece but `without`.
+
+        A binary search over lengths, each answered by rolling hashes of the whole corpus; the
+        match is then compared step by step. About 0.1 s at a million notes.
+        """
+        best = Match(0, "")
+        mine = voices(score)
+        allowed = np.ones(len(self.steps), dtype=bool)
+        if without in self.pieces:
+            row = self.pieces.index(without)
+            for start in self.starts[self.owners == row].tolist():
+                stop = start + int(np.argmax(self.steps[start:] == _SEPARATOR))
+                allowed[start:stop] = False
+        for steps, bars in mine:
+            # A match of n steps has n + 1 notes. Lengths are doubled until one fails, then halved.
+            low, high, step = max(best.notes - 1, 0), len(steps), 4
+            while low < high:
+                middle = min(low + step, high) if step else (low + high + 1) // 2
+                place = self._find(steps, middle, allowed)
+                if place is None:
+                    high, step = middle - 1, 0
+                    continue
+                low, step = middle, step * 2
+                here, there = place
+                owner = self.owners[int(np.searchsorted(self.starts, there, side="right")) - 1]
+                best = Match(
+                    middle + 1,
+                    self.pieces[owner],
+                    (int(bars[max(here - 1, 0)]), int(bars[here + middle - 1])),
+                    (int(self.bars[max(there - 1, 0)]), int(self.bars[there + middle - 1])),
+                )
+        return best
+
+    def _find(self, steps: Steps, length: int, allowed: NDArray[np.bool_]) -> tuple[int, int] | None:
+        """Where `length` steps in a row stand in both, or nothing."""
+        ours = _hashes(steps, length)
+        theirs = _hashes(self.steps, length)
+        if not len(ours) or not len(theirs):
+            return None
+        # A table of sixteen bits of each hash leaves few places for the exact comparison.
+        table = np.zeros(1 << 16, dtype=bool)
+        table[(ours & _LOW_BITS).astype(np.int64)] = True
+        hits = np.flatnonzero(table[(theirs & _LOW_BITS).astype(np.int64)] & allowed[: len(theirs)])
+        for there in hits[np.isin(theirs[hits], ours)].tolist():
+            passage = self.steps[there : there + length]
+            if (passage == _SEPARATOR).any():
+                continue
+            for here in np.flatnonzero(ours == theirs[there]).tolist():
+                if (steps[here : here + length] == passage).all():
+                    return here, there
+        return None
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Arrays to store."""
+        return {
+            "steps": self.steps,
+            "bars": self.bars,
+            "starts": self.starts,
+            "owners": self.owners,
+            "pieces": np.array(self.pieces, dtype=np.str_),
+        }
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Read back what `state` gave."""
+        return cls(
+            arrays["steps"],
+            arrays["bars"],
+            arrays["starts"],
+            arrays["owners"],
+            tuple(str(p) for p in arrays["pieces"]),
+        )
+
+
+def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
+    """The steps of each track's top line, and the bar of the note that each leads to."""
+    found: list[tuple[Steps, NDArray[np.int32]]] = []
+    if not len(score):
+        return found
+    starts = bars_of(score).start
+    first_bar = 0 if score.upbeat_ticks else 1
+    for i, track in enumerate(score.tracks):
+        if track.is_drum:
+            continue
+        mine = np.flatnonzero(score.track == i)
+        # Sorted by onset, then pitch: the last of each onset is the top.
+        last = np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)
+        line = mine[last]
+        if len(line) < 2:
+            continue
+        interval = np.diff(score.pitch[line]).astype(np.int64)
+        duration = score.duration[line].astype(np.float64)
+        ratio = np.round(np.log2(duration[1:] / duration[:-1]) * 12).astype(np.int64)
+        bar = np.searchsorted(starts, score.onset[line][1:], side="right") - 1 + first_bar
+        found.append(((interval + 128) * 1024 + ratio + 512, bar.astype(np.int32)))
+    return found
+
+
+def _hashes(steps: Steps, length: int) -> NDArray[np.uint64]:
+    """A 64-bit hash of each run of `length` steps, by doubling: log2(length) passes."""
+    n = len(steps) - length + 1
+    if n < 1:
+        return np.zeros(0, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        power = steps.astype(np.uint64) * _BASE
+        power ^= power >> np.uint64(29)
+        result: NDArray[np.uint64] | None = None
+        done, size = 0, 1
+        while True:
+            if length & size:
+                part = power[done : done + n]
+                result = part.copy() if result is None else _mix(result, part)
+                done += size
+            size *= 2
+            if size > length:
+                break
+            power = _mix(power[: len(power) - size // 2], power[size // 2 :])
+    assert result is not None
+    return result
+
+
+def _mix(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    mixed = (a * _BASE) ^ (b + (a << np.uint64(6)) + (a >> np.uint64(2)))
+    return mixed ^ (mixed >> np.uint64(31))
