@@ -85,6 +85,8 @@ class Plan:
     """Whether a voice may sound several pitches at once."""
     endings: tuple[frozenset[int], ...] = ()
     """Pitch classes on which each voice may end the piece; voices past the end are free."""
+    last: int = 12
+    """Shortest last note in ticks, where `endings` are given."""
 
 
 FREE: Final = Plan(changes=True, dynamics=True, chords=True)
@@ -241,6 +243,7 @@ class Automaton:
     def _settle(self) -> None:
         """Find what comes next: the lowest free voice, or a barline."""
         self.phase = Phase.EVENT
+        self._longs = 0
         first = min(self.ends, default=self.bar_end)
         if first <= self._now and self.ends:
             self.lane, self.time = self.ends.index(first), self._now
@@ -302,7 +305,8 @@ class Automaton:
         if not self.ends:
             return True
         time = self.time
-        return time > 0 and bool(self.events) and all(end == time for end in self.ends)
+        sounded = not all(self.resting)
+        return time > 0 and sounded and all(end == time for end in self.ends)
 
     def _add_pitch(self, token: int) -> None:
         pitch = token - lx.PITCH
@@ -381,8 +385,9 @@ class Automaton:
             tempo = None if plan.tempo_index is None else lx.TEMPO + plan.tempo_index
             _only(mask, lx.TEMPO, lx.VELOCITY, tempo)
         elif phase == Phase.FIRST_BAR:
-            mask[lx.BAR] = not plan.upbeat
-            mask[lx.UPBEAT] = plan.upbeat != 0 and self.bar_length > 3
+            fits = (3 if plan.upbeat is None else plan.upbeat) < self.bar_length
+            mask[lx.UPBEAT] = plan.upbeat != 0 and fits
+            mask[lx.BAR] = not plan.upbeat or not fits
         elif phase == Phase.UPBEAT_LENGTH:
             self._allow_upbeat(mask)
         return mask
@@ -451,9 +456,11 @@ class Automaton:
 
     def _rest_fits(self) -> bool:
         """The first voice ends the piece with a note, so that its last bar is not empty."""
-        if self.final is None or (self.lane > 0 and not self._ending()):
+        if self.final is None:
             return True
-        return bool(self._length_mask(self.final - self.time - 1).any())
+        if self._ending() is not None:
+            return bool(self._length_mask(self.final - self.time - self._plan.last).any())
+        return self.lane > 0 or bool(self._length_mask(self.final - self.time - 1).any())
 
     def _allow_pitches(self, mask: Mask, above: int) -> None:
         plan = self._plan
@@ -466,8 +473,10 @@ class Automaton:
                 for pitch in self.sounding[other]:
                     mask[lx.PITCH + pitch] = False
         ending = self._ending()
-        if ending and self.final is not None and not self._length_mask(self.final - self.time - 1).any():
-            self._only_classes(mask, ending)
+        if ending is not None and self.final is not None:
+            before_last = self.final - self.time - plan.last
+            if not self._length_mask(before_last).any():
+                self._only_classes(mask, ending)
         if plan.dynamics and mask[lx.PITCH : lx.PITCH + 128].any():
             mask[lx.VELOCITY : lx.DURATION] = True
 
@@ -485,19 +494,23 @@ class Automaton:
             mask[:] = kept
 
     def _allow_length(self, mask: Mask) -> None:
-        left = 10**9
-        if self.final is not None:
-            left = self.final - self._now
-            ending = self._ending()
-            held_back = not self._pitches and (self.lane == 0 or ending is not None)
-            wrong = bool(self._pitches) and ending is not None and self._pitches[0] % 12 not in ending
-            # A rest, or a note on which the voice may not end, has to stop before the end.
-            if (held_back or wrong) and self._length_mask(left - 1 - self._longs * lx.MAX_DURATION).any():
-                left -= 1
         gone = self._longs * lx.MAX_DURATION
-        mask[lx.DURATION : lx.PITCH] = self._length_mask(left - gone)
-        # After one more whole note there must be room for a duration.
-        mask[lx.LONG] = self._longs < 15 and left - gone > lx.MAX_DURATION + TICKS_PER_QUARTER
+        left = 10**9 if self.final is None else self.final - self._now - gone
+        ending = self._ending()
+        if self.final is None or (ending is None and (self._pitches or self.lane > 0)):
+            mask[lx.DURATION : lx.PITCH] = self._length_mask(left)
+        elif ending is None:
+            mask[lx.DURATION : lx.PITCH] = self._length_mask(left - 1)
+        else:
+            # Either the last note, on a pitch that may end, or one that leaves room for it.
+            lengths = self._length_mask(left - self._plan.last)
+            if self._pitches and self._pitches[0] % 12 in ending and 1 <= left <= lx.MAX_DURATION:
+                lengths = lengths.copy()
+                lengths[left - 1] = True
+            mask[lx.DURATION : lx.PITCH] = lengths if lengths.any() else self._length_mask(left)
+        # After one more whole note there must be room for a duration, and for the last note.
+        room = lx.MAX_DURATION + TICKS_PER_QUARTER + self._plan.last
+        mask[lx.LONG] = self._longs < 15 and left > room
 
     def _length_mask(self, left: int) -> Mask:
         start = self.time + self._longs * lx.MAX_DURATION
