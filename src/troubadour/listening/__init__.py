@@ -1,0 +1,1 @@
+"""What listeners did: plays, likes, skips and ratings as immutable columns."""

@@ -1,0 +1,76 @@
+"""The little of SciPy that the recommenders need, typed once at its edge.
+
+SciPy ships no types; `Csr` names what is used of its `csr_array`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast, overload
+
+import numpy as np
+import scipy.linalg  # pyright: ignore[reportMissingTypeStubs]
+import scipy.sparse  # pyright: ignore[reportMissingTypeStubs]
+from numpy.typing import NDArray
+
+from troubadour.errors import InputError
+
+Floats = NDArray[np.float64]
+_linalg = cast("Any", scipy.linalg)
+_sparse = cast("Any", scipy.sparse)
+
+
+class Csr(Protocol):
+    """A compressed sparse row matrix of float64 with sorted, distinct column indices a row."""
+
+    shape: tuple[int, int]
+    data: Floats
+    indices: NDArray[np.int32]
+    indptr: NDArray[np.int32]
+
+    @property
+    def nnz(self) -> int: ...
+    @property
+    def T(self) -> Csr: ...
+    @overload
+    def __matmul__(self, other: Csr) -> Csr: ...
+    @overload
+    def __matmul__(self, other: NDArray[Any]) -> Floats: ...
+    def __getitem__(self, rows: NDArray[Any] | slice) -> Csr: ...
+    def toarray(self) -> Floats: ...
+    def diagonal(self) -> Floats: ...
+    def tocsr(self) -> Csr: ...
+
+
+def csr(
+    data: NDArray[Any], columns: NDArray[Any], starts: NDArray[Any], shape: tuple[int, int]
+) -> Csr:
+    """A matrix from its CSR arrays: row i holds entries starts[i] to starts[i + 1]."""
+    arrays = (data.astype(np.float64), columns.astype(np.int32), starts.astype(np.int32))
+    return cast("Csr", _sparse.csr_array(arrays, shape=shape))
+
+
+def csr_from_cells(
+    rows: NDArray[Any], columns: NDArray[Any], data: NDArray[Any], shape: tuple[int, int]
+) -> Csr:
+    """A matrix from its cells, in any order; the values of a cell that occurs twice are added."""
+    matrix = _sparse.csr_array((data.astype(np.float64), (rows, columns)), shape=shape)
+    matrix.sum_duplicates()
+    return cast("Csr", matrix)
+
+
+def inverse_of_positive_definite(matrix: Floats) -> Floats:
+    """The inverse of a symmetric positive definite matrix (Cholesky), shape (n, n), float64.
+
+    Costs about n^3 operations, one third of a general inverse; `matrix` is overwritten.
+
+    Raises:
+        InputError: the matrix is not positive definite.
+    """
+    factor, failed = _linalg.lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+    if not failed:
+        factor, failed = _linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise InputError("matrix is not positive definite; raise the regularisation")
+    inverse = np.tril(cast("Floats", factor))
+    inverse += np.tril(inverse, -1).T
+    return inverse
