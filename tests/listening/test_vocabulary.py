@@ -9,9 +9,7 @@ from troubadour.listening.vocabulary import Vocabulary
 
 
 @given(st.lists(st.text(min_size=1), unique=True), st.lists(st.text(min_size=1)))
-def test_rows_and_ids_are_inverse_and_growing_changes_no_row(
-    ids: list[str], more: list[str]
-) -> None:
+def test_rows_and_ids_are_inverse_and_growing_changes_no_row(ids: list[str], more: list[str]) -> None:
     small = Vocabulary(ids)
     large = small.extended(more)
     assert large.ids[: len(small)] == small.ids

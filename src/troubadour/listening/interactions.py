@@ -230,19 +230,14 @@ class Interactions:
         """What one listener (row) did."""
         return self.histories([listener], weights)[0]
 
-    def histories(
-        self, rows: Iterable[int] | None = None, weights: Weights | None = None
-    ) -> list[History]:
+    def histories(self, rows: Iterable[int] | None = None, weights: Weights | None = None) -> list[History]:
         """What some listeners (rows; default: all) did, one history each, possibly empty."""
         chosen = np.arange(len(self.listeners)) if rows is None else np.array([*rows], np.int64)
         log = self if rows is None else self.of_listeners(chosen)
         listener, item, weight = log._cells(weights or Weights())
         order = np.argsort(listener, kind="stable")
         bounds = np.searchsorted(listener[order], np.stack([chosen, chosen + 1]))
-        return [
-            History(item[order[a:b]].astype(np.int32), weight[order[a:b]])
-            for a, b in bounds.T.tolist()
-        ]
+        return [History(item[order[a:b]].astype(np.int32), weight[order[a:b]]) for a, b in bounds.T.tolist()]
 
     def _cells(self, weights: Weights) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
         """(listener, item, weight) of each pair that occurs, in the order of its last event."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Protocol, cast, overload
 
 import numpy as np
-import scipy.linalg  # pyright: ignore[reportMissingTypeStubs]
-import scipy.sparse  # pyright: ignore[reportMissingTypeStubs]
+import scipy.linalg
+import scipy.sparse
 from numpy.typing import NDArray
 
 from troubadour.errors import InputError
@@ -27,23 +27,18 @@ class Csr(Protocol):
     indices: NDArray[np.int32]
     indptr: NDArray[np.int32]
 
-    @property
-    def nnz(self) -> int: ...
-    @property
-    def T(self) -> Csr: ...
     @overload
     def __matmul__(self, other: Csr) -> Csr: ...
     @overload
     def __matmul__(self, other: NDArray[Any]) -> Floats: ...
     def __getitem__(self, rows: NDArray[Any] | slice) -> Csr: ...
-    def toarray(self) -> Floats: ...
-    def diagonal(self) -> Floats: ...
-    def tocsr(self) -> Csr: ...
+
+    def toarray(self) -> Floats:
+        """All cells, shape as the matrix."""
+        ...
 
 
-def csr(
-    data: NDArray[Any], columns: NDArray[Any], starts: NDArray[Any], shape: tuple[int, int]
-) -> Csr:
+def csr(data: NDArray[Any], columns: NDArray[Any], starts: NDArray[Any], shape: tuple[int, int]) -> Csr:
     """A matrix from its CSR arrays: row i holds entries starts[i] to starts[i + 1]."""
     arrays = (data.astype(np.float64), columns.astype(np.int32), starts.astype(np.int32))
     return cast("Csr", _sparse.csr_array(arrays, shape=shape))
@@ -58,6 +53,11 @@ def csr_from_cells(
     return cast("Csr", matrix)
 
 
+def transpose(matrix: Csr) -> Csr:
+    """Rows become columns; again by rows."""
+    return cast("Csr", cast("Any", matrix).T.tocsr())
+
+
 def inverse_of_positive_definite(matrix: Floats) -> Floats:
     """The inverse of a symmetric positive definite matrix (Cholesky), shape (n, n), float64.
 
@@ -66,6 +66,8 @@ def inverse_of_positive_definite(matrix: Floats) -> Floats:
     Raises:
         InputError: the matrix is not positive definite.
     """
+    if matrix.size == 0:  # LAPACK refuses it
+        return matrix
     factor, failed = _linalg.lapack.dpotrf(matrix, lower=1, overwrite_a=1)
     if not failed:
         factor, failed = _linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)

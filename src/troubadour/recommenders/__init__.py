@@ -1,0 +1,1 @@
+"""Models that only score, and shared code that filters, blends, ranks, explains and evaluates."""

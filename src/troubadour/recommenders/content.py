@@ -1,0 +1,175 @@
+"""What sounds like what the listener liked: works for pieces that nobody has heard yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.errors import InputError, ModelError
+from troubadour.listening.interactions import History, Interactions
+from troubadour.recommenders.base import (
+    FitOptions,
+    Items,
+    Scores,
+    State,
+    check_fitted,
+    history_matrix,
+    pick,
+    require,
+)
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ContentSpec:
+    """What may be chosen about the content model."""
+
+    dislike: float = 1.0
+    """Factor on negative weights of a history, 0 (ignore what was turned away from) to 1."""
+    spread: float = 0.05
+    """Least standard deviation by which a dimension is divided, in units of the mean one, above 0;
+    keeps dimensions that hardly vary from being blown up."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dislike <= 1:
+            raise InputError(f"dislike is {self.dislike}; allowed: 0 to 1")
+        if not self.spread > 0:
+            raise InputError(f"spread is {self.spread}; allowed: above 0")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Learned:
+    mean: Vectors
+    scale: Vectors
+    units: Vectors
+    """Standardised item vectors of length 1, shape (n_items, d); NaN rows = no vector."""
+
+    def standardise(self, vectors: Vectors) -> Vectors:
+        centred = (vectors - self.mean) / self.scale
+        length = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+        units: Vectors = centred / np.maximum(length, 1e-6)[:, None]
+        return units
+
+
+class ContentRecommender:
+    """score_j = cosine of item j with the profile, the weighted sum of the history's vectors.
+
+    Vectors are standardised over the catalogue first: raw feature vectors share a large common
+    part, which would make everything alike. Fitting costs one pass over the vectors, a score one
+    product of the profile with them.
+    """
+
+    def __init__(self, spec: ContentSpec | None = None, learned: _Learned | None = None) -> None:
+        self.spec = spec or ContentSpec()
+        self._learned = learned
+
+    def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
+        """See `Recommender.fit`; needs `options.item_vectors`, one row an item of the catalogue.
+
+        Raises:
+            InputError: the vectors are missing or do not fit the catalogue.
+        """
+        vectors = _checked((options or FitOptions()).item_vectors, len(interactions.items))
+        known = vectors[~np.isnan(vectors).any(axis=1)]
+        mean = known.mean(axis=0) if len(known) else np.zeros(vectors.shape[1], np.float32)
+        deviation = known.std(axis=0) if len(known) else np.ones(vectors.shape[1], np.float32)
+        floor = max(self.spec.spread * float(deviation.mean() if deviation.size else 0.0), 1e-6)
+        scale = np.maximum(deviation, floor).astype(np.float32)
+        learned = _Learned(mean, scale, vectors)
+        return type(self)(self.spec, _Learned(mean, scale, learned.standardise(vectors)))
+
+    def extended(self, vectors: Vectors) -> Self:
+        """With further items appended to the catalogue, shape (n_new, d); nothing is relearnt.
+
+        Raises:
+            InputError: the vectors have another width.
+        """
+        learned = check_fitted(self._learned, "content")
+        new = _checked(vectors, len(vectors))
+        if new.shape[1] != learned.units.shape[1]:
+            raise InputError(f"vectors have width {new.shape[1]}; need {learned.units.shape[1]}")
+        units = np.concatenate([learned.units, learned.standardise(new)])
+        return type(self)(self.spec, _Learned(learned.mean, learned.scale, units))
+
+    @property
+    def units(self) -> Vectors:
+        """Standardised vectors of length 1, shape (n_items, d); NaN rows = no vector."""
+        return check_fitted(self._learned, "content").units
+
+    def profile(self, history: History) -> Vectors:
+        """What the history likes as one vector of length 1, shape (d,); 0 where it says nothing."""
+        total = _unit(self._weights([history]) @ np.nan_to_num(self.units))
+        return np.asarray(total[0], dtype=np.float32)
+
+    def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
+        """See `Recommender.score`; -1 to 1, NaN for an item without a vector."""
+        units = self.units
+        profiles = _unit(self._weights(histories) @ np.nan_to_num(units))
+        if items is None or len(items) > len(units) // 4:
+            return pick((profiles.astype(np.float32) @ units.T).astype(np.float64), items)
+        rows = pick(units.T.astype(np.float64), items)  # few items: score only these
+        return profiles @ rows
+
+    def contributions(self, history: History, item: int) -> NDArray[np.float64]:
+        """See `Additive.contributions`: weight times cosine, over the length of the profile."""
+        units = np.nan_to_num(self.units)
+        weights = self._weights([history])
+        length = max(float(np.linalg.norm(weights @ units)), 1e-12)
+        target = pick(self.units.T.astype(np.float64), np.array([item], np.int32))[:, 0]
+        known = history.items < len(units)
+        parts = np.zeros(len(history))
+        scaled = self._scaled(history.weights[known])
+        parts[known] = scaled * (units[history.items[known]] @ target) / length
+        return parts if not np.isnan(target).any() else np.full(len(history), np.nan)
+
+    def similar(self, item: int, items: Items) -> NDArray[np.float64]:
+        """Cosine of one item with others, shape (len(items),), -1 to 1; NaN without a vector."""
+        units = self.units
+        return np.asarray(units[items] @ units[item], dtype=np.float64)
+
+    def _scaled(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(weights < 0, self.spec.dislike * weights, weights)
+
+    def _weights(self, histories: Sequence[History]) -> Any:
+        matrix = history_matrix(histories, len(self.units))
+        matrix.data = self._scaled(matrix.data)
+        return matrix
+
+    def state(self) -> State:
+        """See `Persistent.state`."""
+        learned = check_fitted(self._learned, "content")
+        arrays = {"mean": learned.mean, "scale": learned.scale, "units": learned.units}
+        return asdict(self.spec), arrays
+
+    @classmethod
+    def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """See `Persistent.from_state`."""
+        parts = [require(arrays, name, "content") for name in ("mean", "scale", "units")]
+        mean, scale, units = (part.astype(np.float32) for part in parts)
+        if units.ndim != 2 or mean.shape != (units.shape[1],) or scale.shape != mean.shape:
+            raise ModelError(f"stored content vectors have shape {units.shape}, mean {mean.shape}")
+        try:
+            return cls(ContentSpec(**spec), _Learned(mean, scale, units))
+        except TypeError as error:
+            raise ModelError(f"stored content spec {spec}: {error}") from error
+
+
+def _checked(vectors: Vectors | None, n_items: int) -> Vectors:
+    if vectors is None:
+        raise InputError("item_vectors is missing; the content model needs one vector an item")
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) != n_items:
+        raise InputError(f"item_vectors has shape {vectors.shape}; need ({n_items}, d)")
+    if np.isinf(vectors).any():
+        raise InputError("item_vectors holds an infinity; allowed: numbers, or NaN for no vector")
+    return vectors
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(length, 1e-12))
