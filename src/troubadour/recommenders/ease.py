@@ -97,7 +97,7 @@ class _ListenerSpace:
 
     @classmethod
     def solve(cls, train: Csr, penalty: float) -> Self:
-        gram = (train @ train.T).toarray()
+        gram = (train @ transpose(train)).toarray()
         gram[np.diag_indices_from(gram)] += penalty
         projected = (transpose(train) @ inverse_of_positive_definite(gram)).T
         return cls(train, np.ascontiguousarray(projected), penalty)
