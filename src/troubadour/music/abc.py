@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +23,14 @@ from troubadour.music.abc_fields import (
     parse_metre,
     parse_tempo,
 )
+from troubadour.music.barlines import WrittenBar, lay_out
 from troubadour.music.piece import Piece, Unreadable
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 from troubadour.music.styles import OTHERWISE_TEMPO, USUAL_TEMPO, style_of
 
-TICKS_PER_QUARTER: Final = 480
+TICKS_PER_QUARTER: Final = 10080
+"""Divisible by 2^5, 3^2, 5 and 7: the tuplets that occur come out exact."""
+_WHOLE: Final = 4 * TICKS_PER_QUARTER
 PROGRAM: Final = 40
 """General MIDI violin: most ABC is music for the fiddle."""
 MAX_BYTES: Final = 20_000_000
@@ -61,18 +63,18 @@ _IN_TIME: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 @dataclass(slots=True)
 class _Event:
-    start: Fraction
-    length: Fraction
+    start: int
+    length: int
     pitches: list[int]
     tied: bool = False
 
 
 @dataclass(slots=True)
 class _Bar:
-    """One written bar of one voice; times in whole notes from its start."""
+    """One written bar of one voice; times in ticks from its start."""
 
     events: list[_Event]
-    length: Fraction
+    length: int
     metre: Metre
     key: Key
     line: str
@@ -86,15 +88,15 @@ class _Voice:
     metre: Metre
     key: Key
     altered: dict[str, int]
-    unit: Fraction
+    unit: int
     bars: list[_Bar] = field(default_factory=list)
     events: list[_Event] = field(default_factory=list)
-    time: Fraction = Fraction(0)
+    time: int = 0
     accidentals: dict[tuple[str, int], int] = field(default_factory=dict)
-    tuplet: tuple[Fraction, int] = (Fraction(1), 0)
-    broken: Fraction | None = None
+    tuplet: tuple[int, int, int] = (1, 1, 0)
+    broken: tuple[int, int] | None = None
     chord: list[int] | None = None
-    chord_unit: Fraction | None = None
+    chord_unit: int | None = None
     skipping: bool = False
     graces: int = 0
     notes: int = 0
@@ -152,7 +154,7 @@ def _read_tune(text: str, name: str, number: str) -> Piece:
     unit = parse_length(header.get("L", [""])[0]) or default_length(metre)
     key, altered = parse_key(header["K"][-1])
     voices: dict[str, _Voice] = {}
-    _read_body(body, voices, _Voice(metre, key, altered, unit))
+    _read_body(body, voices, _Voice(metre, key, altered, round(unit * _WHOLE)))
     voices = {k: v for k, v in voices.items() if any(b.events for b in v.bars)}
     if not voices:
         raise InputError("no notes")
@@ -228,13 +230,14 @@ def _field(voice: _Voice, kind: str, text: str) -> None:
     elif kind == "M":
         voice.metre = parse_metre(text)
     elif kind == "L":
-        voice.unit = parse_length(text) or voice.unit
+        unit = parse_length(text)
+        voice.unit = round(unit * _WHOLE) if unit else voice.unit
 
 
 def _token(voice: _Voice, found: re.Match[str]) -> None:
     if found["note"]:
         pitch = _pitch(voice, found)
-        length = _length(found["length"]) * voice.unit
+        length = _scaled(voice.unit, found["length"])
         if voice.chord is not None:
             voice.chord.append(pitch)
             voice.chord_unit = voice.chord_unit or length
@@ -242,9 +245,9 @@ def _token(voice: _Voice, found: re.Match[str]) -> None:
             _place(voice, [pitch], length)
     elif found["rest"]:
         if found["rest"] != "y":  # y only spaces the print
-            _place(voice, [], _length(found["rest_length"]) * voice.unit)
+            _place(voice, [], _scaled(voice.unit, found["rest_length"]))
     elif found["bars_rest"]:
-        bar = Fraction(voice.metre.numerator, voice.metre.denominator)
+        bar = voice.metre.bar_ticks(TICKS_PER_QUARTER)
         for _ in range(min(int(found["bars"] or 1), 999)):
             voice.time += bar
             _close(voice, "|")
@@ -260,7 +263,7 @@ def _token(voice: _Voice, found: re.Match[str]) -> None:
         voice.chord, voice.chord_unit = [], None
     elif found["close"] and voice.chord is not None:
         pitches, voice.chord = sorted(set(voice.chord)), None
-        _place(voice, pitches, (voice.chord_unit or voice.unit) * _length(found["chord_length"]))
+        _place(voice, pitches, _scaled(voice.chord_unit or voice.unit, found["chord_length"]))
     elif found["tie"]:
         if voice.events:
             voice.events[-1].tied = True
@@ -282,14 +285,14 @@ def _pitch(voice: _Voice, found: re.Match[str]) -> int:
     return pitch
 
 
-def _length(text: str) -> Fraction:
-    """`3/2`, `/`, `//`, `2` as a multiple of the unit length.
+def _scaled(unit: int, text: str) -> int:
+    """A unit length times `3/2`, `/`, `//`, `2` ...
 
     Raises:
         InputError: a length of zero, or an absurd one.
     """
     if not text:
-        return Fraction(1)
+        return unit
     above, slash, below = text.partition("/")
     if len(text) > 12:
         raise InputError(f"note length '{text[:20]}' is absurd")
@@ -299,16 +302,16 @@ def _length(text: str) -> Fraction:
     denominator = int(digits) if digits else 2 ** slashes.count("/")
     if not numerator or not denominator or numerator > 10_000 or denominator > 1024:
         raise InputError(f"note length '{text}' is impossible")
-    return Fraction(numerator, denominator)
+    return max(1, unit * numerator // denominator)
 
 
-def _place(voice: _Voice, pitches: list[int], length: Fraction) -> None:
-    factor, left = voice.tuplet
+def _place(voice: _Voice, pitches: list[int], length: int) -> None:
+    in_time, notes, left = voice.tuplet
     if left:
-        length *= factor
-        voice.tuplet = (factor, left - 1)
+        length = length * in_time // notes
+        voice.tuplet = (in_time, notes, left - 1)
     if voice.broken is not None:
-        length *= voice.broken
+        length = length * voice.broken[0] // voice.broken[1]
         voice.broken = None
     voice.notes += 1
     if voice.notes > MAX_NOTES:
@@ -323,27 +326,28 @@ def _tuplet(voice: _Voice, found: re.Match[str]) -> None:
     in_time = int(found["in_time"]) if found["in_time"] else _IN_TIME.get(notes, 3 if compound else 2)
     if not notes or not in_time:
         raise InputError(f"tuplet '{found[0]}' is impossible")
-    voice.tuplet = (Fraction(in_time, notes), int(found["notes"] or notes))
+    voice.tuplet = (in_time, notes, int(found["notes"] or notes))
 
 
 def _break(voice: _Voice, signs: str) -> None:
     """`a>b`: the first longer, the second shorter; `<` the other way round."""
     if not voice.events:
         return
-    less = Fraction(1, 2 ** min(len(signs), 4))
-    mine, theirs = (2 - less, less) if signs[0] == ">" else (less, 2 - less)
+    parts = 2 ** min(len(signs), 4)
+    mine, theirs = (2 * parts - 1, 1) if signs[0] == ">" else (1, 2 * parts - 1)
     last = voice.events[-1]
-    voice.time += last.length * (mine - 1)
-    last.length *= mine
-    voice.broken = theirs
+    length = last.length * mine // parts
+    voice.time += length - last.length
+    last.length = length
+    voice.broken = (theirs, parts)
 
 
 def _close(voice: _Voice, line: str) -> None:
     if (voice.events or voice.time) and not voice.skipping:
         voice.bars.append(_Bar(voice.events, voice.time, voice.metre, voice.key, line))
-    voice.events, voice.time = [], Fraction(0)
+    voice.events, voice.time = [], 0
     voice.accidentals = {}
-    voice.tuplet, voice.broken = (Fraction(1), 0), None
+    voice.tuplet, voice.broken = (1, 1, 0), None
     # A repeat sign, or the end of a section, ends the first ending that is left out.
     if voice.skipping and (":" in line or line.endswith("]")):
         voice.skipping = False
@@ -352,8 +356,14 @@ def _close(voice: _Voice, line: str) -> None:
 def _assemble(voices: list[_Voice], names: list[str], bpm: float, repairs: list[str]) -> Score:
     """Lay written bars on a grid of metres; the first voice's bars say where the others' stand."""
     lead = max(voices, key=lambda v: len(v.bars))
-    starts, metres, upbeat = _grid(lead.bars, repairs)
-    if starts[-1] > MAX_QUARTERS / 4:
+    squeezed = _make_room(lead.bars)
+    if squeezed:
+        repairs.append(f"{squeezed} last notes of sections shortened to make room for an upbeat")
+    written = [WrittenBar(b.length, b.metre, _ends_section(b.line)) for b in lead.bars]
+    starts, metres, upbeat, irregular = lay_out(written, TICKS_PER_QUARTER)
+    if irregular:
+        repairs.append(f"irregular bars: {irregular} of {len(written)}")
+    if starts[-1] > MAX_QUARTERS * TICKS_PER_QUARTER:
         raise InputError(f"longer than {MAX_QUARTERS} quarter notes")
     rows: list[tuple[int, int, int, int, int]] = []
     for track, voice in enumerate(voices):
@@ -361,7 +371,7 @@ def _assemble(voices: list[_Voice], names: list[str], bpm: float, repairs: list[
     keys: list[Key] = []
     for bar, start in zip(lead.bars, starts, strict=True):
         if not keys or bar.key[1:] != keys[-1][1:]:
-            keys.append(bar.key._replace(tick=_ticks(start) if keys else 0))
+            keys.append(bar.key._replace(tick=start if keys else 0))
     return Score.from_notes(
         rows,
         ticks_per_quarter=TICKS_PER_QUARTER,
@@ -373,94 +383,36 @@ def _assemble(voices: list[_Voice], names: list[str], bpm: float, repairs: list[
     )
 
 
-def _grid(bars: list[_Bar], repairs: list[str]) -> tuple[list[Fraction], list[Metre], int]:
-    """Where each written bar starts (in whole notes), the metre map, and the upbeat in ticks.
-
-    A short bar and the one after it that complete each other make one bar; a short bar at the
-    end of a section is filled with rest; any other irregular bar gets a metre of its own.
-    """
-    starts: list[Fraction] = []
-    metres: list[Metre] = []
-    position, upbeat, irregular, squeezed, i = Fraction(0), 0, 0, 0, 0
-
-    def metre_from(metre: Metre) -> None:
-        tick = _ticks(position)
-        if metres and metres[-1].tick == tick:
-            metres.pop()
-        if not metres or metres[-1][1:] != metre[1:]:
-            metres.append(metre._replace(tick=tick if metres else 0))
-
-    while i < len(bars):
-        bar = bars[i]
-        whole = Fraction(bar.metre.numerator, bar.metre.denominator)
-        starts.append(position)
-        following = bars[i + 1] if i + 1 < len(bars) else None
-        if not i and bar.length < whole and following is not None:
-            metre_from(bar.metre)
-            upbeat = _ticks(bar.length)
-            position += bar.length
-        elif not bar.length % whole or (following is None and bar.length < whole):
-            metre_from(bar.metre)
-            position += max(bar.length, whole)
-        elif bar.length < whole and following is not None and bar.length + following.length == whole:
-            metre_from(bar.metre)
-            starts.append(position + bar.length)
-            position += whole
-            i += 1
-        elif i and bar.length < whole and _makes_room(bars[i - 1], bar.length):
-            # The section before ends in a full bar although this one brings its own upbeat.
-            starts[-1] = position - bar.length
-            squeezed += 1
-        elif bar.length < whole and _ends_section(bar.line):
-            metre_from(bar.metre)
-            position += whole
-        else:
-            irregular += 1
-            metre_from(_metre_of(bar.length) or bar.metre)
-            position += bar.length if _metre_of(bar.length) else -(-bar.length // whole) * whole
-        i += 1
-    if squeezed:
-        repairs.append(f"{squeezed} last notes of sections shortened to make room for an upbeat")
-    if irregular:
-        repairs.append(f"irregular bars: {irregular} of {len(bars)}")
-    return starts, metres, upbeat
-
-
-def _makes_room(before: _Bar, upbeat: Fraction) -> bool:
-    """Shorten the last note of a full bar that ends a section, if it is longer than the upbeat."""
-    whole = Fraction(before.metre.numerator, before.metre.denominator)
-    if not _ends_section(before.line) or before.length != whole or not before.events:
-        return False
-    last = before.events[-1]
-    if last.length <= upbeat or last.tied:
-        return False
-    last.length -= upbeat
-    return True
+def _make_room(bars: list[_Bar]) -> int:
+    """Shorten full last bars of sections before a section that brings its own upbeat; how many."""
+    count = 0
+    for before, bar, after in zip(bars, bars[1:], [*bars[2:], None], strict=False):
+        whole = bar.metre.bar_ticks(TICKS_PER_QUARTER)
+        completed = after is not None and bar.length + after.length == whole
+        if not 0 < bar.length < whole or completed or not _ends_section(before.line):
+            continue
+        last = before.events[-1] if before.events else None
+        if before.length == whole and last and last.length > bar.length and not last.tied:
+            last.length -= bar.length
+            before.length -= bar.length
+            count += 1
+    return count
 
 
 def _ends_section(line: str) -> bool:
     return ":" in line or "||" in line or "]" in line or not line
 
 
-def _metre_of(length: Fraction) -> Metre | None:
-    """The metre whose bar lasts `length` whole notes."""
-    for denominator in (4, 8, 16, 32):
-        beats = length * denominator
-        if beats.denominator == 1 and 1 <= beats <= 64:
-            return Metre(0, int(beats), denominator)
-    return None
-
-
 def _notes(
-    voice: _Voice, starts: list[Fraction], track: int
+    voice: _Voice, starts: list[int], track: int
 ) -> Iterator[tuple[int, int, int, int, int]]:
     """Notes of a voice as rows, ties joined."""
-    tied: dict[int, tuple[Fraction, Fraction]] = {}  # pitch -> start, end
+    tied: dict[int, tuple[int, int]] = {}  # pitch -> start, end
     for bar, bar_start in zip(voice.bars, starts, strict=False):
         for event in bar.events:
             start = bar_start + event.start
             end = start + event.length
-            going_on: dict[int, tuple[Fraction, Fraction]] = {}
+            going_on: dict[int, tuple[int, int]] = {}
             for pitch in event.pitches:
                 first, until = tied.pop(pitch, (start, start))
                 if until != start:
@@ -477,10 +429,5 @@ def _notes(
         yield _row(first, until, pitch, track)
 
 
-def _row(start: Fraction, end: Fraction, pitch: int, track: int) -> tuple[int, int, int, int, int]:
-    onset = _ticks(start)
-    return onset, max(1, _ticks(end) - onset), pitch, 80, track
-
-
-def _ticks(whole_notes: Fraction) -> int:
-    return round(whole_notes * 4 * TICKS_PER_QUARTER)
+def _row(start: int, end: int, pitch: int, track: int) -> tuple[int, int, int, int, int]:
+    return start, max(1, end - start), pitch, 80, track

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from troubadour.errors import InputError
 from troubadour.music import lexicon as lx
-from troubadour.music.quantise import GRID, TICKS_PER_QUARTER
+from troubadour.music.quantise import GRID, TICKS_PER_QUARTER, VELOCITY_LEVELS
 from troubadour.music.score import MODES
 
 Mask = NDArray[np.bool_]
@@ -233,7 +233,7 @@ class Automaton:
         self.resting = [False] * voices
         self.sounding = [()] * voices
         self.top = [_SILENT] * max(voices, 4)
-        self.velocities = [lx.VELOCITY_LEVELS.index(80)] * voices
+        self.velocities = [VELOCITY_LEVELS.index(80)] * voices
         if self._plan.bars is not None:
             self.final = self._plan.bars * self.bar_length
         # The maps stand before the first barline, so none may follow it.
@@ -325,7 +325,7 @@ class Automaton:
         duration = self._longs * lx.MAX_DURATION + token - lx.DURATION + 1
         lane, track = self.lane, self.voice_track[self.lane]
         for pitch, level in self._below:
-            self.events.append((self._now, duration, pitch, lx.VELOCITY_LEVELS[level], track))
+            self.events.append((self._now, duration, pitch, VELOCITY_LEVELS[level], track))
         self._below = []
         self.ends[lane] = self._now + duration
         self.resting[lane] = not self._pitches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def bar_table(metres: tuple[Metre, ...], upbeat: int, until: int) -> Bars:
     return Bars(starts.astype(np.int32), lengths.astype(np.int32), lead)
 
 
-def snap(ticks: NDArray[np.float64], bars: Bars) -> NDArray[np.int64]:
+def snap(ticks: NDArray[np.floating[Any]], bars: Bars) -> NDArray[np.int64]:
     """Nearest place of the grid for times in (fractional) ticks, counted from their barline."""
     row = np.clip(np.searchsorted(bars.start, ticks + 1e-9, side="right") - 1, 0, None)
     origin = bars.start[row] - bars.lead[row]
@@ -129,7 +129,8 @@ def snap(ticks: NDArray[np.float64], bars: Bars) -> NDArray[np.int64]:
     snapped = (origin + quarter * TICKS_PER_QUARTER + place).astype(np.int64)
     # A place that the barline cuts off belongs to the barline itself.
     following = np.append(bars.start[1:], np.iinfo(np.int32).max)[row]
-    return np.clip(snapped, bars.start[row], following)
+    clipped: NDArray[np.int64] = np.clip(snapped, bars.start[row], following)
+    return clipped
 
 
 def nearest(values: NDArray[np.generic], levels: tuple[int, ...]) -> NDArray[np.int64]:
@@ -145,7 +146,8 @@ def _next_place(ticks: NDArray[np.int64], bars: Bars) -> NDArray[np.int64]:
     quarter, rest = np.divmod(ticks - origin, TICKS_PER_QUARTER)
     place = _GRID_STEPS[np.searchsorted(_GRID_STEPS, rest, side="right")]
     following = np.append(bars.start[1:], np.iinfo(np.int32).max)[row]
-    return np.minimum(origin + quarter * TICKS_PER_QUARTER + place, following)
+    nxt: NDArray[np.int64] = np.minimum(origin + quarter * TICKS_PER_QUARTER + place, following)
+    return nxt
 
 
 def _barline(tick: float, starts: Column) -> int:

@@ -238,7 +238,8 @@ class Score:
         at_start = np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
         ticks = np.asarray(ticks, dtype=np.float64)
         segment = np.searchsorted(starts, ticks, side="right") - 1
-        return at_start[segment] + (ticks - starts[segment]) * per_tick[segment]
+        seconds: NDArray[np.float64] = at_start[segment] + (ticks - starts[segment]) * per_tick[segment]
+        return seconds
 
     @property
     def seconds(self) -> float:
@@ -249,7 +250,7 @@ class Score:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
-    def where(self, mask: ArrayLike) -> Score:
+    def where(self, mask: NDArray[np.bool_]) -> Score:
         """Only the notes where `mask` (shape (n_notes,)) is true; tracks and maps stay."""
         return self.replace(
             onset=self.onset[mask],
