@@ -1,0 +1,1 @@
+"""The catalogue: pieces, listeners and what they did, in one SQLite file."""

@@ -1,0 +1,438 @@
+"""The store: everything that must not be lost, behind one typed class."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from troubadour.catalogue.database import Writer, open_engine
+from troubadour.catalogue.schema import interactions, listeners, meta, pieces
+from troubadour.errors import InputError, NotFoundError
+from troubadour.music.score import Score
+
+KINDS: Final = ("play", "like", "skip", "rating")
+_CHUNK: Final = 500  # bound variables in one statement
+
+
+@dataclass(frozen=True, slots=True)
+class NewPiece:
+    """A piece to be added."""
+
+    id: str
+    title: str
+    score: Score
+    """Quantised."""
+    work: str
+    split: str
+    fingerprint: str
+    grams: NDArray[np.uint32]
+    attributes: Mapping[str, float | str]
+    vector: NDArray[np.float32] | None = None
+    composer: str = ""
+    style: str = ""
+    collection: str = ""
+    source: str = ""
+    number: str = ""
+    licence: str = ""
+    quality: tuple[str, ...] = ()
+    generated: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Of a generated piece: release, seed, controls, influences, longest match, listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class PieceRow:
+    """A piece without its notes."""
+
+    row: int
+    """Dense number in order of arrival, from 0."""
+    id: str
+    title: str
+    composer: str
+    style: str
+    collection: str
+    source: str
+    number: str
+    licence: str
+    work: str
+    split: str
+    generated: bool
+    attributes: dict[str, Any]
+    quality: list[str]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerRow:
+    """A listener."""
+
+    row: int
+    id: str
+    name: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that a listener did."""
+
+    event: str
+    """Unique id: the same event sent twice is stored once."""
+    listener: str
+    piece: str
+    kind: str
+    """One of `KINDS`."""
+    time: int
+    """Unix seconds."""
+    value: float | None = None
+    """Play: share heard, 0 to 1. Rating: 1 to 5."""
+    release: str | None = None
+    rank: int | None = None
+    propensity: float | None = None
+
+
+_LIGHT: Final = [
+    pieces.c[name]
+    for name in (
+        "row", "id", "title", "composer", "style", "collection", "source", "number", "licence", "work",
+        "split", "generated", "attributes", "quality", "provenance",
+    )
+]  # fmt: skip
+
+
+class Store:
+    """One home's store. Reads run on their own connections, writes through one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = open_engine(path)
+        self._writer = Writer(self._engine)
+
+    @classmethod
+    def open(cls, home: Path) -> Self:
+        """Open, or create, the store of a home folder.
+
+        Raises:
+            StorageError: it cannot be opened; the message says why and what to do.
+        """
+        return cls(home / "catalogue.sqlite")
+
+    def close(self) -> None:
+        """Finish waiting writes and let go of the file."""
+        self._writer.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Pieces -----------------------------------------------------------------------------------
+
+    def add_pieces(self, batch: Sequence[NewPiece]) -> int:
+        """Add pieces in one transaction; those whose id is there already stay as they are.
+
+        Returns:
+            How many were new.
+        """
+        rows = [_piece_values(p) for p in batch]
+
+        def work(connection: Connection) -> int:
+            before = connection.execute(select(func.count()).select_from(pieces)).scalar_one()
+            if rows:
+                connection.execute(upsert(pieces).on_conflict_do_nothing(index_elements=["id"]), rows)
+            return int(connection.execute(select(func.count()).select_from(pieces)).scalar_one() - before)
+
+        return self._writer.run(work)
+
+    def piece(self, piece: str) -> PieceRow:
+        """A piece by id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._engine.connect() as connection:
+            found = connection.execute(select(*_LIGHT).where(pieces.c.id == piece)).first()
+        if found is None:
+            raise NotFoundError(f"no piece '{piece}'; `troubadour search WORDS` or `status` shows what there is")
+        return _light(found)
+
+    def pieces(self, *, generated: bool | None = None, split: str | None = None) -> list[PieceRow]:
+        """All pieces in order of arrival, without notes."""
+        query = select(*_LIGHT).order_by(pieces.c.row)
+        if generated is not None:
+            query = query.where(pieces.c.generated == int(generated))
+        if split is not None:
+            query = query.where(pieces.c.split == split)
+        with self._engine.connect() as connection:
+            return [_light(row) for row in connection.execute(query)]
+
+    def find(self, words: str, limit: int = 20) -> list[PieceRow]:
+        """Pieces whose title, composer or style holds all of the words."""
+        query = select(*_LIGHT).order_by(pieces.c.row).limit(limit)
+        for word in words.split():
+            pattern = f"%{word}%"
+            query = query.where(
+                pieces.c.title.like(pattern) | pieces.c.composer.like(pattern) | pieces.c.style.like(pattern)
+            )
+        with self._engine.connect() as connection:
+            return [_light(row) for row in connection.execute(query)]
+
+    def score(self, piece: str) -> Score:
+        """The notes of one piece.
+
+        Raises:
+            NotFoundError: there is no such piece.
+        """
+        return self.scores([piece])[0]
+
+    def scores(self, ids: Sequence[str]) -> list[Score]:
+        """The notes of pieces, in the order asked for.
+
+        Raises:
+            NotFoundError: a piece does not exist.
+        """
+        found: dict[str, bytes] = {}
+        with self._engine.connect() as connection:
+            for start in range(0, len(ids), _CHUNK):
+                query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(ids[start : start + _CHUNK]))
+                found |= {row.id: row.score for row in connection.execute(query)}
+        missing = next((i for i in ids if i not in found), None)
+        if missing is not None:
+            raise NotFoundError(f"no piece '{missing}'")
+        return [Score.from_bytes(found[i]) for i in ids]
+
+    def piece_ids(self) -> list[str]:
+        """Ids in row order: the item vocabulary."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(pieces.c.id).order_by(pieces.c.row)).scalars())
+
+    def vectors(self) -> NDArray[np.float32]:
+        """Content vectors in row order, shape (n_pieces, d); zeros where a piece has none."""
+        with self._engine.connect() as connection:
+            blobs = list(connection.execute(select(pieces.c.vector).order_by(pieces.c.row)).scalars())
+        width = next((len(b) // 4 for b in blobs if b), 0)
+        out = np.zeros((len(blobs), width), dtype=np.float32)
+        for i, blob in enumerate(blobs):
+            if blob and len(blob) == 4 * width:
+                out[i] = np.frombuffer(blob, dtype="<f4")
+        return out
+
+    def set_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Store content vectors of pieces."""
+
+        def work(connection: Connection) -> None:
+            for piece, vector in vectors.items():
+                blob = vector.astype("<f4").tobytes()
+                connection.execute(update(pieces).where(pieces.c.id == piece).values(vector=blob))
+
+        self._writer.run(work)
+
+    def works(self) -> list[tuple[str, str, str, str, NDArray[np.uint32]]]:
+        """(id, work, split, fingerprint, grams) of every piece that was not generated."""
+        query = select(
+            pieces.c.id, pieces.c.work, pieces.c.split, pieces.c.fingerprint, pieces.c.grams
+        ).where(pieces.c.generated == 0).order_by(pieces.c.row)
+        with self._engine.connect() as connection:
+            return [
+                (r.id, r.work, r.split, r.fingerprint, np.frombuffer(r.grams, dtype="<u4").astype(np.uint32))
+                for r in connection.execute(query)
+            ]
+
+    # Listeners --------------------------------------------------------------------------------
+
+    def add_listeners(self, people: Iterable[tuple[str, str, bool]]) -> None:
+        """Add (id, name, simulated); those who are there already stay as they are."""
+        now = time.time()
+        rows = [{"id": i, "name": n, "simulated": int(s), "created": now} for i, n, s in people]
+
+        def work(connection: Connection) -> None:
+            if rows:
+                connection.execute(upsert(listeners).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+        self._writer.run(work)
+
+    def listeners(self) -> list[ListenerRow]:
+        """Everybody, in order of arrival."""
+        with self._engine.connect() as connection:
+            return [
+                ListenerRow(r.row - 1, r.id, r.name, bool(r.simulated))
+                for r in connection.execute(select(listeners).order_by(listeners.c.row))
+            ]
+
+    def listener(self, listener: str) -> ListenerRow:
+        """A listener by id.
+
+        Raises:
+            NotFoundError: there is none; the message names some who exist.
+        """
+        with self._engine.connect() as connection:
+            row = connection.execute(select(listeners).where(listeners.c.id == listener)).first()
+            if row is None:
+                some = list(connection.execute(select(listeners.c.id).order_by(listeners.c.row).limit(3)).scalars())
+                known = f"there are {', '.join(some)} ..." if some else "there are none yet"
+                raise NotFoundError(f"no listener '{listener}'; {known}")
+        return ListenerRow(row.row - 1, row.id, row.name, bool(row.simulated))
+
+    # Interactions -----------------------------------------------------------------------------
+
+    def record(self, events: Sequence[Event]) -> int:
+        """Append events, durable on return; those sent before are passed over.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            InputError: a kind, value or time is out of range.
+            NotFoundError: a listener or piece does not exist.
+            StorageError: nothing was stored.
+        """
+        for one in events:
+            _check_event(one)
+
+        def work(connection: Connection) -> int:
+            people = _rows(connection, listeners, {e.listener for e in events}, "listener")
+            items = _rows(connection, pieces, {e.piece for e in events}, "piece")
+            rows = [
+                {
+                    "event": e.event, "listener": people[e.listener], "piece": items[e.piece],
+                    "kind": KINDS.index(e.kind), "value": e.value, "time": e.time, "release": e.release,
+                    "rank": e.rank, "propensity": e.propensity,
+                }
+                for e in events
+            ]  # fmt: skip
+            before = connection.execute(text("SELECT total_changes()")).scalar_one()
+            if rows:
+                connection.execute(upsert(interactions).on_conflict_do_nothing(index_elements=["event"]), rows)
+            return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+
+        return self._writer.run(work)
+
+    def interaction_columns(self) -> dict[str, NDArray[Any]]:
+        """All events as columns: listener and item (dense rows), kind, value, time."""
+        query = "SELECT listener - 1, piece - 1, kind, value, time FROM interactions ORDER BY time, row"
+        with self._engine.connect() as connection:
+            rows = connection.exec_driver_sql(query).fetchall()
+        table = np.array([(a, b, c, np.nan if d is None else d, e) for a, b, c, d, e in rows], dtype=np.float64)
+        table = table.reshape(-1, 5)
+        return {
+            "listener": table[:, 0].astype(np.int32),
+            "item": table[:, 1].astype(np.int32),
+            "kind": table[:, 2].astype(np.uint8),
+            "value": table[:, 3].astype(np.float32),
+            "time": table[:, 4].astype(np.int64),
+        }
+
+    def history(self, listener: str, limit: int = 1000) -> list[tuple[str, str, float | None, int]]:
+        """A listener's events, newest first: (piece, kind, value, time)."""
+        row = self.listener(listener).row + 1
+        query = (
+            select(pieces.c.id, interactions.c.kind, interactions.c.value, interactions.c.time)
+            .join(pieces, pieces.c.row == interactions.c.piece)
+            .where(interactions.c.listener == row)
+            .order_by(interactions.c.time.desc(), interactions.c.row.desc())
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [(r.id, KINDS[r.kind], r.value, r.time) for r in connection.execute(query)]
+
+    # Counts and settings ----------------------------------------------------------------------
+
+    def counts(self) -> dict[str, int]:
+        """pieces (generated ones not counted), generated, listeners, interactions."""
+        with self._engine.connect() as connection:
+            by_kind = dict(
+                connection.execute(select(pieces.c.generated, func.count()).group_by(pieces.c.generated))
+                .tuples()
+                .all()
+            )
+            return {
+                "pieces": int(by_kind.get(0, 0)),
+                "generated": int(by_kind.get(1, 0)),
+                "listeners": int(connection.execute(select(func.count()).select_from(listeners)).scalar_one()),
+                "interactions": int(
+                    connection.execute(select(func.count()).select_from(interactions)).scalar_one()
+                ),
+            }
+
+    def get(self, key: str) -> Any:
+        """A setting, `None` if it was never set."""
+        with self._engine.connect() as connection:
+            value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+        return None if value is None else json.loads(value)
+
+    def set(self, key: str, value: Any) -> None:
+        """Set a setting (JSON-able)."""
+        stored = json.dumps(value)
+
+        def work(connection: Connection) -> None:
+            statement = upsert(meta).values(key=key, value=stored)
+            connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": stored}))
+
+        self._writer.run(work)
+
+
+def _piece_values(piece: NewPiece) -> dict[str, Any]:
+    return {
+        "id": piece.id, "title": piece.title, "composer": piece.composer, "style": piece.style,
+        "collection": piece.collection, "source": piece.source, "number": piece.number,
+        "licence": piece.licence, "work": piece.work, "split": piece.split,
+        "generated": int(piece.generated), "fingerprint": piece.fingerprint,
+        "grams": piece.grams.astype("<u4").tobytes(), "attributes": json.dumps(dict(piece.attributes)),
+        "quality": json.dumps(list(piece.quality)), "provenance": json.dumps(dict(piece.provenance)),
+        "score": piece.score.to_bytes(),
+        "vector": None if piece.vector is None else piece.vector.astype("<f4").tobytes(),
+        "added": time.time(),
+    }  # fmt: skip
+
+
+def _light(row: Any) -> PieceRow:
+    values = row._mapping
+    return PieceRow(
+        row=values["row"] - 1,
+        **{n: values[n] for n in (
+            "id", "title", "composer", "style", "collection", "source", "number", "licence", "work", "split",
+        )},
+        generated=bool(values["generated"]),
+        attributes=json.loads(values["attributes"]),
+        quality=json.loads(values["quality"]),
+        provenance=json.loads(values["provenance"]),
+    )  # fmt: skip
+
+
+def _rows(connection: Connection, table: Any, ids: set[str], what: str) -> dict[str, int]:
+    wanted, found = sorted(ids), dict[str, int]()
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(table.c.id, table.c.row).where(table.c.id.in_(wanted[start : start + _CHUNK]))
+        found |= {r.id: r.row for r in connection.execute(query)}
+    missing = next((i for i in wanted if i not in found), None)
+    if missing is not None:
+        raise NotFoundError(f"no {what} '{missing}'; add it first")
+    return found
+
+
+def _check_event(event: Event) -> None:
+    if event.kind not in KINDS:
+        raise InputError(f"kind is '{event.kind}'; allowed: {', '.join(KINDS)}")
+    if not 0 <= event.time < 2**40:
+        raise InputError(f"time is {event.time}; allowed: Unix seconds from 0 to 2^40")
+    value = event.value
+    if event.kind == "rating" and (value is None or not 1 <= value <= 5):
+        raise InputError(f"rating is {value}; allowed: 1 to 5")
+    if event.kind in ("play", "skip") and value is not None and not 0 <= value <= 1:
+        raise InputError(f"share heard is {value}; allowed: 0 to 1")
+    if not event.event:
+        raise InputError("event id is empty; give each event an id of its own")
+
+
+__all__ = ["KINDS", "Event", "ListenerRow", "NewPiece", "PieceRow", "Store"]

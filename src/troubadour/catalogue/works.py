@@ -1,0 +1,97 @@
+"""Which pieces are variants of one work, and into which split a work goes.
+
+Two pieces are of one work when at least a third of the smaller one's melodic n-grams stand in the
+other. A work's split follows from its id alone, so that variants of a tune never straddle a split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARED: Final = 0.33
+_LEAST_SHARED: Final = 6
+_TOO_COMMON: Final = 80
+"""An n-gram in more pieces than this tells nothing (a scale, a repeated note)."""
+_HELD_OUT: Final = {8: "valid", 9: "test"}
+
+Known = tuple[str, str, str, str, NDArray[np.uint32]]
+"""(id, work, split, fingerprint, grams) of a piece in the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a new piece belongs."""
+
+    work: str
+    split: str
+    nearest: str
+    """Id of the piece that it is most alike; empty if there is none."""
+    shared: float
+    """Share of the smaller one's n-grams that the two have in common."""
+
+
+def place(new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[Known]) -> list[Placed]:
+    """Works and splits of new pieces (id, grams), whatever their order.
+
+    A new piece that joins works of several splits goes where it cannot teach a model what is held
+    out: to the held-out one. Pieces that are in the catalogue stay where they are.
+    """
+    ids = [k[0] for k in known] + [n[0] for n in new]
+    grams = [k[4] for k in known] + [n[1] for n in new]
+    holders: dict[int, list[int]] = defaultdict(list)
+    for i, own in enumerate(grams):
+        for gram in own.tolist():
+            holders[gram].append(i)
+    parent = list(range(len(ids)))
+    best: dict[int, tuple[float, int]] = {}
+    for i in range(len(known), len(ids)):
+        counts = Counter(
+            j for g in grams[i].tolist() if len(holders[g]) <= _TOO_COMMON for j in holders[g] if j != i
+        )
+        for j, n in counts.items():
+            shared = n / min(len(grams[i]), len(grams[j]))
+            if n >= _LEAST_SHARED and shared >= SHARED:
+                _join(parent, i, j)
+                if (shared, ids[j]) > (best.get(i, (0.0, 0))[0], ids[best[i][1]] if i in best else ""):
+                    best[i] = (shared, j)
+    members: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(ids)):
+        members[_root(parent, i)].append(i)
+    placed: dict[int, Placed] = {}
+    for group in members.values():
+        settled = [known[i] for i in group if i < len(known)]
+        if settled:
+            work, split = min(((k[1], k[2]) for k in settled), key=lambda w: (w[1] == "train", w[0]))
+        else:
+            work = min(ids[i] for i in group)
+            split = split_of(work)
+        for i in group:
+            if i >= len(known):
+                shared, nearest = best.get(i, (0.0, -1))
+                placed[i] = Placed(work, split, ids[nearest] if nearest >= 0 else "", shared)
+    return [placed[i] for i in range(len(known), len(ids))]
+
+
+def split_of(work: str) -> str:
+    """Eight of ten works train, one validates, one tests."""
+    number = int(hashlib.sha256(work.encode()).hexdigest()[:8], 16) % 10
+    return _HELD_OUT.get(number, "train")
+
+
+def _root(parent: list[int], i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+def _join(parent: list[int], a: int, b: int) -> None:
+    a, b = _root(parent, a), _root(parent, b)
+    parent[max(a, b)] = min(a, b)

@@ -1,0 +1,79 @@
+"""Read music from files and folders, each file by what it is rather than by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from troubadour.errors import InputError, UnreadableFileError
+from troubadour.music.abc import read_abc_file
+from troubadour.music.midi import read_midi_file
+from troubadour.music.musicxml import read_musicxml_file
+from troubadour.music.piece import Piece, Unreadable
+
+SUFFIXES: Final = (".mid", ".midi", ".abc", ".xml", ".musicxml", ".mxl")
+MAX_FILES: Final = 1_000_000
+
+
+def files_in(path: Path) -> list[Path]:
+    """The music files at or below a path, sorted; links are not followed.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"no file or folder '{path}'")
+    found: list[Path] = []
+    for folder, folders, names in os.walk(path, followlinks=False):
+        folders.sort()
+        found += [
+            Path(folder, name)
+            for name in sorted(names)
+            if Path(name).suffix.lower() in SUFFIXES and not Path(folder, name).is_symlink()
+        ]
+        if len(found) > MAX_FILES:
+            raise InputError(f"more than {MAX_FILES} files in '{path}'; import its folders one by one")
+    return found
+
+
+def read_path(path: Path) -> Iterator[Piece | Unreadable]:
+    """Every piece in a file or folder; what cannot be read is named and does not stop the rest.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    for file in files_in(path):
+        yield from read_file(file)
+
+
+def read_file(path: Path) -> Iterator[Piece | Unreadable]:
+    """The pieces in one file, told apart by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+        if not start:
+            yield Unreadable(str(path), "empty file")
+        elif start[:4] == b"MThd":
+            yield _named(read_midi_file(path), path)
+        elif start[:2] == b"PK" or start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+            yield _named(read_musicxml_file(path), path)
+        elif path.suffix.lower() == ".abc" or start.lstrip().startswith((b"X:", b"%abc")):
+            for item in read_abc_file(path):
+                yield item if isinstance(item, Unreadable) else _named(item, path)
+        else:
+            yield Unreadable(str(path), f"not MIDI, MusicXML or ABC, although its name ends in {path.suffix}")
+    except UnreadableFileError as error:
+        yield Unreadable(str(path), error.cause)
+    except OSError as error:
+        yield Unreadable(str(path), error.strerror or str(error))
+
+
+def _named(piece: Piece, path: Path) -> Piece:
+    return piece.replace(source=path.name)
+
+
+__all__ = ["SUFFIXES", "files_in", "read_file", "read_path"]
