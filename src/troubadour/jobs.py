@@ -1,0 +1,165 @@
+"""Long work: import, simulate listeners, fit and publish a release."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from troubadour.catalogue.importing import ImportReport, import_pieces
+from troubadour.catalogue.store import KINDS, Event, Store
+from troubadour.composers.originality import Corpus
+from troubadour.composers.transformer import DOCUMENT, WEIGHTS, TransformerComposer
+from troubadour.corpora.builtin import DEFAULT, collection, read_collection
+from troubadour.corpora.folder import read_path
+from troubadour.errors import InputError, ModelError
+from troubadour.listening.interactions import Interactions
+from troubadour.listening.simulate import SimulationSpec, simulate
+from troubadour.listening.vocabulary import Vocabulary
+from troubadour.recommenders.rank import Ranker
+from troubadour.releases import Release, Releases
+from troubadour.studio import info_of, save_corpus, save_ranker
+
+_EVENTS_A_BATCH: Final = 10_000
+
+Tell = Callable[[str, int, int], None]
+"""Progress: what is done, how many are done, how many there are (0 = unknown)."""
+
+
+def import_builtin(
+    store: Store, names: Sequence[str] = DEFAULT, *, accept_terms: bool = False, tell: Tell | None = None
+) -> list[ImportReport]:
+    """Import built-in collections; a second time changes nothing."""
+    reports: list[ImportReport] = []
+    for name in names:
+        chosen = collection(name)
+        source = read_collection(name, accept_terms=accept_terms)
+        reports.append(import_pieces(store, source, name, _counter(tell, chosen.title, chosen.count)))
+    return reports
+
+
+def import_folder(store: Store, path: Path, tell: Tell | None = None) -> ImportReport:
+    """Import a file or folder of the user's own."""
+    return import_pieces(store, read_path(path), path.resolve().name, _counter(tell, str(path), 0))
+
+
+def _counter(tell: Tell | None, what: str, total: int) -> Callable[[int], None] | None:
+    if tell is None:
+        return None
+    return lambda done: tell(what, done, total)
+
+
+def simulate_listeners(store: Store, count: int, seed: int) -> int:
+    """Add simulated listeners and what they did, labelled as such; the number of events.
+
+    Raises:
+        InputError: the catalogue is empty.
+    """
+    pieces = store.pieces(generated=False)
+    if not pieces:
+        raise InputError("the catalogue is empty; import music first")
+    described = [{**p.attributes, "style": p.style} for p in pieces]
+    made = simulate(
+        [p.id for p in pieces], described, np.random.default_rng(seed), SimulationSpec(listeners=count)
+    )
+    log = made.interactions
+    ids = list(log.listeners)
+    store.add_listeners((i, name, True) for i, name in zip(ids, made.names, strict=True))
+    events = list(_events(log, ids, seed))
+    for start in range(0, len(events), _EVENTS_A_BATCH):
+        store.record(events[start : start + _EVENTS_A_BATCH])
+    return len(events)
+
+
+def _events(log: Interactions, ids: list[str], seed: int) -> Iterator[Event]:
+    pieces = list(log.items)
+    for i in range(len(log)):
+        value = float(log.value[i])
+        yield Event(
+            event=f"simulated-{seed}-{i}",
+            listener=ids[log.listener[i]],
+            piece=pieces[log.item[i]],
+            kind=KINDS[log.kind[i]],
+            time=int(log.time[i]),
+            value=None if np.isnan(value) else value,
+        )
+
+
+def interactions_of(store: Store) -> Interactions:
+    """The whole log, over the whole catalogue."""
+    columns: dict[str, Any] = store.interaction_columns()
+    return Interactions(
+        columns["listener"],
+        columns["item"],
+        columns["kind"],
+        columns["value"],
+        columns["time"],
+        Vocabulary(one.id for one in store.listeners()),
+        Vocabulary(store.piece_ids()),
+    )
+
+
+def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
+    """Fit the recommender on the log, index the catalogue for originality, publish and go live."""
+    pieces = store.pieces()
+    if not pieces:
+        raise InputError("the catalogue is empty; import music first")
+    ranker = Ranker.fit(
+        interactions_of(store), store.vectors(), [info_of(p) for p in pieces], np.random.default_rng(seed)
+    )
+    human = [p.id for p in pieces if not p.generated]
+    corpus = Corpus.of(zip(human, store.scores(human), strict=True))
+    live = releases.live()
+    composer = live.parts["composer"] if live else add_shipped_composer(releases)
+    release = releases.publish(
+        {
+            "composer": composer,
+            "recommender": releases.add("recommender", lambda folder: save_ranker(folder, ranker)),
+            "corpus": releases.add("corpus", lambda folder: save_corpus(folder, corpus)),
+        },
+        {"counts": store.counts(), "seed": seed, "blend": [repr(t) for t in ranker.trials[:1]]},
+    )
+    releases.promote(release.id)
+    return release
+
+
+def add_shipped_composer(releases: Releases) -> str:
+    """The composer that comes with the program, as an artefact.
+
+    Raises:
+        ModelError: it is missing from the installation.
+    """
+    with as_file(files("troubadour") / "data" / "models" / "composer") as folder:
+        if not (folder / WEIGHTS).is_file():
+            raise ModelError("the shipped composer is missing; install Troubadour again")
+
+        def write(stage: Path) -> None:
+            for name in (WEIGHTS, DOCUMENT):
+                shutil.copyfile(folder / name, stage / name)
+
+        return releases.add("composer", write)
+
+
+def use_composer(releases: Releases, folder: Path) -> Release:
+    """Put a trained composer into a new release beside the live one's other parts.
+
+    Raises:
+        ModelError: no composer can be read in the folder.
+        InputError: there is no live release to join it to.
+    """
+    TransformerComposer.load(folder)
+    live = releases.live()
+    if live is None:
+        raise InputError("no release is live yet; run `troubadour import` first")
+
+    def write(stage: Path) -> None:
+        for name in (WEIGHTS, DOCUMENT):
+            shutil.copyfile(folder / name, stage / name)
+
+    release = releases.publish({**live.parts, "composer": releases.add("composer", write)}, dict(live.notes))
+    releases.promote(release.id)
+    return release

@@ -1,0 +1,447 @@
+"""The use cases: compose, recommend, find similar pieces, record, status. Every face calls these.
+
+A request takes one set of models and keeps it to its end; a new release or a new piece makes a
+new set, which later requests take.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.catalogue.importing import piece_id
+from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
+from troubadour.composers.base import Brief
+from troubadour.composers.originality import Corpus, Match
+from troubadour.composers.transformer import TransformerComposer
+from troubadour.errors import ModelError, NotFoundError, TroubadourError
+from troubadour.listening.interactions import History
+from troubadour.music.features import attributes, feature_vector
+from troubadour.music.fingerprint import fingerprint, grams
+from troubadour.music.midi import write_midi
+from troubadour.music.musicxml import write_musicxml
+from troubadour.music.render import MidiRenderer, Renderer, play, write_wav
+from troubadour.music.score import Score
+from troubadour.recommenders.info import ItemInfo
+from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
+from troubadour.releases import Release, Releases
+
+CANDIDATES: Final = 6
+"""Pieces that are composed for one that is kept."""
+BORROWED: Final = 0.35
+"""A candidate that shares more than this part of its notes with one other piece is dropped."""
+_NEVER_DROPPED: Final = 12
+"""A match of so few notes is common property, however short the piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What one request works with."""
+
+    release: Release
+    composer: TransformerComposer
+    ranker: Ranker
+    corpus: Corpus
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A new piece, stored and ready to be recommended."""
+
+    id: str
+    title: str
+    score: Score
+    brief: Brief
+    """What it was composed to, with everything that was left open decided."""
+    seed: int
+    release: str
+    match: Match
+    """Its longest passage in common with the music of the catalogue."""
+    match_title: str
+    influences: tuple[str, ...]
+    """Titles of the listener's pieces that are nearest to it."""
+    seconds: float
+    """How long composing took."""
+
+    def controls(self) -> dict[str, Any]:
+        """The controls it was composed to, for JSON."""
+        return controls_of(self.brief)
+
+
+class Studio:
+    """All use cases on one home folder.
+
+    Args:
+        home: where the store and the models live; made if it is not there.
+        threads: CPU threads for composing.
+    """
+
+    def __init__(self, home: Path, threads: int = 1, renderer: Renderer | None = None) -> None:
+        self.home, self.threads = home, threads
+        self.renderer = renderer or MidiRenderer()
+        self.store = Store.open(home)
+        self.releases = Releases(home)
+        self._models: Models | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Models -----------------------------------------------------------------------------------
+
+    def models(self) -> Models:
+        """The live release's models, loaded once, with all pieces that came since.
+
+        Raises:
+            NotFoundError: nothing was set up yet.
+            ModelError: a model is damaged.
+        """
+        with self._lock:
+            live = self.releases.live()
+            if live is None:
+                raise NotFoundError(f"{self.home} holds no models yet; run `troubadour demo` or `troubadour import`")
+            if self._models is None or self._models.release.id != live.id:
+                self._models = self._load(live)
+            return self._models
+
+    def _load(self, release: Release) -> Models:
+        composer = TransformerComposer.load(self.releases.folder(release.parts["composer"]), self.threads)
+        ranker = load_ranker(self.releases.folder(release.parts["recommender"]))
+        corpus = load_corpus(self.releases.folder(release.parts["corpus"]))
+        return Models(release, composer, self._caught_up(ranker), corpus)
+
+    def _caught_up(self, ranker: Ranker) -> Ranker:
+        """The ranker with pieces that came into the catalogue after it was fitted."""
+        rows = [p for p in self.store.pieces() if p.id not in ranker.items]
+        if not rows:
+            return ranker
+        vectors = self.store.vectors()[[p.row for p in rows]]
+        return ranker.with_items([p.id for p in rows], vectors, [info_of(p) for p in rows])
+
+    # Composing --------------------------------------------------------------------------------
+
+    def compose(
+        self, brief: Brief, *, seed: int | None = None, listener: str | None = None, candidates: int = CANDIDATES
+    ) -> Composed:
+        """Compose a piece, store it labelled as generated, and make it recommendable at once.
+
+        For a listener, their taste fills what the brief leaves open, and of several candidates the
+        one is kept that the recommender ranks first for them; without one, the one that is most
+        typical of its style.
+
+        Raises:
+            InputError: the brief cannot be met.
+            NotFoundError: no such listener, or no models yet.
+        """
+        started = time.monotonic()
+        models = self.models()
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        rng = np.random.default_rng(seed)
+        history = self.history(listener, models) if listener else History.empty()
+        if listener:
+            brief = self.taste(brief, history, models, rng)
+        brief = models.composer.complete(brief, rng)
+        scores = models.composer.compose(brief, rng, candidates)
+        matches = [models.corpus.longest_match(s) for s in scores]
+        kept = [i for i, m in enumerate(matches) if not borrows_too_much(m, scores[i])]
+        kept = kept or [min(range(len(scores)), key=lambda i: matches[i].notes / max(len(scores[i]), 1))]
+        best = kept[self._best([scores[i] for i in kept], brief, history, models)]
+        score, match = scores[best], matches[best]
+        return self._keep(score, brief, seed, match, listener, history, models, started)
+
+    def taste(self, brief: Brief, history: History, models: Models, rng: np.random.Generator) -> Brief:
+        """Fill what a brief leaves open from what a listener likes.
+
+        One of the pieces they like is drawn, in proportion to how much they like it and to how
+        recent it is, among those that the composer has a style for and that agree with the brief:
+        its style, metre, key and tempo are things that go together.
+        """
+        weight = np.clip(history.weights, 0.0, None) * np.linspace(0.5, 1.0, max(len(history), 1))[: len(history)]
+        styles = models.composer.styles
+        for i, row in enumerate(history.items.tolist()):
+            known = models.ranker.infos[row].attributes
+            fits = str(known.get("style", "")) in styles and not models.ranker.infos[row].generated
+            fits &= brief.style is None or known.get("style") == brief.style
+            fits &= brief.metre is None or known.get("metre") == f"{brief.metre[0]}/{brief.metre[1]}"
+            weight[i] *= float(fits)
+        if not weight.sum():
+            return brief
+        row = int(rng.choice(history.items, p=weight / weight.sum()))
+        known = models.ranker.infos[row].attributes
+        score = self.store.score(models.ranker.items.id(row))
+        metre, key = score.metres[0], score.keys[0]
+        usual = (metre.numerator, metre.denominator)
+        return replace(
+            brief,
+            style=brief.style or str(known["style"]),
+            metre=brief.metre or usual,
+            key=brief.key or (key.fifths, key.mode),
+            tempo_bpm=brief.tempo_bpm or score.tempos[0].bpm,
+        )
+
+    def _best(self, scores: list[Score], brief: Brief, history: History, models: Models) -> int:
+        """Which candidate the recommender would show first; without a history the most typical."""
+        style = brief.style or ""
+        vectors = np.stack([feature_vector(s, style) for s in scores])
+        names = [f"candidate-{i}" for i in range(len(scores))]
+        infos = [ItemInfo(generated=True) for _ in scores]
+        ranker = models.ranker.with_items(names, vectors, infos)
+        rows = ranker.items.rows(names)
+        if len(history):
+            return int(np.argmax(ranker.score([history], rows)[0]))
+        content = ranker.blend.content
+        if content is None:
+            return 0
+        same = [i for i, info in enumerate(ranker.infos) if info.attributes.get("style", "") == style]
+        centre = content.units[same or slice(None)].mean(axis=0)
+        return int(np.argmax(content.units[rows] @ centre))
+
+    def _keep(
+        self,
+        score: Score,
+        brief: Brief,
+        seed: int,
+        match: Match,
+        listener: str | None,
+        history: History,
+        models: Models,
+        started: float,
+    ) -> Composed:
+        found = attributes(score)
+        vector = feature_vector(score, brief.style or "")
+        identity = "g" + piece_id(score, "", models.release.id, str(seed))[:11]
+        title = f"{(brief.style or 'piece').capitalize()} in {score.keys[0].name} ({identity[1:5]})"
+        info = ItemInfo(title, identity, "Troubadour", {**found, "style": brief.style or ""}, generated=True)
+        influences = self._influences(vector, info, history, models)
+        match_title = self.store.piece(match.piece).title if match.piece else ""
+        provenance = {
+            "release": models.release.id,
+            "seed": seed,
+            "controls": controls_of(brief),
+            "listener": listener,
+            "influences": influences,
+            "longest_match": {"notes": match.notes, "piece": match.piece, "title": match_title},
+        }
+        new = NewPiece(
+            id=identity,
+            title=title,
+            score=score,
+            work=identity,
+            split="none",
+            fingerprint=fingerprint(score),
+            grams=grams(score),
+            attributes=found,
+            vector=vector,
+            composer=f"Troubadour ({models.composer.name}, release {models.release.id})",
+            style=brief.style or "",
+            collection="generated",
+            source=f"composed by Troubadour, seed {seed}",
+            licence="generated; no rights claimed",
+            generated=True,
+            provenance=provenance,
+        )
+        self.store.add_pieces([new])
+        with self._lock:
+            current = self._models
+            if current is not None and identity not in current.ranker.items:
+                self._models = replace(current, ranker=current.ranker.with_items([identity], vector[None], [info]))
+        return Composed(
+            identity,
+            title,
+            score,
+            brief,
+            seed,
+            models.release.id,
+            match,
+            match_title,
+            tuple(i["title"] for i in influences),
+            time.monotonic() - started,
+        )
+
+    def _influences(
+        self, vector: NDArray[np.float32], info: ItemInfo, history: History, models: Models
+    ) -> list[dict[str, str]]:
+        """The pieces that the listener likes to which the new one is nearest."""
+        if not len(history) or models.ranker.blend.content is None:
+            return []
+        ranker = models.ranker.with_items(["new"], vector[None], [info])
+        content = ranker.blend.content
+        assert content is not None
+        liked = history.items[history.weights > 0]
+        if not len(liked):
+            return []
+        near = content.units[liked] @ content.units[-1]
+        rows = liked[np.argsort(-near)[:3]].tolist()
+        return [{"id": ranker.items.id(r), "title": ranker.infos[r].title} for r in rows]
+
+    # Recommending -----------------------------------------------------------------------------
+
+    def history(self, listener: str, models: Models) -> History:
+        """What a listener did up to now.
+
+        Raises:
+            NotFoundError: no such listener.
+        """
+        events = [e for e in reversed(self.store.history(listener)) if e[0] in models.ranker.items]
+        return models.ranker.history(
+            [e[0] for e in events],
+            [KINDS.index(e[1]) for e in events],
+            [np.nan if e[2] is None else e[2] for e in events],
+            [e[3] for e in events],
+        )
+
+    def recommend(self, listener: str, n: int = 10) -> tuple[list[Recommendation], str]:
+        """A list for a listener, and the release that made it. A play a second ago counts.
+
+        Raises:
+            NotFoundError: no such listener.
+            InputError: n is out of range.
+        """
+        models = self.models()
+        return models.ranker.recommend(self.history(listener, models), n), models.release.id
+
+    def similar(self, piece: str, n: int = 10) -> list[SimilarItem]:
+        """The pieces nearest to one by their content.
+
+        Raises:
+            NotFoundError: no such piece.
+        """
+        self.store.piece(piece)
+        return self.models().ranker.similar(piece, n)
+
+    def record(self, events: Sequence[Event]) -> int:
+        """Store what listeners did; the next list takes it into account."""
+        return self.store.record(events)
+
+    # Looking ----------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Counts and the live release."""
+        live = self.releases.live()
+        return {**self.store.counts(), "release": live.id if live else None, "home": str(self.home)}
+
+    def liked_styles(self, listener: str) -> list[tuple[str, int]]:
+        """How often a listener played each style, most first."""
+        rows = {p.id: p for p in self.store.pieces()}
+        counts = Counter(
+            rows[piece].style or "other" for piece, kind, _, _ in self.store.history(listener) if kind != "skip"
+        )
+        return counts.most_common()
+
+    def musicxml(self, piece: str) -> str:
+        """A piece as MusicXML."""
+        row = self.store.piece(piece)
+        return write_musicxml(
+            self.store.score(piece),
+            title=row.title,
+            composer=row.composer,
+            rights="" if row.generated else row.licence,
+            generated=row.generated,
+        )
+
+    def midi(self, piece: str) -> bytes:
+        """A piece as MIDI."""
+        return write_midi(self.store.score(piece), title=self.store.piece(piece).title)
+
+    def write_files(self, piece: str, folder: Path) -> dict[str, str]:
+        """Write a piece as MIDI, MusicXML and WAV; their paths.
+
+        Raises:
+            TroubadourError: the folder cannot be written.
+        """
+        row = self.store.piece(piece)
+        slug = "-".join("".join(c if c.isalnum() else " " for c in row.title.lower()).split())[:60]
+        stem = f"{piece}-{slug}"
+        paths = {k: folder / f"{stem}.{e}" for k, e in (("midi", "mid"), ("musicxml", "musicxml"), ("wav", "wav"))}
+        audio = play(self.store.score(piece), self.renderer)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            paths["midi"].write_bytes(self.midi(piece))
+            paths["musicxml"].write_text(self.musicxml(piece), encoding="utf-8")
+            write_wav(paths["wav"], audio)
+        except OSError as error:
+            raise TroubadourError(f"{folder} cannot be written: {error.strerror}") from error
+        return {k: str(p) for k, p in paths.items()}
+
+
+def info_of(piece: PieceRow) -> ItemInfo:
+    """What the recommender needs to know of a piece."""
+    group = "Troubadour" if piece.generated else piece.composer or piece.collection
+    return ItemInfo(piece.title, piece.work, group, {**piece.attributes, "style": piece.style}, piece.generated)
+
+
+def borrows_too_much(match: Match, score: Score) -> bool:
+    """Whether too large a part of a piece stands in one other."""
+    return match.notes > max(_NEVER_DROPPED, BORROWED * len(score))
+
+
+def controls_of(brief: Brief) -> dict[str, Any]:
+    """A brief for JSON: only what was said or decided."""
+    out: dict[str, Any] = {}
+    for name in ("style", "bars", "voices", "tempo_bpm", "density", "upbeat", "temperature", "top_p"):
+        value = getattr(brief, name)
+        if value is not None:
+            out[name] = value
+    if brief.metre is not None:
+        out["metre"] = f"{brief.metre[0]}/{brief.metre[1]}"
+    if brief.key is not None:
+        from troubadour.music.score import Key
+
+        out["key"] = Key(0, *brief.key).name
+    return out
+
+
+def save_ranker(folder: Path, ranker: Ranker) -> None:
+    """Write a ranker as JSON and arrays."""
+    spec, arrays = ranker.state()
+    (folder / "ranker.json").write_text(json.dumps(spec))
+    np.savez(folder / "ranker.npz", allow_pickle=False, **arrays)
+
+
+def load_ranker(folder: Path) -> Ranker:
+    """Read what `save_ranker` wrote.
+
+    Raises:
+        ModelError: it is damaged or of another version.
+    """
+    try:
+        spec = json.loads((folder / "ranker.json").read_text())
+        with np.load(folder / "ranker.npz", allow_pickle=False) as arrays:
+            return Ranker.from_state(spec, dict(arrays))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: no recommender can be read there: {error}") from error
+
+
+def save_corpus(folder: Path, corpus: Corpus) -> None:
+    """Write the originality corpus."""
+    np.savez(folder / "corpus.npz", allow_pickle=False, **corpus.state())
+
+
+def load_corpus(folder: Path) -> Corpus:
+    """Read what `save_corpus` wrote.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    try:
+        with np.load(folder / "corpus.npz", allow_pickle=False) as arrays:
+            return Corpus.from_state(dict(arrays))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: no corpus can be read there: {error}") from error
