@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +13,21 @@ import numpy as np
 
 from troubadour.catalogue.importing import ImportReport, import_pieces
 from troubadour.catalogue.store import KINDS, Event, Store
+from troubadour.composers.dataset import Example, example
+from troubadour.composers.options import TrainOptions
 from troubadour.composers.originality import Corpus
+from troubadour.composers.profiles import profiles
+from troubadour.composers.recipe import Recipe
+from troubadour.composers.spec import TransformerSpec
 from troubadour.composers.transformer import DOCUMENT, WEIGHTS, TransformerComposer
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
 from troubadour.corpora.folder import read_path
-from troubadour.errors import InputError, ModelError
+from troubadour.errors import InputError, MissingExtraError, ModelError
 from troubadour.listening.interactions import Interactions
 from troubadour.listening.simulate import SimulationSpec, simulate
 from troubadour.listening.vocabulary import Vocabulary
+from troubadour.music.score import Score
+from troubadour.music.styles import STYLES
 from troubadour.recommenders.rank import Ranker
 from troubadour.releases import Release, Releases
 from troubadour.studio import info_of, save_corpus, save_ranker
@@ -163,3 +171,69 @@ def use_composer(releases: Releases, folder: Path) -> Release:
     release = releases.publish({**live.parts, "composer": releases.add("composer", write)}, dict(live.notes))
     releases.promote(release.id)
     return release
+
+
+def train_composer(
+    store: Store,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    steps: int | None = None,
+    start: Path | None = None,
+    tell: Tell | None = None,
+) -> dict[str, Any]:
+    """Train a composer on the catalogue's training split, or go on with a run; its report.
+
+    Writes `composer.safetensors`, `composer.json` and `report.json` into `folder`, next to the
+    checkpoint from which the same command goes on.
+
+    Args:
+        folder: the run's own.
+        steps: instead of the recipe's.
+        start: folder of a composer whose weights to start from (fine-tuning).
+
+    Raises:
+        InputError: no usable piece.
+        MissingExtraError: torch is not installed.
+        ModelError: the folder holds a run of another shape, or `start` no composer.
+    """
+    try:
+        from troubadour.composers.train import Run, load_start, save_composer
+    except ImportError as error:
+        raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
+    known = TransformerComposer.load(start).spec.styles if start else STYLES
+    train, pieces = _examples(store, recipe, "train", known)
+    valid, _ = _examples(store, recipe, "valid", known)
+    if not train:
+        raise InputError("no usable piece to train on; import music first, or check its quality report")
+    spec = TransformerSpec(**recipe.model, styles=known)
+    options = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
+    weights = None
+    if start is not None:
+        spec, weights = load_start(start)
+    run = Run(folder, spec, options, weights)
+    report = run.go(train, valid or train, _steps(tell, recipe.name, options.steps))
+    save_composer(folder, run, profiles(pieces), recipe.name)
+    return {**asdict(report), "train_pieces": len(train), "valid_pieces": len(valid), "folder": str(folder)}
+
+
+def _steps(tell: Tell | None, name: str, total: int) -> Callable[[int, float], None] | None:
+    if tell is None:
+        return None
+    return lambda step, loss: tell(f"{name}, loss {loss:.3f}", step, total)
+
+
+def _examples(
+    store: Store, recipe: Recipe, split: str, styles: Sequence[str]
+) -> tuple[list[Example], list[tuple[Score, str]]]:
+    """Encoded pieces of a split that a recipe takes, and the pieces themselves."""
+    rows = [
+        p
+        for p in store.pieces(generated=False, split=split)
+        if (not recipe.collections or p.collection in recipe.collections)
+        and "barlines are not to be trusted" not in p.quality
+    ]
+    scores = store.scores([p.id for p in rows])
+    kept = [(p, s) for p, s in zip(rows, scores, strict=True) if len(s.metres) <= recipe.metre_changes + 1]
+    encoded = [example(s, p.style, p.id, styles) for p, s in kept]
+    return encoded, [(s, p.style) for p, s in kept]

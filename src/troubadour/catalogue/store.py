@@ -164,7 +164,7 @@ class Store:
         with self._engine.connect() as connection:
             found = connection.execute(select(*_LIGHT).where(pieces.c.id == piece)).first()
         if found is None:
-            raise NotFoundError(f"no piece '{piece}'; `troubadour search WORDS` or `status` shows what there is")
+            raise NotFoundError(f"no piece '{piece}'")
         return _light(found)
 
     def pieces(self, *, generated: bool | None = None, split: str | None = None) -> list[PieceRow]:

@@ -12,49 +12,27 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.composers.dataset import Batch, Example, assemble, batches, collate
 from troubadour.composers.network import Network
+from troubadour.composers.options import TrainOptions
+from troubadour.composers.profiles import Profile
 from troubadour.composers.spec import TransformerSpec
+from troubadour.composers.transformer import DOCUMENT, WEIGHTS, TransformerComposer
 from troubadour.errors import ModelError, TroubadourError
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """How a run trains."""
-
-    steps: int = 12_000
-    """Optimiser steps in all. The constant phase does not depend on it, so it may be changed
-    before the decay starts."""
-    tokens_a_step: int = 4096
-    learning_rate: float = 2e-3
-    warmup: int = 200
-    decay: float = 0.25
-    """Share of the steps, at the end, over which the rate falls to zero."""
-    weight_decay: float = 0.1
-    average: float = 0.998
-    """Decay of the running average of the weights, which is what ships."""
-    context: int = 1024
-    """Longest training sequence in tokens; longer pieces are cut."""
-    keep: float = 0.75
-    """Chance that each field of the prefix is told."""
-    seed: int = 1
-    evaluate_every: int = 500
-    checkpoint_every: int = 100
-    patience: int = 0
-    """Evaluations without a better validation loss after which to stop; 0 = never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +213,28 @@ class Run:
         optimiser["state"] = dict(entries)
         self.optimiser.load_state_dict(optimiser)
         self.state = document["state"]
+
+
+def load_start(folder: Path) -> tuple[TransformerSpec, dict[str, Tensor]]:
+    """Spec and weights of a stored composer, to start from.
+
+    Raises:
+        ModelError: no composer can be read there.
+    """
+    try:
+        document = json.loads((folder / DOCUMENT).read_text())
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{folder}: no composer can be read there: {error}") from error
+    return TransformerSpec.from_dict(document["spec"]), {k: v.float() for k, v in weights.items()}
+
+
+def save_composer(folder: Path, run: Run, styles: Mapping[str, Profile], name: str) -> None:
+    """Write the best averaged weights of a run as a composer, with its history beside them."""
+    best = load_file(run.folder / "best.safetensors")
+    arrays = {k: v.numpy() for k, v in best.items()}
+    TransformerComposer(run.spec, arrays, styles, name).save(folder)
+    _write(folder / "report.json", json.dumps({**run.state, "options": asdict(run.options)}, indent=1).encode())
 
 
 def rate(step: int, options: TrainOptions) -> float:
