@@ -1,0 +1,288 @@
+"""REST over the same use cases as the command line, and the page."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, ConfigDict, Field
+
+from troubadour.catalogue.store import Event
+from troubadour.composers.base import Brief, parse_key, parse_metre
+from troubadour.errors import InputError, ModelError, NotFoundError, StorageError, TroubadourError
+from troubadour.music.render import play, wav_bytes
+from troubadour.music.score import MODES
+from troubadour.server.engrave import Engraver
+from troubadour.studio import Composed, Studio
+
+_PAGE: Final = Path(__file__).parent / "page"
+_MAX_BODY: Final = 100_000
+_CACHED_AUDIO: Final = 24
+_STATUS: Final = (
+    (NotFoundError, 404),
+    (InputError, 422),
+    (StorageError, 503),
+    (ModelError, 503),
+    (TroubadourError, 500),
+)
+_SECURITY: Final = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class ComposeRequest(BaseModel):
+    """What to compose; all is optional."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    listener: str | None = None
+    style: str | None = None
+    key: str | None = Field(default=None, examples=["D dorian"])
+    metre: str | None = Field(default=None, examples=["6/8"])
+    bars: int | None = None
+    voices: int | None = None
+    tempo_bpm: float | None = None
+    density: int | None = None
+    temperature: float = 0.9
+    top_p: float = 0.97
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+
+
+class EventRequest(BaseModel):
+    """Something that a listener did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    piece: str
+    kind: str = Field(examples=["play"])
+    value: float | None = None
+    event: str | None = Field(default=None, description="Id of the event; sent twice it counts once.")
+    release: str | None = None
+    rank: int | None = None
+
+
+def create_app(studio: Studio) -> FastAPI:
+    """The application on one studio."""
+    engraver = Engraver()
+    audio = _AudioCache(studio)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        engraver.close()
+
+    app = FastAPI(title="Troubadour", lifespan=lifespan, docs_url="/api/docs", openapi_url="/api/openapi.json")
+
+    @app.middleware("http")
+    async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        length = request.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > _MAX_BODY:
+            return _problem(413, f"body of {length} bytes; allowed: {_MAX_BODY}")
+        response = await call(request)
+        if not request.url.path.startswith("/api/docs"):
+            response.headers.update(_SECURITY)
+        return response
+
+    @app.exception_handler(TroubadourError)
+    async def failed(_: Request, error: TroubadourError) -> JSONResponse:
+        status = next(code for kind, code in _STATUS if isinstance(error, kind))
+        return _problem(status, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"] if p != "body")
+        return _problem(422, f"{where}: {first['msg']}")
+
+    @app.get("/api/status")
+    def status() -> dict[str, Any]:
+        return {k: v for k, v in studio.status().items() if k != "home"}
+
+    @app.get("/api/options")
+    def options() -> dict[str, Any]:
+        return {"styles": studio.models().composer.styles, "modes": MODES}
+
+    @app.get("/api/listeners")
+    def listeners(limit: int = Query(100, ge=1, le=10_000), words: str = "") -> list[dict[str, Any]]:
+        found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
+        return [{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:limit]]
+
+    @app.get("/api/listeners/{listener}")
+    def listener_facts(listener: str) -> dict[str, Any]:
+        person = studio.store.listener(listener)
+        events = studio.store.history(listener, limit=12)
+        titles = {i: studio.store.piece(i) for i in {e[0] for e in events}}
+        return {
+            "id": person.id,
+            "name": person.name,
+            "simulated": person.simulated,
+            "styles": studio.liked_styles(listener)[:6],
+            "last": [
+                {
+                    "piece": piece,
+                    "title": titles[piece].title,
+                    "style": titles[piece].style,
+                    "generated": titles[piece].generated,
+                    "kind": kind,
+                    "value": value,
+                    "time": when,
+                }
+                for piece, kind, value, when in events
+            ],
+        }
+
+    @app.get("/api/listeners/{listener}/recommendations")
+    def recommendations(listener: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        found, release = studio.recommend(listener, n)
+        items = [
+            {
+                "id": item.id,
+                "title": item.title,
+                "score": round(item.score, 6),
+                "reasons": [r.text for r in item.reasons],
+                "fallback": item.fallback,
+                "generated": item.generated,
+            }
+            for item in found
+        ]
+        return {"listener": listener, "items": items, "release": release}
+
+    @app.post("/api/listeners/{listener}/events", status_code=201)
+    def record(listener: str, request: EventRequest) -> dict[str, int]:
+        event = Event(
+            event=request.event or secrets.token_hex(12),
+            listener=listener,
+            piece=request.piece,
+            kind=request.kind,
+            time=int(time.time()),
+            value=request.value,
+            release=request.release,
+            rank=request.rank,
+        )
+        return {"stored": studio.record([event])}
+
+    @app.post("/api/compose", status_code=201)
+    def compose(request: ComposeRequest) -> dict[str, Any]:
+        brief = Brief(
+            style=request.style or None,
+            key=parse_key(request.key) if request.key else None,
+            metre=parse_metre(request.metre) if request.metre else None,
+            bars=request.bars,
+            voices=request.voices,
+            tempo_bpm=request.tempo_bpm,
+            density=request.density,
+            temperature=request.temperature,
+            top_p=request.top_p,
+        )
+        return _composed(studio.compose(brief, seed=request.seed, listener=request.listener or None))
+
+    @app.get("/api/pieces/{piece}")
+    def facts(piece: str) -> dict[str, Any]:
+        row = studio.store.piece(piece)
+        return {
+            name: getattr(row, name)
+            for name in (
+                "id", "title", "composer", "style", "collection", "source", "licence", "generated",
+                "attributes", "quality", "provenance",
+            )
+        }  # fmt: skip
+
+    @app.get("/api/pieces/{piece}/similar")
+    def similar(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        items = [
+            {"id": i.id, "title": i.title, "score": i.similarity, "shared": i.shared, "generated": i.generated}
+            for i in studio.similar(piece, n)
+        ]
+        return {"piece": piece, "items": items}
+
+    @app.get("/api/pieces/{piece}/score.svg")
+    def score(piece: str, width: int = Query(2100, ge=500, le=5000)) -> Response:
+        return Response(engraver.svg(studio.musicxml(piece), width), media_type="image/svg+xml")
+
+    @app.get("/api/pieces/{piece}/score.musicxml")
+    def musicxml(piece: str) -> Response:
+        kind = "application/vnd.recordare.musicxml+xml"
+        return Response(studio.musicxml(piece), media_type=kind, headers=_attachment(piece, "musicxml"))
+
+    @app.get("/api/pieces/{piece}/score.mid")
+    def midi(piece: str) -> Response:
+        return Response(studio.midi(piece), media_type="audio/midi", headers=_attachment(piece, "mid"))
+
+    @app.get("/api/pieces/{piece}/sound.wav")
+    def sound(piece: str) -> Response:
+        return Response(audio.get(piece), media_type="audio/wav")
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(_PAGE / "index.html")
+
+    app.mount("/", StaticFiles(directory=_PAGE), name="page")
+    return app
+
+
+class _AudioCache:
+    """The last pieces that were rendered."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, piece: str) -> bytes:
+        with self._lock:
+            if piece in self._kept:
+                self._kept.move_to_end(piece)
+                return self._kept[piece]
+        data = wav_bytes(play(self._studio.store.score(piece), self._studio.renderer))
+        with self._lock:
+            self._kept[piece] = data
+            while len(self._kept) > _CACHED_AUDIO:
+                self._kept.popitem(last=False)
+        return data
+
+
+def _composed(piece: Composed) -> dict[str, Any]:
+    base = f"/api/pieces/{piece.id}"
+    return {
+        "id": piece.id,
+        "title": piece.title,
+        "files": {
+            "midi": f"{base}/score.mid",
+            "musicxml": f"{base}/score.musicxml",
+            "wav": f"{base}/sound.wav",
+            "svg": f"{base}/score.svg",
+        },
+        "seed": piece.seed,
+        "release": piece.release,
+        "controls": piece.controls(),
+        "longest_match": {"notes": piece.match.notes, "piece": piece.match.piece, "title": piece.match_title},
+        "influences": list(piece.influences),
+        "generated": True,
+        "seconds": round(piece.seconds, 3),
+    }
+
+
+def _attachment(piece: str, ending: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{piece}.{ending}"'}
+
+
+def _problem(status: int, detail: str) -> JSONResponse:
+    """One error shape for all (RFC 9457)."""
+    body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "detail": detail}
+    headers = {"Retry-After": "5"} if status == 503 else None
+    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+_TITLES: Final = {404: "Not found", 413: "Too large", 422: "Not acceptable", 500: "Failed", 503: "Not available"}
