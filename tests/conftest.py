@@ -1,0 +1,42 @@
+"""Shared fixtures, and how Hypothesis runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# No deadline: on a shared machine one slow example says nothing. CI draws the same examples every time,
+# so that a red run is due to the change; developers explore.
+settings.register_profile("developer", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses `shared_data` is marked so: `-m "not shared_data"` leaves them out."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared_data")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Data for development that is not part of the project: `TROUBADOUR_SHARED_DATA` or `../shared/data`."""
+    folder = Path(os.environ.get("TROUBADOUR_SHARED_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        reason = f"no shared data at {folder}; set TROUBADOUR_SHARED_DATA to the folder that holds it"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
