@@ -1,0 +1,195 @@
+"""What holds for the project as a whole, and no linter can see."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import json
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import troubadour
+
+# Loaded only by the function that needs them: each costs from a tenth of a second to several.
+HEAVY = {
+    "alembic", "fastapi", "music21", "numpy", "onnx", "onnxruntime", "pydantic", "scipy", "soundfile",
+    "sqlalchemy", "symusic", "torch", "uvicorn", "verovio",
+}  # fmt: skip
+OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|Users)/\w|[A-Z]:\\\\Users|/tmp/[a-z]\b")
+REGISTRY_HOSTS = re.compile(r"(?:pypi|pythonhosted|npmjs)\.(?:org|com)")
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after a statement."""
+    program = f"import sys, json\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in json.loads(done.stdout)}
+
+
+def tracked_files(root: Path) -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout, so no files are tracked")
+    return [root / name for name in listed.stdout.split("\0") if name and (root / name).is_file()]
+
+
+def modules() -> list[str]:
+    found = pkgutil.walk_packages(troubadour.__path__, "troubadour.")
+    # Alembic runs its own files; importing them needs a database. The worker is a program.
+    return sorted(m.name for m in found if ".migrations" not in m.name)
+
+
+def commands(text: str) -> Iterator[str]:
+    """The lines of the README's shell blocks, comments left out."""
+    for block in re.findall(r"```(?:sh|console|bash)\n(.*?)```", text, flags=re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if command := line.removeprefix("$ ").partition(" #")[0].strip():
+                yield command
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert loaded_after("import troubadour") & HEAVY == set()
+
+
+def test_the_command_line_starts_light() -> None:
+    assert loaded_after("import troubadour.cli") & HEAVY == set()
+
+
+def test_composing_recommending_and_serving_load_neither_torch_nor_music21() -> None:
+    loaded = loaded_after("import troubadour.studio, troubadour.jobs, troubadour.server.app")
+    assert loaded & {"torch", "music21"} == set()
+    assert "numpy" in loaded, "the check itself works"
+
+
+def test_there_is_no_pickle(root: Path) -> None:
+    found = []
+    for path in sorted((root / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            elif isinstance(node, ast.Call):
+                function = ast.unparse(node.func)
+                allowed = [k for k in node.keywords if k.arg == "allow_pickle"]
+                if function == "torch.load" or any(ast.unparse(k.value) != "False" for k in allowed):
+                    found.append(f"{path.name}:{node.lineno} {function}")
+            forbidden = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
+            found += [f"{path.name}: import {n}" for n in names if n.partition(".")[0] in forbidden]
+    assert found == []
+
+
+def test_no_tracked_file_knows_one_machine_or_registry(root: Path) -> None:
+    found = []
+    for path in tracked_files(root):
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            if OF_ONE_MACHINE.search(line) or REGISTRY_HOSTS.search(line):
+                found.append(f"{path.relative_to(root)}:{number}: {line.strip()[:100]}")
+    assert found == []
+
+
+def test_nothing_large_is_tracked(root: Path) -> None:
+    limit = 20_000_000
+    assert [str(p) for p in tracked_files(root) if p.stat().st_size > limit] == []
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples_in_docstrings_are_true(name: str) -> None:
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert failed == 0
+
+
+def test_import_contracts_hold(root: Path) -> None:
+    program = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True, no_logo=True))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+def test_the_readme_opens_with_the_two_commands(root: Path) -> None:
+    assert [c.split()[:2] for c in commands((root / "README.md").read_text())][:2] == [
+        ["make", "demo"],
+        ["make", "test"],
+    ]
+
+
+def test_every_make_target_in_the_readme_exists(root: Path) -> None:
+    targets = {c.split()[1] for c in commands((root / "README.md").read_text()) if c.startswith("make ")}
+    assert {"demo", "test"} <= targets
+    makefile = (root / "Makefile").read_text()
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"make {target}"
+
+
+def test_every_command_and_option_in_the_readme_exists(root: Path) -> None:
+    seen = 0
+    for line in commands((root / "README.md").read_text()):
+        words = shlex.split(line)
+        if words[0].rpartition("/")[2] != "troubadour":
+            continue
+        from troubadour.cli import app
+
+        command: Any = typer.main.get_command(app)
+        words = words[1:]
+        while subcommands := getattr(command, "commands", None):
+            assert words[:1], f"{line}: which command?"
+            assert words[0] in subcommands, line
+            command = subcommands[words.pop(0)]
+        options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+        assert {w.partition("=")[0] for w in words if w.startswith("--")} <= options, line
+        seen += 1
+    assert seen
+
+
+def test_constraints_pin_every_dependency_within_its_range(root: Path) -> None:
+    lines = (root / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    pinned = {canonicalize_name(name): version for name, version in pins.items()}
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for line in project["dependencies"] + extras["train"] + extras["dev"]:
+        requirement = Requirement(line)
+        assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, line
+
+
+def test_torch_is_never_in_the_base_install(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert not [line for line in project["dependencies"] if Requirement(line).name == "torch"]
+
+
+def test_the_wheel_carries_what_a_user_needs(root: Path, tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    package = {n.removeprefix("troubadour/") for n in names if n.startswith("troubadour/")}
+    assert {"py.typed", "cli.py", "data/soundfonts/sonivox.sf2", "data/soundfonts/LICENSE-sonivox"} <= package
+    # Everything that is tracked below the package, and nothing that lies about.
+    tracked = {
+        p.relative_to(root / "src/troubadour").as_posix() for p in tracked_files(root) if _inside(p, root)
+    }
+    assert tracked <= package
+    assert [n for n in package if n.endswith((".pyc", ".mid", ".abc", ".mxl", ".krn"))] == []
+    licences = {Path(n).name for n in names if ".dist-info/licenses/" in n}
+    assert {"LICENSE", "NOTICE", "LICENSE-sonivox"} <= licences
