@@ -29,7 +29,9 @@ app.add_typer(train_app, name="train")
 
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="Where everything lives.", envvar="TROUBADOUR_HOME", show_default="your data folder"),
+    typer.Option(
+        "--home", help="Where everything lives.", envvar="TROUBADOUR_HOME", show_default="your data folder"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same result.", min=0)]
@@ -100,19 +102,21 @@ def _show_listener(studio: Studio, out: Path, seed: int) -> None:
 
     print(f"\nComposed for {person.name}:")
     for i in range(_DEMO_PIECES):
-        piece = studio.compose(Brief(), seed=seed + i, listener=person.id)
-        files = studio.write_files(piece.id, out)
-        _print_piece(piece, files)
+        new = studio.compose(Brief(), seed=seed + i, listener=person.id)
+        _print_piece(new, studio.write_files(new.id, out))
 
 
 @app.command("import")
 def import_(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders, or built-in collections (builtin, oneills, ryans, airds, folk, chorales)."),
+        typer.Argument(
+            help="Files, folders, or built-in collections (builtin, oneills, ryans, airds, folk, chorales)."
+        ),
     ] = None,
     accept_terms: Annotated[
-        bool, typer.Option("--accept-terms", help="For collections under terms (essen, palestrina): accept them.")
+        bool,
+        typer.Option("--accept-terms", help="For collections under terms (essen, palestrina): accept them."),
     ] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -148,8 +152,12 @@ def import_(
 
 @app.command()
 def compose(
-    listener: Annotated[str | None, typer.Option("--listener", help="Compose to this listener's taste.")] = None,
-    style: Annotated[str | None, typer.Option("--style", help="jig, reel, hornpipe, air, chorale ...")] = None,
+    listener: Annotated[
+        str | None, typer.Option("--listener", help="Compose to this listener's taste.")
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option("--style", help="jig, reel, hornpipe, air, chorale ...")
+    ] = None,
     key: Annotated[str | None, typer.Option("--key", help="Such as D, 'E minor', 'A dorian'.")] = None,
     metre: Annotated[str | None, typer.Option("--metre", help="Such as 6/8.")] = None,
     bars: Annotated[int | None, typer.Option("--bars", help="1 to 64.")] = None,
@@ -220,7 +228,9 @@ def _piece_json(piece: Composed, files: dict[str, str]) -> dict[str, Any]:
 
 def _print_piece(piece: Composed, files: dict[str, str]) -> None:
     metre, key = piece.score.metres[0].name, piece.score.keys[0].name
-    print(f"  {piece.title}: {metre}, {key}, {piece.score.n_bars} bars, {piece.score.seconds:.0f} s, seed {piece.seed}")
+    print(
+        f"  {piece.title}: {metre}, {key}, {piece.score.n_bars} bars, {piece.score.seconds:.0f} s, seed {piece.seed}"
+    )
     if piece.influences:
         print(f"    near to what they like: {', '.join(piece.influences)}")
     first, last = piece.match.bars
@@ -275,7 +285,13 @@ def similar(
         found = studio.similar(piece, n)
     if as_json:
         items = [
-            {"id": i.id, "title": i.title, "score": round(i.similarity, 6), "shared": i.shared, "generated": i.generated}
+            {
+                "id": i.id,
+                "title": i.title,
+                "score": round(i.similarity, 6),
+                "shared": i.shared,
+                "generated": i.generated,
+            }
             for i in found
         ]
         _json({"piece": piece, "items": items})
@@ -300,10 +316,13 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
 def train_composer(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/tunes-and-chorales.toml.")],
     data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Import this file or folder first and train on it too.")
+        list[Path] | None,
+        typer.Option("--data", help="Import this file or folder first and train on it too."),
     ] = None,
     start: Annotated[Path | None, typer.Option("--from", help="Folder of a composer to start from.")] = None,
-    folder: Annotated[Path, typer.Option("--folder", help="The run's folder; the same one resumes.")] = Path("run"),
+    folder: Annotated[Path, typer.Option("--folder", help="The run's folder; the same one resumes.")] = Path(
+        "run"
+    ),
     steps: Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)] = None,
     use: Annotated[bool, typer.Option("--use", help="Make a release with it and go live.")] = False,
     home: Home = None,
@@ -318,7 +337,7 @@ def train_composer(
     chosen = Recipe.load(recipe)
     with _studio(home) as studio, _progress() as tell:
         if not studio.store.counts()["pieces"]:
-            jobs.import_builtin(studio.store, [c for c in chosen.collections] or ["oneills"], tell=tell)
+            jobs.import_builtin(studio.store, list(chosen.collections) or ["oneills"], tell=tell)
         for path in data or []:
             name = jobs.import_folder(studio.store, path, tell).collection
             if chosen.collections:
@@ -329,7 +348,9 @@ def train_composer(
     if as_json:
         _json(report)
         return
-    print(f"step {report['step']}: train {report['train_loss']:.4f}, valid {report['valid_loss']:.4f} nats a token")
+    print(
+        f"step {report['step']}: train {report['train_loss']:.4f}, valid {report['valid_loss']:.4f} nats a token"
+    )
     for style, loss in report["valid_by_style"].items():
         print(f"  {style or 'no style':12} {loss:.4f}")
 

@@ -103,7 +103,12 @@ class Releases:
         self._manifests.mkdir(parents=True, exist_ok=True)
         numbers = [int(p.stem[1:]) for p in self._manifests.glob("r[0-9]*.json")]
         release = Release(f"r{max(numbers, default=0) + 1:04d}", dict(parts), time.time(), dict(notes))
-        document = {"id": release.id, "parts": release.parts, "created": release.created, "notes": release.notes}
+        document = {
+            "id": release.id,
+            "parts": release.parts,
+            "created": release.created,
+            "notes": release.notes,
+        }
         _write(self._manifests / f"{release.id}.json", document)
         return release
 

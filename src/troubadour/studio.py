@@ -116,7 +116,9 @@ class Studio:
         with self._lock:
             live = self.releases.live()
             if live is None:
-                raise NotFoundError(f"{self.home} holds no models yet; run `troubadour demo` or `troubadour import`")
+                raise NotFoundError(
+                    f"{self.home} holds no models yet; run `troubadour demo` or `troubadour import`"
+                )
             if self._models is None or self._models.release.id != live.id:
                 self._models = self._load(live)
             return self._models
@@ -138,7 +140,12 @@ class Studio:
     # Composing --------------------------------------------------------------------------------
 
     def compose(
-        self, brief: Brief, *, seed: int | None = None, listener: str | None = None, candidates: int = CANDIDATES
+        self,
+        brief: Brief,
+        *,
+        seed: int | None = None,
+        listener: str | None = None,
+        candidates: int = CANDIDATES,
     ) -> Composed:
         """Compose a piece, store it labelled as generated, and make it recommendable at once.
 
@@ -173,7 +180,9 @@ class Studio:
         recent it is, among those that the composer has a style for and that agree with the brief:
         its style, metre, key and tempo are things that go together.
         """
-        weight = np.clip(history.weights, 0.0, None) * np.linspace(0.5, 1.0, max(len(history), 1))[: len(history)]
+        weight = (
+            np.clip(history.weights, 0.0, None) * np.linspace(0.5, 1.0, max(len(history), 1))[: len(history)]
+        )
         styles = models.composer.styles
         for i, row in enumerate(history.items.tolist()):
             known = models.ranker.infos[row].attributes
@@ -261,7 +270,9 @@ class Studio:
         with self._lock:
             current = self._models
             if current is not None and identity not in current.ranker.items:
-                self._models = replace(current, ranker=current.ranker.with_items([identity], vector[None], [info]))
+                self._models = replace(
+                    current, ranker=current.ranker.with_items([identity], vector[None], [info])
+                )
         return Composed(
             identity,
             title,
@@ -341,7 +352,9 @@ class Studio:
         """How often a listener played each style, most first."""
         rows = {p.id: p for p in self.store.pieces()}
         counts = Counter(
-            rows[piece].style or "other" for piece, kind, _, _ in self.store.history(listener) if kind != "skip"
+            rows[piece].style or "other"
+            for piece, kind, _, _ in self.store.history(listener)
+            if kind != "skip"
         )
         return counts.most_common()
 
@@ -369,7 +382,9 @@ class Studio:
         row = self.store.piece(piece)
         slug = "-".join("".join(c if c.isalnum() else " " for c in row.title.lower()).split())[:60]
         stem = f"{piece}-{slug}"
-        paths = {k: folder / f"{stem}.{e}" for k, e in (("midi", "mid"), ("musicxml", "musicxml"), ("wav", "wav"))}
+        paths = {
+            k: folder / f"{stem}.{e}" for k, e in (("midi", "mid"), ("musicxml", "musicxml"), ("wav", "wav"))
+        }
         audio = play(self.store.score(piece), self.renderer)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -384,7 +399,9 @@ class Studio:
 def info_of(piece: PieceRow) -> ItemInfo:
     """What the recommender needs to know of a piece."""
     group = "Troubadour" if piece.generated else piece.composer or piece.collection
-    return ItemInfo(piece.title, piece.work, group, {**piece.attributes, "style": piece.style}, piece.generated)
+    return ItemInfo(
+        piece.title, piece.work, group, {**piece.attributes, "style": piece.style}, piece.generated
+    )
 
 
 def borrows_too_much(match: Match, score: Score) -> bool:

@@ -205,7 +205,9 @@ class Store:
         found: dict[str, bytes] = {}
         with self._engine.connect() as connection:
             for start in range(0, len(ids), _CHUNK):
-                query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(ids[start : start + _CHUNK]))
+                query = select(pieces.c.id, pieces.c.score).where(
+                    pieces.c.id.in_(ids[start : start + _CHUNK])
+                )
                 found |= {row.id: row.score for row in connection.execute(query)}
         missing = next((i for i in ids if i not in found), None)
         if missing is not None:
@@ -240,9 +242,11 @@ class Store:
 
     def works(self) -> list[tuple[str, str, str, str, NDArray[np.uint32]]]:
         """(id, work, split, fingerprint, grams) of every piece that was not generated."""
-        query = select(
-            pieces.c.id, pieces.c.work, pieces.c.split, pieces.c.fingerprint, pieces.c.grams
-        ).where(pieces.c.generated == 0).order_by(pieces.c.row)
+        query = (
+            select(pieces.c.id, pieces.c.work, pieces.c.split, pieces.c.fingerprint, pieces.c.grams)
+            .where(pieces.c.generated == 0)
+            .order_by(pieces.c.row)
+        )
         with self._engine.connect() as connection:
             return [
                 (r.id, r.work, r.split, r.fingerprint, np.frombuffer(r.grams, dtype="<u4").astype(np.uint32))
@@ -279,7 +283,9 @@ class Store:
         with self._engine.connect() as connection:
             row = connection.execute(select(listeners).where(listeners.c.id == listener)).first()
             if row is None:
-                some = list(connection.execute(select(listeners.c.id).order_by(listeners.c.row).limit(3)).scalars())
+                some = list(
+                    connection.execute(select(listeners.c.id).order_by(listeners.c.row).limit(3)).scalars()
+                )
                 known = f"there are {', '.join(some)} ..." if some else "there are none yet"
                 raise NotFoundError(f"no listener '{listener}'; {known}")
         return ListenerRow(row.row - 1, row.id, row.name, bool(row.simulated))
@@ -313,7 +319,9 @@ class Store:
             ]  # fmt: skip
             before = connection.execute(text("SELECT total_changes()")).scalar_one()
             if rows:
-                connection.execute(upsert(interactions).on_conflict_do_nothing(index_elements=["event"]), rows)
+                connection.execute(
+                    upsert(interactions).on_conflict_do_nothing(index_elements=["event"]), rows
+                )
             return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
 
         return self._writer.run(work)
@@ -323,7 +331,9 @@ class Store:
         query = "SELECT listener - 1, piece - 1, kind, value, time FROM interactions ORDER BY time, row"
         with self._engine.connect() as connection:
             rows = connection.exec_driver_sql(query).fetchall()
-        table = np.array([(a, b, c, np.nan if d is None else d, e) for a, b, c, d, e in rows], dtype=np.float64)
+        table = np.array(
+            [(a, b, c, np.nan if d is None else d, e) for a, b, c, d, e in rows], dtype=np.float64
+        )
         table = table.reshape(-1, 5)
         return {
             "listener": table[:, 0].astype(np.int32),
@@ -351,7 +361,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """pieces (generated ones not counted), generated, listeners, interactions."""
         with self._engine.connect() as connection:
-            by_kind = dict(
+            by_kind: dict[int, int] = dict(
                 connection.execute(select(pieces.c.generated, func.count()).group_by(pieces.c.generated))
                 .tuples()
                 .all()
@@ -359,7 +369,9 @@ class Store:
             return {
                 "pieces": int(by_kind.get(0, 0)),
                 "generated": int(by_kind.get(1, 0)),
-                "listeners": int(connection.execute(select(func.count()).select_from(listeners)).scalar_one()),
+                "listeners": int(
+                    connection.execute(select(func.count()).select_from(listeners)).scalar_one()
+                ),
                 "interactions": int(
                     connection.execute(select(func.count()).select_from(interactions)).scalar_one()
                 ),
@@ -377,7 +389,9 @@ class Store:
 
         def work(connection: Connection) -> None:
             statement = upsert(meta).values(key=key, value=stored)
-            connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": stored}))
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["key"], set_={"value": stored})
+            )
 
         self._writer.run(work)
 

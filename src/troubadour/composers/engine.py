@@ -164,11 +164,13 @@ def build_graph(spec: TransformerSpec, weights: Mapping[str, NDArray[Any]]) -> b
                 rotary_interleaved=0,
             )
         )
-        shape = ["batch", spec.heads, "length", spec.head]
+        shape: list[str | int | None] = ["batch", spec.heads, "length", spec.head]
         for kind in ("key", "value"):
             past.append(helper.make_tensor_value_info(f"past_{kind}_{i}", TensorProto.FLOAT, shape))
             present.append(helper.make_tensor_value_info(f"present_{kind}_{i}", TensorProto.FLOAT, shape))
-        y = node("MatMul", [f"{at}attended", weight(f"{at}out.weight", (width, width), transpose=True)], f"{at}o")
+        y = node(
+            "MatMul", [f"{at}attended", weight(f"{at}out.weight", (width, width), transpose=True)], f"{at}o"
+        )
         x = node("Add", [x, y], f"{at}x")
         y = norm(x, f"{at}feed_norm", f"{at}feed")
         y = node("MatMul", [y, weight(f"{at}up.weight", (hidden, width), transpose=True)], f"{at}up")

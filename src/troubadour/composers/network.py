@@ -50,6 +50,8 @@ class Network(nn.Module):
         self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.features)
         self.layer = nn.ModuleList(Layer(spec) for _ in range(spec.layers))
         self.norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.cos: Tensor
+        self.sin: Tensor
         cos, sin = rotary_tables(spec.context, spec.head, spec.rotary_base)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)

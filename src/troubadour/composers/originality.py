@@ -199,4 +199,5 @@ def _hashes(steps: Steps, length: int) -> NDArray[np.uint64]:
 
 def _mix(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
     mixed = (a * _BASE) ^ (b + (a << np.uint64(6)) + (a >> np.uint64(2)))
-    return mixed ^ (mixed >> np.uint64(31))
+    out: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return out

@@ -59,4 +59,6 @@ def _known(path: Path, table: str, values: dict[str, Any], allowed: tuple[str, .
     for key in values:
         if key not in allowed:
             where = f"[{table}] " if table else ""
-            raise InputError(f"recipe {path}: unknown setting {where}{key}; allowed: {', '.join(allowed) or 'tables'}")
+            raise InputError(
+                f"recipe {path}: unknown setting {where}{key}; allowed: {', '.join(allowed) or 'tables'}"
+            )

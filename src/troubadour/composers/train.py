@@ -59,7 +59,11 @@ class Run:
     """
 
     def __init__(
-        self, folder: Path, spec: TransformerSpec, options: TrainOptions, start: dict[str, Tensor] | None = None
+        self,
+        folder: Path,
+        spec: TransformerSpec,
+        options: TrainOptions,
+        start: dict[str, Tensor] | None = None,
     ) -> None:
         self.folder, self.spec, self.options = folder, spec, options
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +143,13 @@ class Run:
         by_style, total = evaluate(self._network_of(best), valid, self.options.context)
         state = self.state
         return TrainReport(
-            state["step"], total, by_style, state["train_loss"], state["seconds"], state["tokens"], state["best_step"]
+            state["step"],
+            total,
+            by_style,
+            state["train_loss"],
+            state["seconds"],
+            state["tokens"],
+            state["best_step"],
         )
 
     def _step(self, batch: Batch, step: int) -> tuple[float, int]:
@@ -166,7 +176,13 @@ class Run:
         state["history"].append(
             {"step": state["step"], "train": state["train_loss"], "valid": total, "seconds": state["seconds"]}
         )
-        log.info("step %d: train %.4f, valid %.4f, %.0f s", state["step"], state["train_loss"], total, state["seconds"])
+        log.info(
+            "step %d: train %.4f, valid %.4f, %.0f s",
+            state["step"],
+            state["train_loss"],
+            total,
+            state["seconds"],
+        )
         if state["best"] is None or total < state["best"]:
             state["best"], state["best_step"] = total, state["step"]
             _save(self.average, self.folder / "best.safetensors")
@@ -234,7 +250,9 @@ def save_composer(folder: Path, run: Run, styles: Mapping[str, Profile], name: s
     best = load_file(run.folder / "best.safetensors")
     arrays = {k: v.numpy() for k, v in best.items()}
     TransformerComposer(run.spec, arrays, styles, name).save(folder)
-    _write(folder / "report.json", json.dumps({**run.state, "options": asdict(run.options)}, indent=1).encode())
+    _write(
+        folder / "report.json", json.dumps({**run.state, "options": asdict(run.options)}, indent=1).encode()
+    )
 
 
 def rate(step: int, options: TrainOptions) -> float:
@@ -258,9 +276,7 @@ def loss_of(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def evaluate(
-    network: Network, examples: Sequence[Example], context: int
-) -> tuple[dict[str, float], float]:
+def evaluate(network: Network, examples: Sequence[Example], context: int) -> tuple[dict[str, float], float]:
     """Validation loss in nats a token, by style and over all; prefix told, no transposition."""
     network.eval()
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])

@@ -183,7 +183,9 @@ class TransformerComposer:
         profile = self._profiles[name]
         voices = sum(n for _, n in _parse_programs(_usual(profile.programs)))
         if brief.voices is not None and brief.voices != voices:
-            raise InputError(f"style '{brief.style}' is composed in {voices} voices; asked for {brief.voices}")
+            raise InputError(
+                f"style '{brief.style}' is composed in {voices} voices; asked for {brief.voices}"
+            )
         return profile
 
     def _style_of_voices(self, voices: int) -> str:
@@ -223,7 +225,8 @@ class TransformerComposer:
             hidden = self._engine.embed(tokens, places)
             for row, i in enumerate(chunk):
                 out[i] = hidden[row, 2 : len(rows[i][0])].mean(axis=0)
-        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+        unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+        return unit
 
     # Storing ----------------------------------------------------------------------------------
 
@@ -290,7 +293,7 @@ def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
     tonic = (score.keys[0].fifths * 7) % 12
     shift = -tonic if tonic <= 6 else 12 - tonic
     pitched = score.pitch[~np.array([t.is_drum for t in score.tracks], dtype=bool)[score.track]]
-    if len(pitched) and 0 <= pitched.min() + shift and pitched.max() + shift <= 127:
+    if len(pitched) and pitched.min() + shift >= 0 and pitched.max() + shift <= 127:
         score = score.transpose(shift)
     tokens = encode(score)
     cut = tokens[:_EMBED_TOKENS]

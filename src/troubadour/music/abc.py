@@ -403,9 +403,7 @@ def _ends_section(line: str) -> bool:
     return ":" in line or "||" in line or "]" in line or not line
 
 
-def _notes(
-    voice: _Voice, starts: list[int], track: int
-) -> Iterator[tuple[int, int, int, int, int]]:
+def _notes(voice: _Voice, starts: list[int], track: int) -> Iterator[tuple[int, int, int, int, int]]:
     """Notes of a voice as rows, ties joined."""
     tied: dict[int, tuple[int, int]] = {}  # pitch -> start, end
     for bar, bar_start in zip(voice.bars, starts, strict=False):

@@ -67,9 +67,7 @@ def parse_metre(text: str) -> Metre:
     numerator = sum(int(n) for n in found[1].split("+"))
     denominator = int(found[2])
     if not 1 <= numerator <= 64 or denominator not in (1, 2, 4, 8, 16, 32):
-        raise InputError(
-            f"metre 'M:{text}' is impossible; allowed: 1 to 64 over 1, 2, 4, 8, 16 or 32"
-        )
+        raise InputError(f"metre 'M:{text}' is impossible; allowed: 1 to 64 over 1, 2, 4, 8, 16 or 32")
     return Metre(0, numerator, denominator)
 
 
@@ -83,7 +81,9 @@ def parse_length(text: str) -> Fraction | None:
 
 def default_length(metre: Metre) -> Fraction:
     """The unit length of a tune without `L:`: a sixteenth below three quarters a bar, else an eighth."""
-    return Fraction(1, 8) if Fraction(metre.numerator, metre.denominator) >= Fraction(3, 4) else Fraction(1, 16)
+    return (
+        Fraction(1, 8) if Fraction(metre.numerator, metre.denominator) >= Fraction(3, 4) else Fraction(1, 16)
+    )
 
 
 def parse_tempo(text: str, metre: Metre, unit: Fraction) -> float | None:

@@ -64,7 +64,7 @@ def lay_out(bars: Sequence[WrittenBar], ticks_per_quarter: int) -> Grid:
             starts.append(position + length)
             position += whole
             i += 1
-        elif length < whole and ends or own is None:
+        elif (length < whole and ends) or own is None:
             metre_from(metre)
             position += -(-length // whole) * whole
         else:

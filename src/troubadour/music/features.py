@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.music.score import MODES, Metre, Score
+from troubadour.music.styles import STYLES
 
 METRES: Final = ("2/4", "3/4", "4/4", "2/2", "3/2", "6/8", "9/8", "12/8")
 """Metres that have a place of their own in the vector; the others share `metre_other`."""
@@ -52,6 +53,7 @@ FEATURES: Final[tuple[str, ...]] = (
     *(f"metre_{name}" for name in (*METRES, "other")),
     *(f"mode_{name}" for name in MODES),
     *_SCALED,
+    *(f"style_{name}" for name in STYLES),
 )
 """Names of the entries of `feature_vector`, in order."""
 
@@ -109,20 +111,21 @@ def attributes(score: Score) -> dict[str, float | str]:
     return _attributes(score, _measure(score))
 
 
-def feature_vector(score: Score) -> NDArray[np.float32]:
+def feature_vector(score: Score, style: str = "") -> NDArray[np.float32]:
     """Fixed-length description for models, shape (len(FEATURES),), float32, never NaN.
 
     Histograms (scale degree relative to the tonic, melodic interval clipped to an octave, note
-    length, onset within the beat in twelfths) each sum to 1, or are 0 without notes; metre and mode
-    are one-hot; the rest are attributes scaled to about -1 .. 1, clipped at +-3.
+    length, onset within the beat in twelfths) each sum to 1, or are 0 without notes; metre, mode and
+    style are one-hot; the rest are attributes scaled to about -1 .. 1, clipped at +-3.
     Transposing a score changes nothing but `mean_pitch`.
+
+    Args:
+        style: one of `styles.STYLES`; anything else is unknown and has no part in the vector.
     """
     measured = _measure(score)
     values = _attributes(score, measured)
     length_class = np.searchsorted(_LENGTHS, score.duration / score.ticks_per_quarter)
-    metre_class = (
-        METRES.index(measured.metre.name) if measured.metre.name in METRES else len(METRES)
-    )
+    metre_class = METRES.index(measured.metre.name) if measured.metre.name in METRES else len(METRES)
     twelfth = np.round(measured.phase * 12).astype(np.int64) % 12
     scaled = [
         (float(values[name]) - centre) / width if len(score) else 0.0
@@ -137,6 +140,7 @@ def feature_vector(score: Score) -> NDArray[np.float32]:
             np.eye(len(METRES) + 1)[metre_class],
             np.eye(len(MODES))[MODES.index(str(values["mode"]))],
             np.clip(scaled, -3.0, 3.0),
+            [float(style == name) for name in STYLES],
         ]
     ).astype(np.float32)
 

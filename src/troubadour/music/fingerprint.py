@@ -27,7 +27,8 @@ def melody(score: Score) -> NDArray[np.int64]:
         interval = np.diff(score.pitch[line]).astype(np.int64)
         duration = score.duration[line].astype(np.float64)
         ratio = np.round(np.log2(duration[1:] / duration[:-1]) * _RATIO_STEPS).astype(np.int64)
-        return (interval + 128) * 128 + np.clip(ratio, -63, 63) + 64
+        steps: NDArray[np.int64] = (interval + 128) * 128 + np.clip(ratio, -63, 63) + 64
+        return steps
     return np.zeros(0, dtype=np.int64)
 
 

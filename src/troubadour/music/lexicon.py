@@ -6,6 +6,7 @@ what, `tokens` turns scores into tokens and back.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from troubadour.music.quantise import METRONOME, VELOCITY_LEVELS
@@ -66,7 +67,7 @@ def name(token: int) -> str:
     """A token for people: `bar`, `pitch 62`, `duration 12`."""
     if token < STYLE:
         return _SINGLE.get(token, f"reserved {token}")
-    for (first, label), (stop, _) in zip(_BLOCKS, _BLOCKS[1:], strict=False):
+    for (first, label), (stop, _) in pairwise(_BLOCKS):
         if first <= token < stop:
             offset = token - first
             if label == "denominator":

@@ -114,7 +114,7 @@ def _piece(found: Any, name: str) -> Piece:
     repairs = [f"{repaired} notes without length or loudness repaired"] if repaired else []
     title = next((_text(t.name) for t in found.tracks if _text(t.name)), "")
     stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    generic = not title or title in {t.name for t in score.tracks} and len(score.tracks) > 1
+    generic = not title or (len(score.tracks) > 1 and title in {t.name for t in score.tracks})
     return Piece(score, stem if generic else title, source=name, repairs=tuple(repairs))
 
 
@@ -161,7 +161,7 @@ def write_midi(score: Score, *, title: str = "") -> bytes:
     if score.ticks_per_quarter != TICKS_PER_QUARTER:
         raise InputError(f"score has {score.ticks_per_quarter} ticks a quarter; quantise it first")
     scale = _FILE_TICKS // TICKS_PER_QUARTER
-    out = symusic.Score(_FILE_TICKS)
+    out: Any = symusic.Score(_FILE_TICKS)
     upbeat = score.upbeat_ticks
     for i, metre in enumerate(score.metres):
         tick = metre.tick * scale
@@ -186,7 +186,7 @@ def write_midi(score: Score, *, title: str = "") -> bytes:
         out.tempos.append(symusic.Tempo(tempo.tick * scale, qpm=tempo.bpm))
     for index, track in enumerate(score.tracks):
         name = track.name or (title if len(score.tracks) == 1 else f"{title} {index + 1}".strip())
-        part = symusic.Track(name, track.program, track.is_drum)
+        part: Any = symusic.Track(name, track.program, track.is_drum)
         mine = score.track == index
         for onset, duration, pitch, velocity, _ in score.notes()[mine].tolist():
             part.notes.append(symusic.Note(onset * scale, duration * scale, pitch, velocity))

@@ -251,7 +251,9 @@ class _Reader:
                 raise InputError(f"key of {fifths} fifths; allowed: -7 to 7")
             self._maps.keys.append((measure, Key(0, fifths, mode if mode in MODES else "major")))
         if time is not None and time.findtext("beats") is not None:
-            beats = [int(n) for n in re.findall(r"\d+", " ".join(b.text or "" for b in time.findall("beats")))]
+            beats = [
+                int(n) for n in re.findall(r"\d+", " ".join(b.text or "" for b in time.findall("beats")))
+            ]
             kind = int(time.findtext("beat-type") or 4)
             if not beats or not 1 <= sum(beats) <= 64 or kind not in (1, 2, 4, 8, 16, 32, 64):
                 raise InputError(f"metre {sum(beats)}/{kind}; allowed: 1 to 64 over 1, 2, 4 ... 64")

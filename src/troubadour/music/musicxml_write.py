@@ -107,9 +107,7 @@ def _score_part(score: Score, index: int, track: Track, name: str) -> str:
     instruments = [(f"{part}-I1", "")]
     if track.is_drum:
         used = sorted(set(score.pitch[score.track == index].tolist()))
-        instruments = [
-            (f"{part}-D{p}", f"<midi-unpitched>{p + 1}</midi-unpitched>") for p in used
-        ]
+        instruments = [(f"{part}-D{p}", f"<midi-unpitched>{p + 1}</midi-unpitched>") for p in used]
     lines = [f'<score-part id="{part}"><part-name>{_clean(name)}</part-name>']
     lines += [
         f'<score-instrument id="{i}"><instrument-name>{_clean(name)}</instrument-name></score-instrument>'
@@ -148,7 +146,8 @@ class _Part:
         self.track = score.tracks[index]
         self.part = f"P{index + 1}"
         self.voices = [
-            [_Event(start, end, pitches) for start, end, pitches in voice] for voice in split_voices(score, index)
+            [_Event(start, end, pitches) for start, end, pitches in voice]
+            for voice in split_voices(score, index)
         ]
         self.tempos = {t.tick: t.bpm for t in score.tempos} if index == 0 else {}
         self.level = VELOCITY_LEVELS.index(80)
@@ -225,7 +224,9 @@ class _Part:
             rest = f"<note><rest measure='yes'/><duration>{bar.end - bar.start}</duration><voice>{number}</voice>"
             return [f"{rest}</note>"]
         filled = _with_rests(events, bar)
-        places = {t - bar.start + bar.lead for e in filled for t in (e.start, e.end) if bar.start <= t <= bar.end}
+        places = {
+            t - bar.start + bar.lead for e in filled for t in (e.start, e.end) if bar.start <= t <= bar.end
+        }
         whole = bar.metre.bar_ticks(TICKS_PER_QUARTER)
         regions = triplet_regions(places, whole)
         pieces: list[tuple[_Event, Value, bool, bool]] = []
@@ -244,7 +245,9 @@ class _Part:
         for i, (event, value, before, after) in enumerate(pieces):
             if number == 1 and event.pitches and not before:
                 out += self._dynamics(event)
-            out += self._notes(event, value, before, after, bar, number, accidentals, beams[i], tuplets[i], stem)
+            out += self._notes(
+                event, value, before, after, bar, number, accidentals, beams[i], tuplets[i], stem
+            )
         return out
 
     def _dynamics(self, event: _Event) -> list[str]:
@@ -272,9 +275,7 @@ class _Part:
         rhythm = f"<type>{value.kind}</type>{'<dot/>' * value.dots}"
         modification = ""
         if value.region is not None:
-            modification = (
-                "<time-modification><actual-notes>3</actual-notes><normal-notes>2</normal-notes></time-modification>"
-            )
+            modification = "<time-modification><actual-notes>3</actual-notes><normal-notes>2</normal-notes></time-modification>"
         notation = f'<tuplet type="{tuplet}"/>' if tuplet else ""
         if not event.pitches:
             rest = f"<note><rest/><duration>{value.length}</duration><voice>{voice}</voice>{rhythm}{modification}"
@@ -301,7 +302,9 @@ class _Part:
         """Pitch element, accidental and instrument of a note."""
         if self.track.is_drum:
             shown = spell(pitch + 24 if pitch < 48 else pitch, Key(0, 0, "major"))
-            place = f"<display-step>{shown.step}</display-step><display-octave>{shown.octave}</display-octave>"
+            place = (
+                f"<display-step>{shown.step}</display-step><display-octave>{shown.octave}</display-octave>"
+            )
             return f"<unpitched>{place}</unpitched>", "", f'<instrument id="{self.part}-D{pitch}"/>'
         name = spell(pitch, key)
         alter = f"<alter>{name.alter}</alter>" if name.alter else ""

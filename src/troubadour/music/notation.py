@@ -88,9 +88,7 @@ def values(start: int, end: int, metre: Metre, bar: int, regions: list[Region]) 
         if region:
             out += _in_triplet(place, stop, region)
         else:
-            out += [
-                Value(a, b - a, *_TYPES[b - a]) for a, b in _plain(place, stop, _units(metre, bar))
-            ]
+            out += [Value(a, b - a, *_TYPES[b - a]) for a, b in _plain(place, stop, _units(metre, bar))]
         place = stop
     return out
 

@@ -160,7 +160,7 @@ def _changes(entries: list[_Change], end: int) -> list[_Change]:
     """Of entries on one tick the last; no entry that repeats the one before or is past the end."""
     kept: list[_Change] = []
     for entry in entries:
-        if kept and (entry.tick >= end or entry[1:] == kept[-1][1:] and entry.tick != kept[-1].tick):
+        if kept and (entry.tick >= end or (entry[1:] == kept[-1][1:] and entry.tick != kept[-1].tick)):
             continue
         if kept and entry.tick == kept[-1].tick:
             kept.pop()

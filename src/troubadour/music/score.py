@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -20,8 +21,10 @@ _MODE_OFFSET: Final = {
     "major": 0, "dorian": 2, "phrygian": 4, "lydian": 5, "mixolydian": 7, "minor": 9, "locrian": 11,
 }  # fmt: skip
 _NAMES_BY_FIFTHS: Final = (
-    "Fb Cb Gb Db Ab Eb Bb F C G D A E B F# C# G# D# A# E# B#".split()  # fifths -8 .. 12
-)
+    "Fb", "Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#",
+    "A#", "E#", "B#",
+)  # fmt: skip
+# from -8 to 12 fifths
 _TONIC_FIFTHS: Final = {
     "major": 0, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5, "lydian": -1,
 }  # fmt: skip
@@ -129,9 +132,7 @@ class Score:
         if not 1 <= self.ticks_per_quarter <= 2**15:
             raise InputError(f"ticks_per_quarter is {self.ticks_per_quarter}; allowed: 1 to 32768")
         order = np.lexsort((velocity, duration, pitch, track, onset))
-        for name, column in zip(
-            ("onset", "duration", "pitch", "velocity", "track"), columns, strict=True
-        ):
+        for name, column in zip(("onset", "duration", "pitch", "velocity", "track"), columns, strict=True):
             ordered = np.ascontiguousarray(column[order])
             ordered.flags.writeable = False
             object.__setattr__(self, name, ordered)
@@ -139,7 +140,7 @@ class Score:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("tempos", "metres", "keys"):
             ticks = [entry.tick for entry in getattr(self, name)]
-            if not ticks or ticks[0] != 0 or any(b <= a for a, b in zip(ticks, ticks[1:], strict=False)):
+            if not ticks or ticks[0] != 0 or any(b <= a for a, b in pairwise(ticks)):
                 raise InputError(f"{name} must start at tick 0 and rise; ticks are {ticks[:8]}")
         for tempo in self.tempos:
             if not 1.0 <= tempo.bpm <= 2000.0:

@@ -36,7 +36,7 @@ _STATUS: Final = (
     (TroubadourError, 500),
 )
 _SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -83,7 +83,9 @@ def create_app(studio: Studio) -> FastAPI:
         yield
         engraver.close()
 
-    app = FastAPI(title="Troubadour", lifespan=lifespan, docs_url="/api/docs", openapi_url="/api/openapi.json")
+    app = FastAPI(
+        title="Troubadour", lifespan=lifespan, docs_url="/api/docs", openapi_url="/api/openapi.json"
+    )
 
     @app.middleware("http")
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -202,7 +204,13 @@ def create_app(studio: Studio) -> FastAPI:
     @app.get("/api/pieces/{piece}/similar")
     def similar(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
         items = [
-            {"id": i.id, "title": i.title, "score": i.similarity, "shared": i.shared, "generated": i.generated}
+            {
+                "id": i.id,
+                "title": i.title,
+                "score": i.similarity,
+                "shared": i.shared,
+                "generated": i.generated,
+            }
             for i in studio.similar(piece, n)
         ]
         return {"piece": piece, "items": items}
@@ -285,4 +293,10 @@ def _problem(status: int, detail: str) -> JSONResponse:
     return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
 
 
-_TITLES: Final = {404: "Not found", 413: "Too large", 422: "Not acceptable", 500: "Failed", 503: "Not available"}
+_TITLES: Final = {
+    404: "Not found",
+    413: "Too large",
+    422: "Not acceptable",
+    500: "Failed",
+    503: "Not available",
+}
