@@ -361,11 +361,8 @@ class Store:
     def counts(self) -> dict[str, int]:
         """pieces (generated ones not counted), generated, listeners, interactions."""
         with self._engine.connect() as connection:
-            by_kind: dict[int, int] = dict(
-                connection.execute(select(pieces.c.generated, func.count()).group_by(pieces.c.generated))
-                .tuples()
-                .all()
-            )
+            query = select(pieces.c.generated, func.count()).group_by(pieces.c.generated)
+            by_kind: dict[int, int] = {row[0]: row[1] for row in connection.execute(query)}
             return {
                 "pieces": int(by_kind.get(0, 0)),
                 "generated": int(by_kind.get(1, 0)),

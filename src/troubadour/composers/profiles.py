@@ -89,8 +89,8 @@ def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, Profile]:
             (int(np.percentile(p, 0.5)), int(np.percentile(p, 99.5)))
             for p in (np.concatenate(v) for v in pitches[name][:n_tracks])
         ]
-        counted = [dict(entry[k]) for k in _FIELDS]
-        found[name] = Profile(sizes[name], *counted, ranges=tuple(ranges))
+        counted: dict[str, Any] = {field: dict(entry[field]) for field in _FIELDS}
+        found[name] = Profile(pieces=sizes[name], ranges=tuple(ranges), **counted)
     return found
 
 

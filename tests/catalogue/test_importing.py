@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from troubadour.catalogue.importing import import_pieces
+from troubadour.catalogue.store import Store
+from troubadour.catalogue.works import place, split_of
+from troubadour.corpora.builtin import read_collection
+from troubadour.corpora.folder import read_path
+from troubadour.errors import InputError
+from troubadour.music.fingerprint import fingerprint, grams
+from troubadour.music.piece import Piece, Unreadable
+from troubadour.music.score import Score, Track
+
+
+def tune(seed: int, notes: int = 60) -> Score:
+    rng = np.random.default_rng(seed)
+    pitch = 60 + np.abs(np.cumsum(rng.integers(-4, 5, notes)) % 24)
+    length = rng.choice([6, 12, 12, 24], notes)
+    onset = np.concatenate([[0], np.cumsum(length)[:-1]])
+    return Score(24, onset, length, pitch, np.full(notes, 80), np.zeros(notes), (Track(40),))
+
+
+def varied(score: Score, changes: int, seed: int) -> Score:
+    rng = np.random.default_rng(seed)
+    pitch = score.pitch.copy()
+    where = rng.choice(len(pitch), changes, replace=False)
+    pitch[where] += rng.choice([-2, -1, 1, 2], changes)
+    return score.replace(pitch=pitch)
+
+
+def piece(score: Score, title: str) -> Piece:
+    return Piece(score, title, source="test")
+
+
+def test_importing_twice_changes_nothing(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        first = import_pieces(store, read_collection("folk"), "folk")
+        ids, works = store.piece_ids(), store.works()
+        again = import_pieces(store, read_collection("folk"), "folk")
+        assert first.added > 150
+        assert first.read == 185
+        assert again.added == 0
+        assert again.present == first.added
+        assert store.piece_ids() == ids
+        assert [w[:3] for w in store.works()] == [w[:3] for w in works]
+
+
+def test_a_transposed_copy_is_a_duplicate_and_a_variant_is_one_work(tmp_path: Path) -> None:
+    original = tune(1)
+    source = [
+        piece(original, "One"),
+        piece(original.transpose(3), "Two"),
+        piece(varied(original, 3, 5), "Three"),
+        piece(tune(2), "Four"),
+    ]
+    with Store.open(tmp_path) as store:
+        report = import_pieces(store, source, "test")
+        assert [t for t, _ in report.duplicates] == ["Two"]
+        rows = {p.title: p for p in store.pieces()}
+        assert rows["One"].work == rows["Three"].work != rows["Four"].work
+        assert report.near_duplicates
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.permutations(range(12)), st.integers(0, 1000))
+def test_works_do_not_depend_on_order_and_never_straddle_a_split(order: list[int], seed: int) -> None:
+    scores = [
+        varied(tune(seed + i // 3).transpose(i % 3), 4 * (i % 3 > 0), i) for i in range(12)
+    ]
+    named = [(f"p{i}", grams(s)) for i, s in enumerate(scores)]
+    straight = dict(zip([n for n, _ in named], place(named, []), strict=True))
+    shuffled_pieces = [named[i] for i in order]
+    shuffled = dict(zip([n for n, _ in shuffled_pieces], place(shuffled_pieces, []), strict=True))
+    assert {n: (w.work, w.split) for n, w in straight.items()} == {
+        n: (w.work, w.split) for n, w in shuffled.items()
+    }
+    for group in range(4):
+        assert len({straight[f"p{i}"].work for i in range(3 * group, 3 * group + 3)}) == 1
+
+
+def test_a_newcomer_between_two_works_goes_to_the_held_out_side() -> None:
+    one, two = grams(tune(1)), grams(tune(2))
+    both = np.union1d(one, two).astype(np.uint32)
+    known = [("a", "work-a", "train", "fa", one), ("b", "work-b", "test", "fb", two)]
+    placed = place([("new", both)], known)[0]
+    assert (placed.work, placed.split) == ("work-b", "test")
+
+
+def test_splits_are_about_eight_one_one() -> None:
+    splits = [split_of(f"work-{i}") for i in range(3000)]
+    assert 0.77 < splits.count("train") / 3000 < 0.83
+    assert 0.08 < splits.count("valid") / 3000 < 0.12
+
+
+def test_what_is_bad_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    source = [
+        Unreadable("broken.mid", "damaged MIDI"),
+        piece(tune(1, 3), "Too short"),
+        piece(tune(2), "Good"),
+        piece(tune(3).replace(tracks=(Track(0, True),)), "Drums"),
+    ]
+    with Store.open(tmp_path) as store:
+        report = import_pieces(store, source, "test")
+        assert report.added == 1
+        assert report.unreadable == [("broken.mid", "damaged MIDI")]
+        assert {t for t, _ in report.dropped} == {"Too short", "Drums"}
+        assert "1 added" in report.summary()
+
+
+def test_fingerprint_ignores_key_and_tempo_only() -> None:
+    score = tune(4)
+    assert fingerprint(score) == fingerprint(score.transpose(5))
+    assert fingerprint(score) != fingerprint(varied(score, 1, 1))
+
+
+def test_hostile_files_in_a_folder_are_named_and_the_good_one_is_read(tmp_path: Path) -> None:
+    files = {
+        "empty.mid": b"",
+        "cut.mid": b"MThd\0\0\0\6\0\1\0\2\x01\xe0MTrk\0\0\xff\xff",
+        "jpeg.mid": b"\xff\xd8\xff\xe0" + b"\0" * 200,
+        "text.xml": b"<html><body>no score</body></html>",
+        "zip.mxl": b"PK\3\4garbage",
+        "metre.abc": b"X:1\nT:Odd\nM:7/0\nK:C\nCDEF|\n",
+        "good.abc": b"X:1\nT:Good\nM:4/4\nL:1/8\nK:G\nGABc dedB|dedB dedB|c2ec B2dB|c2A2 A2BA|\n",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "note.txt").write_text("not music")
+    found = list(read_path(tmp_path))
+    assert [f.title for f in found if isinstance(f, Piece)] == ["Good"]
+    bad = {Path(f.name.split("#")[0]).name: f.cause for f in found if isinstance(f, Unreadable)}
+    assert set(bad) == set(files) - {"good.abc"}
+    assert "empty" in bad["empty.mid"]
+    assert "7/0" in bad["metre.abc"]
+
+
+def test_a_missing_folder_is_an_error() -> None:
+    with pytest.raises(InputError, match="no file or folder"):
+        list(read_path(Path("nowhere-at-all")))
+
+
+def test_restricted_collections_need_their_terms_accepted() -> None:
+    with pytest.raises(InputError, match="non-commercial"):
+        read_collection("essen")
+
+
+_IMPORT = """
+import sys
+from pathlib import Path
+from troubadour.catalogue.importing import import_pieces
+from troubadour.catalogue.store import Store
+from troubadour.corpora.builtin import read_collection
+store = Store.open(Path(sys.argv[1]))
+print("reading", flush=True)
+import_pieces(store, read_collection("airds"), "airds")
+"""
+
+
+def test_an_import_killed_on_the_way_is_completed_by_the_next(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _IMPORT, str(tmp_path / "cut")], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    path = tmp_path / "cut" / "catalogue.sqlite"
+    deadline = time.monotonic() + 60
+    grown = path.stat().st_size
+    while child.poll() is None and time.monotonic() < deadline:
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size > 300_000:
+            break
+        time.sleep(0.005)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert grown > 0
+    with Store.open(tmp_path / "cut") as cut, Store.open(tmp_path / "whole") as whole:
+        before = cut.counts()["pieces"]
+        import_pieces(cut, read_collection("airds"), "airds")
+        import_pieces(whole, read_collection("airds"), "airds")
+        assert before < whole.counts()["pieces"]
+        assert cut.piece_ids() == whole.piece_ids()
+        assert [w[:3] for w in cut.works()] == [w[:3] for w in whole.works()]
