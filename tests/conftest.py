@@ -40,3 +40,17 @@ def shared_data() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a small catalogue, forty simulated listeners and a live release."""
+    from troubadour import jobs
+    from troubadour.studio import Studio
+
+    home = tmp_path_factory.mktemp("home")
+    with Studio(home) as studio:
+        jobs.import_builtin(studio.store, ["folk"])
+        jobs.simulate_listeners(studio.store, 40, 1)
+        jobs.fit(studio.store, studio.releases)
+    return home
