@@ -186,9 +186,8 @@ def test_the_wheel_carries_what_a_user_needs(root: Path, tmp_path: Path) -> None
     package = {n.removeprefix("troubadour/") for n in names if n.startswith("troubadour/")}
     assert {"py.typed", "cli.py", "data/soundfonts/sonivox.sf2", "data/soundfonts/LICENSE-sonivox"} <= package
     # Everything that is tracked below the package, and nothing that lies about.
-    tracked = {
-        p.relative_to(root / "src/troubadour").as_posix() for p in tracked_files(root) if _inside(p, root)
-    }
+    source = root / "src/troubadour"
+    tracked = {p.relative_to(source).as_posix() for p in tracked_files(root) if p.is_relative_to(source)}
     assert tracked <= package
     assert [n for n in package if n.endswith((".pyc", ".mid", ".abc", ".mxl", ".krn"))] == []
     licences = {Path(n).name for n in names if ".dist-info/licenses/" in n}
