@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from troubadour.catalogue.importing import piece_id
 from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
 from troubadour.composers.base import Brief
+from troubadour.composers.cadence import cadence_strength
 from troubadour.composers.originality import Corpus, Match
 from troubadour.composers.transformer import TransformerComposer
 from troubadour.errors import ModelError, NotFoundError, TroubadourError
@@ -40,6 +41,8 @@ CANDIDATES: Final = 6
 """Pieces that are composed for one that is kept."""
 BORROWED: Final = 0.35
 """A candidate that shares more than this part of its notes with one other piece is dropped."""
+_CLOSE: Final = 0.15
+"""Candidates that end less well than the best by more than this are dropped."""
 _NEVER_DROPPED: Final = 12
 """A match of so few notes is common property, however short the piece."""
 
@@ -169,6 +172,8 @@ class Studio:
         matches = [models.corpus.longest_match(s) for s in scores]
         kept = [i for i, m in enumerate(matches) if not borrows_too_much(m, scores[i])]
         kept = kept or [min(range(len(scores)), key=lambda i: matches[i].notes / max(len(scores[i]), 1))]
+        closes = [cadence_strength(scores[i]) for i in kept]
+        kept = [i for i, close in zip(kept, closes, strict=True) if close >= max(closes) - _CLOSE]
         best = kept[self._best([scores[i] for i in kept], brief, history, models)]
         score, match = scores[best], matches[best]
         return self._keep(score, brief, seed, match, listener, history, models, started)

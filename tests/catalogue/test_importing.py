@@ -74,9 +74,7 @@ def test_a_transposed_copy_is_a_duplicate_and_a_variant_is_one_work(tmp_path: Pa
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.permutations(range(12)), st.integers(0, 1000))
 def test_works_do_not_depend_on_order_and_never_straddle_a_split(order: list[int], seed: int) -> None:
-    scores = [
-        varied(tune(seed + i // 3).transpose(i % 3), 4 * (i % 3 > 0), i) for i in range(12)
-    ]
+    scores = [varied(tune(seed + i // 3).transpose(i % 3), 4 * (i % 3 > 0), i) for i in range(12)]
     named = [(f"p{i}", grams(s)) for i, s in enumerate(scores)]
     straight = dict(zip([n for n, _ in named], place(named, []), strict=True))
     shuffled_pieces = [named[i] for i in order]
@@ -167,7 +165,9 @@ import_pieces(store, read_collection("airds"), "airds")
 
 
 def test_an_import_killed_on_the_way_is_completed_by_the_next(tmp_path: Path) -> None:
-    child = subprocess.Popen([sys.executable, "-c", _IMPORT, str(tmp_path / "cut")], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", _IMPORT, str(tmp_path / "cut")], stdout=subprocess.PIPE, text=True
+    )
     assert child.stdout is not None
     child.stdout.readline()
     path = tmp_path / "cut" / "catalogue.sqlite"

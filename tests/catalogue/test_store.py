@@ -17,7 +17,9 @@ from troubadour.music.score import Score, Track
 
 
 def new_piece(name: str, *, split: str = "train", generated: bool = False) -> NewPiece:
-    score = Score.from_notes([[0, 24, 60, 80, 0], [24, 24, 62, 80, 0]], ticks_per_quarter=24, tracks=(Track(40),))
+    score = Score.from_notes(
+        [[0, 24, 60, 80, 0], [24, 24, 62, 80, 0]], ticks_per_quarter=24, tracks=(Track(40),)
+    )
     return NewPiece(
         id=name, title=f"Tune {name}", score=score, work=name, split=split, fingerprint=name,
         grams=np.array([1, 2], dtype=np.uint32), attributes={"metre": "4/4"},
@@ -136,7 +138,9 @@ while True:
 def test_kill_9_of_the_writer_loses_nothing_acknowledged(store: Store, tmp_path: Path) -> None:
     store.close()
     for _ in range(3):
-        child = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
         assert child.stdout is not None
         acknowledged = [int(child.stdout.readline()) for _ in range(40)]
         os.kill(child.pid, signal.SIGKILL)
@@ -179,7 +183,11 @@ print("recovered", flush=True)
 def test_a_full_disk_acknowledges_nothing_and_recovers(store: Store, tmp_path: Path) -> None:
     store.close()
     done = subprocess.run(
-        [sys.executable, "-c", _FILLER, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", _FILLER, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     lines = done.stdout.split()
     assert lines[0] == "full", done.stderr

@@ -61,7 +61,18 @@ def test_composing_keeps_what_was_asked_and_writes_files_that_agree(small_home: 
 
 
 def test_the_same_seed_composes_the_same(small_home: Path, tmp_path: Path) -> None:
-    words = ("compose", "--home", str(small_home), "--style", "reel", "--bars", "4", "--out", str(tmp_path), "--json")
+    words = (
+        "compose",
+        "--home",
+        str(small_home),
+        "--style",
+        "reel",
+        "--bars",
+        "4",
+        "--out",
+        str(tmp_path),
+        "--json",
+    )
     one, same, other = (call(*words, "--seed", s) for s in ("7", "7", "8"))
     assert one["id"] == same["id"] != other["id"]
 
@@ -78,7 +89,9 @@ def test_a_chorale_has_four_voices_that_end_in_the_tonic_chord(small_home: Path,
     assert last[3] == 7
 
 
-def test_recommendations_have_reasons_and_new_pieces_can_be_among_them(small_home: Path, tmp_path: Path) -> None:
+def test_recommendations_have_reasons_and_new_pieces_can_be_among_them(
+    small_home: Path, tmp_path: Path
+) -> None:
     found = call("recommend", "sim-0001", "--home", str(small_home), "--json")
     assert found["listener"] == "sim-0001"
     assert len(found["items"]) == 10
@@ -103,7 +116,9 @@ def test_similar_pieces_share_something(small_home: Path) -> None:
 def test_importing_a_folder_reports_what_was_not_taken(tmp_path: Path) -> None:
     music = tmp_path / "music"
     music.mkdir()
-    (music / "good.abc").write_text("X:1\nT:Good\nM:4/4\nL:1/8\nK:G\nGABc dedB|dedB dedB|c2ec B2dB|c2A2 A2BA|\n")
+    (music / "good.abc").write_text(
+        "X:1\nT:Good\nM:4/4\nL:1/8\nK:G\nGABc dedB|dedB dedB|c2ec B2dB|c2A2 A2BA|\n"
+    )
     (music / "bad.mid").write_bytes(b"MThd nonsense")
     report = call("import", str(music), "--home", str(tmp_path / "home"), "--json")[0]
     assert report["added"] == 1

@@ -155,6 +155,7 @@ class TransformerComposer:
             upbeat=0 if brief.upbeat is False or brief.bars == 1 else None,
             ranges=profile.ranges,
             endings=_endings(brief, len(profile.ranges)),
+            last=12 if len(profile.ranges) == 1 else 24,
         )
 
     def prompt(self, brief: Brief) -> list[int]:
