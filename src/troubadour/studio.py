@@ -39,12 +39,11 @@ from troubadour.releases import Release, Releases
 
 CANDIDATES: Final = 6
 """Pieces that are composed for one that is kept."""
-BORROWED: Final = 0.35
-"""A candidate that shares more than this part of its notes with one other piece is dropped."""
+BORROWED_NOTES: Final = 16
+"""Longest passage, in notes, that a candidate may share with one piece of the catalogue. Of the tunes in
+the built-in collections 95 of 100 share no longer one with any tune that is not a variant of them."""
 _CLOSE: Final = 0.15
 """Candidates that end less well than the best by more than this are dropped."""
-_NEVER_DROPPED: Final = 12
-"""A match of so few notes is common property, however short the piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +169,8 @@ class Studio:
         brief = models.composer.complete(brief, rng)
         scores = models.composer.compose(brief, rng, candidates)
         matches = [models.corpus.longest_match(s) for s in scores]
-        kept = [i for i, m in enumerate(matches) if not borrows_too_much(m, scores[i])]
-        kept = kept or [min(range(len(scores)), key=lambda i: matches[i].notes / max(len(scores[i]), 1))]
+        kept = [i for i, m in enumerate(matches) if m.notes <= BORROWED_NOTES]
+        kept = kept or [min(range(len(scores)), key=lambda i: matches[i].notes)]
         closes = [cadence_strength(scores[i]) for i in kept]
         kept = [i for i, close in zip(kept, closes, strict=True) if close >= max(closes) - _CLOSE]
         best = kept[self._best([scores[i] for i in kept], brief, history, models)]
@@ -407,11 +406,6 @@ def info_of(piece: PieceRow) -> ItemInfo:
     return ItemInfo(
         piece.title, piece.work, group, {**piece.attributes, "style": piece.style}, piece.generated
     )
-
-
-def borrows_too_much(match: Match, score: Score) -> bool:
-    """Whether too large a part of a piece stands in one other."""
-    return match.notes > max(_NEVER_DROPPED, BORROWED * len(score))
 
 
 def controls_of(brief: Brief) -> dict[str, Any]:

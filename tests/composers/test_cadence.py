@@ -26,4 +26,4 @@ def test_a_melody_that_falls_to_its_tonic_beats_one_that_breaks_off() -> None:
         return Score.from_notes(notes, ticks_per_quarter=24, keys=(Key(0, 1, "major"),))
 
     assert cadence_strength(melody(74, 71, 69, 67)) == 1.0
-    assert cadence_strength(melody(67, 69, 71, 78)) < 0.4
+    assert cadence_strength(melody(67, 69, 71, 78)) <= 0.5
