@@ -56,7 +56,7 @@ def parse_metre(text: str) -> Metre:
     Raises:
         InputError: the metre is impossible.
     """
-    text = text.strip()
+    text = text.strip()[:60]
     if text.upper().startswith("C|"):
         return Metre(0, 2, 2)
     if text.upper().startswith("C") or text.lower() in ("none", ""):
@@ -88,11 +88,11 @@ def default_length(metre: Metre) -> Fraction:
 
 def parse_tempo(text: str, metre: Metre, unit: Fraction) -> float | None:
     """`Q:3/8=120`, `Q:120`, `Q:C=100` in quarter notes a minute; nothing where there is no number."""
-    text = re.sub(r'"[^"]*"', "", text).strip()
-    found = re.match(r"((?:\d+/\d+\s*)+)=\s*(\d{1,4}(?:\.\d+)?)", text)
+    text = re.sub(r'"[^"]*"', "", text).strip()[:60]
+    found = re.match(r"((?:\d{1,4}/\d{1,4}\s+)*\d{1,4}/\d{1,4})\s*=\s*(\d{1,4}(?:\.\d+)?)", text)
     if found:
         pairs = (part.split("/") for part in found[1].split())
-        beat = sum((Fraction(int(a), max(int(b), 1)) for a, b in pairs), Fraction(0))
+        beat = sum((Fraction(int(a), int(b)) for a, b in pairs if int(b)), Fraction(0))
         bpm = float(beat * 4) * float(found[2])
     elif found := re.match(r"(?:C\d?\s*=\s*)?(\d{1,4}(?:\.\d+)?)\s*$", text):
         beat = unit if text.startswith("C") else _beat(metre)
