@@ -51,7 +51,7 @@ def test_a_cell_adds_up_as_documented(small: Interactions) -> None:
     assert got.shape == (2, 5)
     ann, bob = small.listeners.row("ann"), small.listeners.row("bob")
     assert got[ann].tolist() == pytest.approx([np.log2(1.5) + 1, 1, 0, 0, 0])
-    assert got[bob].tolist() == pytest.approx([-0.5, 0, 1, 1, 0])
+    assert got[bob].tolist() == pytest.approx([-0.25, 0, 1, 1, 0])
 
 
 def test_repeated_plays_count_less_and_less_and_the_latest_rating_holds() -> None:

@@ -110,6 +110,10 @@ def test_the_vector_tells_metre_mode_and_rhythm() -> None:
     assert [value(jig, f"beat_{i}") for i in (0, 4, 8)] == pytest.approx([1 / 3] * 3)
     assert value(jig, "degree_0") == pytest.approx(1 / 3)
     assert value(jig, "interval_-3") == pytest.approx(3 / 11)
+    named = feature_vector(jig, "jig")
+    assert named[FEATURES.index("style_jig")] == 1
+    assert (feature_vector(jig, "no such style") == feature_vector(jig)).all()
+    assert named.sum() == pytest.approx(feature_vector(jig).sum() + 1)
     odd = tune([60], [24], metres=(Metre(0, 7, 8),))
     assert value(odd, "metre_other") == 1
 
@@ -123,9 +127,7 @@ scores = st.builds(
         keys=(Key(0, fifths, mode),),
     ),
     st.lists(
-        st.tuples(
-            st.integers(0, 2000), st.integers(1, 400), st.integers(0, 127), st.integers(0, 1)
-        ),
+        st.tuples(st.integers(0, 2000), st.integers(1, 400), st.integers(0, 127), st.integers(0, 1)),
         max_size=30,
     ),
     st.sampled_from([(4, 4), (6, 8), (3, 2), (7, 8), (1, 16)]),

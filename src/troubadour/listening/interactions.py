@@ -46,10 +46,10 @@ class Weights:
     """Weight of one complete play; three make 2."""
     like: float = 1.0
     """Added once, however often the like was repeated."""
-    skip: float = -0.5
-    """Weight of the first skip. Below 0: absent cells are 0 already, so that a skip of 0 would
-    say no more than never having met the piece. Half a play, because a skip is weaker evidence:
-    its cause may be the moment rather than the piece."""
+    skip: float = -0.25
+    """Weight of the first skip. Below 0, so that a skip is felt at once: absent cells are 0 already,
+    and 0 would say no more than never having met the piece. Far below a play, because its cause may
+    be the moment rather than the piece (on simulated logs -0.25 costs no recall beside 0, -1 does)."""
     rating: float = 1.0
     """Weight of a rating of 5; a 3 is 0 and a 1 the negative."""
     unknown_share: float = 1.0

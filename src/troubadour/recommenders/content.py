@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import History, Interactions
+from troubadour.listening.sparse import Csr
 from troubadour.recommenders.base import (
     FitOptions,
     Items,
@@ -31,7 +32,7 @@ class ContentSpec:
 
     dislike: float = 1.0
     """Factor on negative weights of a history, 0 (ignore what was turned away from) to 1."""
-    spread: float = 0.05
+    spread: float = 0.5
     """Least standard deviation by which a dimension is divided, in units of the mean one, above 0;
     keeps dimensions that hardly vary from being blown up."""
 
@@ -47,13 +48,20 @@ class _Learned:
     mean: Vectors
     scale: Vectors
     units: Vectors
-    """Standardised item vectors of length 1, shape (n_items, d); NaN rows = no vector."""
+    """Standardised item vectors of length 1, shape (n_items, d); 0 where there is no vector."""
+    known: NDArray[np.bool_]
+    """Which items have a vector, shape (n_items,)."""
 
-    def standardise(self, vectors: Vectors) -> Vectors:
-        centred = (vectors - self.mean) / self.scale
-        length = np.sqrt(np.einsum("ij,ij->i", centred, centred))
-        units: Vectors = centred / np.maximum(length, 1e-6)[:, None]
-        return units
+    def with_items(self, vectors: Vectors) -> _Learned:
+        known = np.asarray(~np.isnan(vectors).any(axis=1))
+        centred = np.where(known[:, None], (vectors - self.mean) / self.scale, 0.0)
+        units = _unit(centred).astype(np.float32)
+        return _Learned(
+            self.mean,
+            self.scale,
+            np.concatenate([self.units, units]),
+            np.concatenate([self.known, known]),
+        )
 
 
 class ContentRecommender:
@@ -76,12 +84,17 @@ class ContentRecommender:
         """
         vectors = _checked((options or FitOptions()).item_vectors, len(interactions.items))
         known = vectors[~np.isnan(vectors).any(axis=1)]
-        mean = known.mean(axis=0) if len(known) else np.zeros(vectors.shape[1], np.float32)
-        deviation = known.std(axis=0) if len(known) else np.ones(vectors.shape[1], np.float32)
-        floor = max(self.spec.spread * float(deviation.mean() if deviation.size else 0.0), 1e-6)
-        scale = np.maximum(deviation, floor).astype(np.float32)
-        learned = _Learned(mean, scale, vectors)
-        return type(self)(self.spec, _Learned(mean, scale, learned.standardise(vectors)))
+        if not len(known):
+            known = np.zeros((1, vectors.shape[1]), dtype=np.float32)
+        deviation = known.std(axis=0)
+        floor = max(self.spec.spread * float(deviation.sum()) / max(1, len(deviation)), 1e-6)
+        nothing = _Learned(
+            known.mean(axis=0),
+            np.maximum(deviation, floor).astype(np.float32),
+            np.zeros((0, vectors.shape[1]), dtype=np.float32),
+            np.zeros(0, dtype=bool),
+        )
+        return type(self)(self.spec, nothing.with_items(vectors))
 
     def extended(self, vectors: Vectors) -> Self:
         """With further items appended to the catalogue, shape (n_new, d); nothing is relearnt.
@@ -93,49 +106,50 @@ class ContentRecommender:
         new = _checked(vectors, len(vectors))
         if new.shape[1] != learned.units.shape[1]:
             raise InputError(f"vectors have width {new.shape[1]}; need {learned.units.shape[1]}")
-        units = np.concatenate([learned.units, learned.standardise(new)])
-        return type(self)(self.spec, _Learned(learned.mean, learned.scale, units))
+        return type(self)(self.spec, learned.with_items(new))
 
     @property
     def units(self) -> Vectors:
-        """Standardised vectors of length 1, shape (n_items, d); NaN rows = no vector."""
+        """Standardised vectors of length 1, shape (n_items, d); 0 where there is no vector."""
         return check_fitted(self._learned, "content").units
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which items have a vector, shape (n_items,)."""
+        return check_fitted(self._learned, "content").known
 
     def profile(self, history: History) -> Vectors:
         """What the history likes as one vector of length 1, shape (d,); 0 where it says nothing."""
-        total = _unit(self._weights([history]) @ np.nan_to_num(self.units))
-        return np.asarray(total[0], dtype=np.float32)
+        return np.asarray(_unit(self._weights([history]) @ self.units)[0], dtype=np.float32)
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
         """See `Recommender.score`; -1 to 1, NaN for an item without a vector."""
-        units = self.units
-        profiles = _unit(self._weights(histories) @ np.nan_to_num(units))
-        if items is None or len(items) > len(units) // 4:
-            return pick((profiles.astype(np.float32) @ units.T).astype(np.float64), items)
-        rows = pick(units.T.astype(np.float64), items)  # few items: score only these
-        return profiles @ rows
+        profiles = _unit(self._weights(histories) @ self.units)
+        scores = (profiles.astype(np.float32) @ self.units.T).astype(np.float64)
+        scores[:, ~self.known] = np.nan
+        return pick(scores, items)
 
     def contributions(self, history: History, item: int) -> NDArray[np.float64]:
         """See `Additive.contributions`: weight times cosine, over the length of the profile."""
-        units = np.nan_to_num(self.units)
-        weights = self._weights([history])
-        length = max(float(np.linalg.norm(weights @ units)), 1e-12)
-        target = pick(self.units.T.astype(np.float64), np.array([item], np.int32))[:, 0]
-        known = history.items < len(units)
+        units = self.units
+        if item >= len(units) or not self.known[item]:
+            return np.full(len(history), np.nan)
+        length = max(float(np.linalg.norm(self._weights([history]) @ units)), 1e-12)
+        rows = np.flatnonzero(history.items < len(units))
         parts = np.zeros(len(history))
-        scaled = self._scaled(history.weights[known])
-        parts[known] = scaled * (units[history.items[known]] @ target) / length
-        return parts if not np.isnan(target).any() else np.full(len(history), np.nan)
+        cosines = self.similar(item, history.items[rows])
+        parts[rows] = self._scaled(history.weights[rows]) * cosines / length
+        return parts
 
     def similar(self, item: int, items: Items) -> NDArray[np.float64]:
-        """Cosine of one item with others, shape (len(items),), -1 to 1; NaN without a vector."""
+        """Cosine of one item with others, shape (len(items),), -1 to 1; 0 without a vector."""
         units = self.units
         return np.asarray(units[items] @ units[item], dtype=np.float64)
 
     def _scaled(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(weights < 0, self.spec.dislike * weights, weights)
 
-    def _weights(self, histories: Sequence[History]) -> Any:
+    def _weights(self, histories: Sequence[History]) -> Csr:
         matrix = history_matrix(histories, len(self.units))
         matrix.data = self._scaled(matrix.data)
         return matrix
@@ -143,18 +157,23 @@ class ContentRecommender:
     def state(self) -> State:
         """See `Persistent.state`."""
         learned = check_fitted(self._learned, "content")
-        arrays = {"mean": learned.mean, "scale": learned.scale, "units": learned.units}
-        return asdict(self.spec), arrays
+        return asdict(self.spec), {
+            "mean": learned.mean,
+            "scale": learned.scale,
+            "units": learned.units,
+            "known": learned.known,
+        }
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """See `Persistent.from_state`."""
-        parts = [require(arrays, name, "content") for name in ("mean", "scale", "units")]
-        mean, scale, units = (part.astype(np.float32) for part in parts)
-        if units.ndim != 2 or mean.shape != (units.shape[1],) or scale.shape != mean.shape:
+        parts = [require(arrays, name, "content") for name in ("mean", "scale", "units", "known")]
+        mean, scale, units = (part.astype(np.float32) for part in parts[:3])
+        known = parts[3].astype(bool)
+        if units.ndim != 2 or known.shape != (len(units),) or mean.shape != (units.shape[1],):
             raise ModelError(f"stored content vectors have shape {units.shape}, mean {mean.shape}")
         try:
-            return cls(ContentSpec(**spec), _Learned(mean, scale, units))
+            return cls(ContentSpec(**spec), _Learned(mean, scale, units, known))
         except TypeError as error:
             raise ModelError(f"stored content spec {spec}: {error}") from error
 
@@ -170,6 +189,6 @@ def _checked(vectors: Vectors | None, n_items: int) -> Vectors:
     return vectors
 
 
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(rows: NDArray[Any]) -> NDArray[Any]:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, 1e-12))

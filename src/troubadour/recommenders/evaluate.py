@@ -5,7 +5,7 @@ Never sampled negatives: they change the order of models (Krichene & Rendle, KDD
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -109,15 +109,19 @@ def evaluate(scorer: Scorer, cases: Cases, k: int, rng: np.random.Generator) -> 
     Raises:
         InputError: k < 1, or there are no cases.
     """
+    items = np.arange(cases.n_items, dtype=np.int32)
+    return evaluate_scores(lambda rows: scorer.score(cases.histories[rows], items), cases, k, rng)
+
+
+def evaluate_scores(
+    scores_of: Callable[[slice], Scores], cases: Cases, k: int, rng: np.random.Generator
+) -> Evaluation:
+    """As `evaluate`, of scores that a function gives for a range of the cases, all items each."""
     if k < 1 or not len(cases):
         raise InputError(f"k is {k} and there are {len(cases)} cases; at least 1 of each is needed")
-    top = np.concatenate(
-        [
-            _top(scorer, cases, slice(start, start + _BATCH), k, shuffled)
-            for shuffled in [rng.permutation(cases.n_items).astype(np.int32)]
-            for start in range(0, len(cases), _BATCH)
-        ]
-    )
+    order = rng.permutation(cases.n_items)
+    batches = [slice(at, min(at + _BATCH, len(cases))) for at in range(0, len(cases), _BATCH)]
+    top = np.concatenate([_top(scores_of(b), cases.hidden[b], k, order) for b in batches])
     discounts = 1.0 / np.log2(np.arange(top.shape[1]) + 2.0)
     ideal = np.cumsum(discounts)
     recall, ndcg = np.zeros(len(cases)), np.zeros(len(cases))
@@ -129,12 +133,14 @@ def evaluate(scorer: Scorer, cases: Cases, k: int, rng: np.random.Generator) -> 
     return Evaluation(k, recall, ndcg, len(shown) / max(1, cases.n_items))
 
 
-def _top(scorer: Scorer, cases: Cases, batch: slice, k: int, order: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The first k items a case, shape (n_batch, min(k, n_items)), -1 where there is none."""
-    scores = scorer.score(cases.histories[batch], np.arange(cases.n_items, dtype=np.int32)).copy()
-    for row, hidden in zip(scores, cases.hidden[batch], strict=True):
-        row[hidden] = np.nan
-    scores = np.where(np.isnan(scores), -np.inf, scores)[:, order]
+def _top(
+    scores: Scores, hidden: Sequence[NDArray[np.int32]], k: int, order: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The first k items of each row, shape (n_rows, min(k, n_items)), -1 where there is none."""
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    for row, heard in zip(scores, hidden, strict=True):
+        row[heard] = -np.inf
+    scores = scores[:, order]
     k = min(k, scores.shape[1])
     best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
     value = np.take_along_axis(scores, best, axis=1)
