@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from troubadour.catalogue.importing import import_pieces
 from troubadour.catalogue.store import Store
 from troubadour.catalogue.works import place, split_of

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from troubadour.catalogue.store import Event, NewPiece, Store
 from troubadour.errors import InputError, NotFoundError, StorageError
 from troubadour.music.score import Score, Track

@@ -7,12 +7,13 @@ from typing import Any
 import mido
 import pytest
 import soundfile
+from typer.testing import CliRunner
+
 from troubadour.cli import app, main
 from troubadour.music.midi import read_midi_file
 from troubadour.music.musicxml import read_musicxml_file
 from troubadour.music.quantise import quantise
 from troubadour.studio import Studio
-from typer.testing import CliRunner
 
 runner = CliRunner()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+
 from troubadour.server.app import create_app
 from troubadour.studio import Studio
 

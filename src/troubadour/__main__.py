@@ -1,0 +1,5 @@
+"""`python -m troubadour`."""
+
+from troubadour.cli import main
+
+main()
