@@ -49,8 +49,8 @@ def tracked_files(root: Path) -> list[Path]:
 
 def modules() -> list[str]:
     found = pkgutil.walk_packages(troubadour.__path__, "troubadour.")
-    # Alembic runs its own files; importing them needs a database. The worker is a program.
-    return sorted(m.name for m in found if ".migrations" not in m.name)
+    # Alembic runs its own files, which need a database; __main__ runs the command line.
+    return sorted(m.name for m in found if ".migrations" not in m.name and "__main__" not in m.name)
 
 
 def commands(text: str) -> Iterator[str]:

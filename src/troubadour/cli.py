@@ -389,18 +389,14 @@ def _serve(studio: Studio, host: str, port: int) -> None:
     uvicorn.run(create_app(studio), host=host, port=port, log_level="warning")
 
 
-def default_home() -> Path:
-    """The user's data folder."""
-    from platformdirs import user_data_path
-
-    return user_data_path("troubadour", appauthor=False)
-
-
 @contextmanager
 def _studio(home: Path | None) -> Iterator[Studio]:
+    from troubadour.config import Settings
+    from troubadour.music.render import MidiRenderer
     from troubadour.studio import Studio
 
-    with Studio(home or default_home()) as studio:
+    settings = Settings.load(home=home)
+    with Studio(settings.home, settings.threads, MidiRenderer(settings.soundfont)) as studio:
         yield studio
 
 
@@ -432,4 +428,4 @@ def _json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-__all__ = ["app", "default_home", "main"]
+__all__ = ["app", "main"]
