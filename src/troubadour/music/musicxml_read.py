@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,39 +101,51 @@ def read_musicxml(data: bytes, name: str) -> Piece:
         UnreadableFileError: damaged, hostile, too large, or not MusicXML.
     """
     try:
-        if data[:2] == b"PK":
-            data = _unzip(data)
-        # A DOCTYPE is usual in MusicXML; entities and anything external are not.
-        root = SafeXml.fromstring(data, forbid_dtd=False, forbid_entities=True, forbid_external=True)
+        root = _parse(_unzip(data) if data[:2] == b"PK" else data)
         return _Reader(root, name).piece()
     except DefusedXmlException as error:
         raise UnreadableFileError(name, f"refused: {type(error).__name__}") from error
     except SafeXml.ParseError as error:
         raise UnreadableFileError(name, f"not well-formed XML: {error}") from error
-    except zipfile.BadZipFile as error:
-        raise UnreadableFileError(name, f"damaged archive: {error}") from error
     except (InputError, ValueError, OverflowError, RecursionError) as error:
         raise UnreadableFileError(name, str(error)) from error
 
 
+def _parse(data: bytes) -> Element:
+    try:
+        # A DOCTYPE is usual in MusicXML; entities and anything external are not.
+        return SafeXml.fromstring(data, forbid_dtd=False, forbid_entities=True, forbid_external=True)
+    except LookupError as error:
+        raise InputError(str(error)) from error  # it declares an encoding that nobody knows
+
+
 def _unzip(data: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        if len(entries) > MAX_ENTRIES:
-            raise InputError(f"archive of {len(entries)} entries; allowed: {MAX_ENTRIES}")
-        names = [e.filename for e in entries]
-        wanted = next((n for n in names if n.endswith((".xml", ".musicxml")) and "META-INF" not in n), None)
-        if "META-INF/container.xml" in names:
-            container = _inflate(archive, "META-INF/container.xml", 100_000)
-            tree = SafeXml.fromstring(container, forbid_dtd=False)
-            roots = [e.get("full-path") for e in tree.iter() if e.tag.endswith("rootfile")]
-            wanted = next((r for r in roots if r in names), wanted)
-        if wanted is None:
-            raise InputError("archive without a score")
-        return _inflate(archive, wanted, MAX_BYTES)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _score_in(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        # The last three: cut short; an unknown version or compression; encrypted.
+        raise InputError(f"damaged or unusual archive: {error or 'it ends too early'}") from error
+
+
+def _score_in(archive: zipfile.ZipFile) -> bytes:
+    entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES:
+        raise InputError(f"archive of {len(entries)} entries; allowed: {MAX_ENTRIES}")
+    names = [e.filename for e in entries]
+    wanted = next((n for n in names if n.endswith((".xml", ".musicxml")) and "META-INF" not in n), None)
+    if "META-INF/container.xml" in names:
+        tree = _parse(_inflate(archive, "META-INF/container.xml", 100_000))
+        roots = [e.get("full-path") for e in tree.iter() if e.tag.endswith("rootfile")]
+        wanted = next((r for r in roots if r in names), wanted)
+    if wanted is None:
+        raise InputError("archive without a score")
+    return _inflate(archive, wanted, MAX_BYTES)
 
 
 def _inflate(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError(f"'{name[:80]}' is compressed in a way that MusicXML does not use")
     with archive.open(name) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -272,6 +285,8 @@ class _Reader:
 
     def _assemble(self, parts: list[tuple[str, _Part]]) -> Piece:
         n_measures = max(len(p.lengths) for _, p in parts)
+        if not n_measures:
+            raise InputError("no measures")
         lengths = [
             max((p.lengths[i] for _, p in parts if i < len(p.lengths)), default=0) for i in range(n_measures)
         ]

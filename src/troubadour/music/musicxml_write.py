@@ -11,7 +11,7 @@ import numpy as np
 
 from troubadour.errors import InputError
 from troubadour.music.notation import Value, beam_group, compound, triplet_regions, values
-from troubadour.music.quantise import TICKS_PER_QUARTER, VELOCITY_LEVELS, bars_of
+from troubadour.music.quantise import TICKS_PER_QUARTER, VELOCITY_LEVELS, bar_table
 from troubadour.music.score import Key, Metre, Score, Track
 from troubadour.music.spelling import Spelling, signature, spell
 from troubadour.music.tokens import split_voices
@@ -123,7 +123,8 @@ def _score_part(score: Score, index: int, track: Track, name: str) -> str:
 
 def _bars(score: Score) -> list[_Bar]:
     """Every bar, the last one shortened by the upbeat where the music ends there."""
-    table = bars_of(score)
+    # Where all the music is an upbeat, the bar that it leads to is written too.
+    table = bar_table(score.metres, score.upbeat_ticks, max(score.end_ticks, score.upbeat_ticks + 1))
     starts, lengths, leads = (a.tolist() for a in table)
     out: list[_Bar] = []
     for i, start in enumerate(starts):
@@ -233,7 +234,7 @@ class _Part:
         for event in filled:
             start, end = max(event.start, bar.start), min(event.end, bar.end)
             shift = bar.lead - bar.start
-            parts = values(start + shift, end + shift, bar.metre, whole, regions)
+            parts = values(start + shift, end + shift, bar.metre, whole, regions, bool(event.pitches))
             for i, value in enumerate(parts):
                 before = event.start < bar.start or i > 0
                 after = event.end > bar.end or i + 1 < len(parts)

@@ -77,8 +77,13 @@ def triplet_regions(places: Iterable[int], bar: int) -> list[Region]:
     return found
 
 
-def values(start: int, end: int, metre: Metre, bar: int, regions: list[Region]) -> list[Value]:
-    """Write the stretch from `start` to `end` (ticks in one bar) as tied note values."""
+def values(
+    start: int, end: int, metre: Metre, bar: int, regions: list[Region], sounds: bool = True
+) -> list[Value]:
+    """Write the stretch from `start` to `end` (ticks in one bar) as tied note values, or as rests.
+
+    A note may be syncopated by one level; a rest never hides a beat.
+    """
     out: list[Value] = []
     place = start
     while place < end:
@@ -88,7 +93,8 @@ def values(start: int, end: int, metre: Metre, bar: int, regions: list[Region]) 
         if region:
             out += _in_triplet(place, stop, region)
         else:
-            out += [Value(a, b - a, *_TYPES[b - a]) for a, b in _plain(place, stop, _units(metre, bar))]
+            parts = _plain(place, stop, _units(metre, bar), sounds)
+            out += [Value(a, b - a, *_TYPES[b - a]) for a, b in parts]
         place = stop
     return out
 
@@ -124,7 +130,7 @@ def _units(metre: Metre, bar: int) -> list[int]:
     return sorted(set(units), reverse=True)
 
 
-def _plain(start: int, end: int, units: list[int]) -> list[tuple[int, int]]:
+def _plain(start: int, end: int, units: list[int], sounds: bool) -> list[tuple[int, int]]:
     length = end - start
     if length <= 0:
         return []
@@ -133,7 +139,7 @@ def _plain(start: int, end: int, units: list[int]) -> list[tuple[int, int]]:
     strongest = crossed[0] if crossed else 0
     if length in _TYPES:
         above = next((u for u in reversed(units) if u > aligned), 0)
-        syncopated = length == 2 * aligned and above == 2 * aligned and strongest <= above
+        syncopated = sounds and length == 2 * aligned and above == 2 * aligned and strongest <= above
         if strongest <= aligned or syncopated:
             return [(start, end)]
     if strongest <= aligned:
@@ -141,9 +147,9 @@ def _plain(start: int, end: int, units: list[int]) -> list[tuple[int, int]]:
         best = max((v for v in _TYPES if v <= length), default=length)
         if best == length:
             return [(start, end)] if length in _TYPES else [(start, start + 3)]
-        return [(start, start + best), *_plain(start + best, end, units)]
+        return [(start, start + best), *_plain(start + best, end, units, sounds)]
     cut = (start // strongest + 1) * strongest
-    return [*_plain(start, cut, units), *_plain(cut, end, units)]
+    return [*_plain(start, cut, units, sounds), *_plain(cut, end, units, sounds)]
 
 
 def _in_triplet(start: int, end: int, region: Region) -> list[Value]:
