@@ -376,3 +376,39 @@ def test_tunes_have_whole_phrases(tunes: list[Piece]) -> None:
     """Folk tunes are built from phrases of four bars: a reader that lost or split bars would show here."""
     square = sum(quantise(p.score).n_bars % 4 == 0 for p in tunes)
     assert square > 0.75 * len(tunes)
+
+
+@pytest.mark.parametrize(
+    ("file", "number", "metre", "bars", "upbeat_quarters"),
+    [
+        ("ryansMammoth/SaratogaHornpipe.abc", "1", "2/4", 16, 0.5),
+        ("ryansMammoth/BannocksOBarleyMealJig.abc", "1", "6/8", 16, 0.5),
+        ("ryansMammoth/BarneyBrallagansJig.abc", "1", "9/8", 16, 0),
+        ("airdsAirs/book1.abc", "0001", "2/2", 16, 1),
+        ("airdsAirs/book1.abc", "0002", "2/4", 16, 0),
+    ],
+)
+def test_bars_of_tunes_counted_by_hand(
+    corpus: Path, file: str, number: str, metre: str, bars: int, upbeat_quarters: float
+) -> None:
+    items = read_abc_file(corpus / file)
+    score = next(i.score for i in items if isinstance(i, Piece) and i.number == number)
+    assert [m.name for m in score.metres] == [metre]
+    assert score.n_bars == bars
+    assert score.upbeat_ticks == upbeat_quarters * TICKS_PER_QUARTER
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("file", ["SaratogaHornpipe.abc", "BarneyBrallagansJig.abc"])
+def test_another_program_hears_the_same_notes(corpus: Path, file: str) -> None:
+    from music21 import converter
+
+    path = corpus / "ryansMammoth" / file
+    (piece,) = read_abc_file(path)
+    assert isinstance(piece, Piece)
+    part = converter.parse(path, forceSource=True).parts[0]
+    heard = [round(float(n.offset) * TICKS_PER_QUARTER) for n in part.flatten().notes]
+    assert heard == piece.score.onset.tolist()
+    assert round(float(part.highestTime) * TICKS_PER_QUARTER) == piece.score.end_ticks
+    assert [n.pitch.midi for n in part.flatten().notes] == piece.score.pitch.tolist()
