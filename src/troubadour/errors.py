@@ -38,5 +38,9 @@ class ModelError(TroubadourError):
     """A model file is damaged, of another version, or does not fit its release."""
 
 
+class BusyError(TroubadourError):
+    """Too much is asked for at once; try again in a few seconds."""
+
+
 class MissingExtraError(TroubadourError, ImportError):
     """An optional dependency is needed; the message says how to install it."""

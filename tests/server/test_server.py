@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,21 @@ def test_a_body_that_is_too_large_is_refused(client: TestClient) -> None:
 def test_paths_outside_the_page_are_not_served(client: TestClient) -> None:
     for path in ("/../app.py", "/%2e%2e/app.py", "/..%2fapp.py"):
         assert client.get(path).status_code == 404
+
+
+def test_overload_is_refused_in_time_and_lists_stay_quick(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troubadour.server.app._PATIENCE_SECONDS", 0.05)
+    with ThreadPoolExecutor(12) as pool:
+        asked = [
+            pool.submit(client.post, "/api/compose", json={"style": "reel", "bars": 32}) for _ in range(12)
+        ]
+        started = time.monotonic()
+        assert client.get("/api/listeners/sim-0004/recommendations").status_code == 200
+        waited = time.monotonic() - started
+        answers = [a.result() for a in asked]
+    codes = {a.status_code for a in answers}
+    assert codes == {201, 503}
+    assert all("retry-after" in a.headers for a in answers if a.status_code == 503)
+    assert waited < 10

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
@@ -19,7 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from troubadour.catalogue.store import Event
 from troubadour.composers.base import Brief, parse_key, parse_metre
-from troubadour.errors import InputError, ModelError, NotFoundError, StorageError, TroubadourError
+from troubadour.errors import (
+    BusyError,
+    InputError,
+    ModelError,
+    NotFoundError,
+    StorageError,
+    TroubadourError,
+)
 from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
 from troubadour.server.engrave import Engraver
@@ -28,9 +35,13 @@ from troubadour.studio import Composed, Studio
 _PAGE: Final = Path(__file__).parent / "page"
 _MAX_BODY: Final = 100_000
 _CACHED_AUDIO: Final = 24
+_COMPOSING: Final = 2
+"""Pieces composed at once; the rest of the machine stays free for recommendations."""
+_PATIENCE_SECONDS: Final = 10.0
 _STATUS: Final = (
     (NotFoundError, 404),
     (InputError, 422),
+    (BusyError, 503),
     (StorageError, 503),
     (ModelError, 503),
     (TroubadourError, 500),
@@ -77,6 +88,7 @@ def create_app(studio: Studio) -> FastAPI:
     """The application on one studio."""
     engraver = Engraver()
     audio = _AudioCache(studio)
+    turns = BoundedSemaphore(_COMPOSING)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -188,7 +200,12 @@ def create_app(studio: Studio) -> FastAPI:
             temperature=request.temperature,
             top_p=request.top_p,
         )
-        return _composed(studio.compose(brief, seed=request.seed, listener=request.listener or None))
+        if not turns.acquire(timeout=_PATIENCE_SECONDS):
+            raise BusyError("too many pieces are being composed; try again in a few seconds")
+        try:
+            return _composed(studio.compose(brief, seed=request.seed, listener=request.listener or None))
+        finally:
+            turns.release()
 
     @app.get("/api/pieces/{piece}")
     def facts(piece: str) -> dict[str, Any]:
