@@ -45,7 +45,7 @@ class Corpus:
 
     steps: Steps
     bars: NDArray[np.int32]
-    """Bar of the note that each step leads to."""
+    """Bar of the note that each step starts from; at a separator, of the voice's last note."""
     starts: NDArray[np.int64]
     """Where each voice starts in `steps`."""
     owners: NDArray[np.int32]
@@ -62,7 +62,7 @@ class Corpus:
         for name, score in pieces:
             for voice_steps, voice_bars in voices(score):
                 steps += [voice_steps, np.array([_SEPARATOR])]
-                bars += [voice_bars, np.array([0], dtype=np.int32)]
+                bars.append(voice_bars)
                 owners.append(len(names))
             names.append(name)
         lengths = [len(s) for s in steps]
@@ -104,8 +104,8 @@ class Corpus:
                 best = Match(
                     middle + 1,
                     self.pieces[owner],
-                    (int(bars[max(here - 1, 0)]), int(bars[here + middle - 1])),
-                    (int(self.bars[max(there - 1, 0)]), int(self.bars[there + middle - 1])),
+                    (int(bars[here]), int(bars[here + middle])),
+                    (int(self.bars[there]), int(self.bars[there + middle])),
                 )
         return best
 
@@ -151,7 +151,7 @@ class Corpus:
 
 
 def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
-    """The steps of each track's top line, and the bar of the note that each leads to."""
+    """The steps of each track's top line, shape (n - 1,), and the bar of each of its n notes."""
     found: list[tuple[Steps, NDArray[np.int32]]] = []
     if not len(score):
         return found
@@ -169,7 +169,7 @@ def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
         interval = np.diff(score.pitch[line]).astype(np.int64)
         duration = score.duration[line].astype(np.float64)
         ratio = np.round(np.log2(duration[1:] / duration[:-1]) * 12).astype(np.int64)
-        bar = np.searchsorted(starts, score.onset[line][1:], side="right") - 1 + first_bar
+        bar = np.searchsorted(starts, score.onset[line], side="right") - 1 + first_bar
         found.append(((interval + 128) * 1024 + ratio + 512, bar.astype(np.int32)))
     return found
 
