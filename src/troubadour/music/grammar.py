@@ -306,6 +306,8 @@ class Automaton:
             return True
         time = self.time
         sounded = not all(self.resting)
+        if self._stage and self._now == time:
+            return False  # a change of metre, key or tempo is for music to come
         return time > 0 and sounded and all(end == time for end in self.ends)
 
     def _add_pitch(self, token: int) -> None:
