@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from troubadour.composers.sample import choose, sample
+from troubadour.errors import TroubadourError
+
+LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.08, 0.02], dtype=np.float32))
+
+
+def drawn(allowed: list[int], temperature: float = 1.0, top_p: float = 1.0, n: int = 4000) -> Counter[int]:
+    rng = np.random.default_rng(7)
+    return Counter(choose(LOGITS, np.array(allowed), rng, temperature, top_p) for _ in range(n))
+
+
+def test_tokens_come_as_often_as_they_are_probable() -> None:
+    counts = drawn([0, 1, 2, 3, 4])
+    for token, p in enumerate((0.5, 0.25, 0.15, 0.08, 0.02)):
+        assert counts[token] / 4000 == pytest.approx(p, abs=0.03)
+
+
+def test_only_allowed_tokens_are_drawn_and_share_the_whole_probability() -> None:
+    counts = drawn([1, 3])
+    assert set(counts) == {1, 3}
+    assert counts[1] / 4000 == pytest.approx(0.25 / 0.33, abs=0.03)
+
+
+def test_one_allowed_token_is_taken_whatever_its_logit() -> None:
+    logits = np.full(5, np.nan, dtype=np.float32)
+    assert choose(logits, np.array([3]), np.random.default_rng(0), 1.0, 1.0) == 3
+
+
+def test_low_temperature_takes_the_best_and_high_evens_out() -> None:
+    assert set(drawn([0, 1, 2, 3, 4], temperature=0.01)) == {0}
+    assert set(drawn([2, 3, 4], temperature=0.01)) == {2}
+    hot = drawn([0, 1, 2, 3, 4], temperature=50)
+    assert min(hot.values()) > 600
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"), [(1e-6, {0}), (0.49, {0}), (0.6, {0, 1}), (0.76, {0, 1, 2}), (0.97, {0, 1, 2, 3}), (1.0, {0, 1, 2, 3, 4})]
+)  # fmt: skip
+def test_top_p_keeps_the_most_probable_that_make_it_up(top_p: float, kept: set[int]) -> None:
+    assert set(drawn([0, 1, 2, 3, 4], top_p=top_p)) == kept
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    logits = np.array([3e38, -3e38, 0], dtype=np.float32)
+    assert choose(logits, np.array([0, 1, 2]), np.random.default_rng(0), 0.1, 0.9) == 0
+
+
+class Counting:
+    """A guide that counts up by one or two to `until`; with `stuck` it allows nothing."""
+
+    def __init__(self, until: int, stuck: bool = False) -> None:
+        self.until, self.stuck, self.taken = until, stuck, [0]
+
+    @property
+    def done(self) -> bool:
+        return self.taken[-1] == self.until
+
+    def advance(self, token: int) -> None:
+        self.taken.append(token)
+
+    def allowed(self) -> NDArray[np.bool_]:
+        mask = np.zeros(50, dtype=bool)
+        if not self.stuck:
+            mask[self.taken[-1] + 1 : min(self.taken[-1] + 2, self.until) + 1] = True
+        return mask
+
+    def features(self) -> tuple[int, ...]:
+        return (self.taken[-1],)
+
+
+class Flat:
+    """A network to which all tokens are alike; remembers what it was fed."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.fed: list[NDArray[np.int64]] = []
+
+    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert (tokens == features[..., 0]).all()
+        self.fed.append(tokens.copy())
+        return np.zeros((len(tokens), 50), dtype=np.float32)
+
+
+def test_sequences_grow_until_their_guides_are_done() -> None:
+    guides = [Counting(1), Counting(9)]
+    first, second = sample(Flat(40), guides, [[0], [0]], np.random.default_rng(1))
+    assert first == [0, 1]
+    assert second is not None
+    assert (second[0], second[-1]) == (0, 9)
+    assert set(np.diff(second).tolist()) <= {1, 2}
+
+
+def test_a_sequence_that_does_not_end_in_time_is_none() -> None:
+    assert sample(Flat(4), [Counting(49)], [[0]], np.random.default_rng(1)) == [None]
+
+
+def test_each_sequence_is_the_same_alone_and_in_company() -> None:
+    together = sample(Flat(60), [Counting(40) for _ in range(3)], [[0]] * 3, np.random.default_rng(3))
+    alone = sample(Flat(60), [Counting(40)], [[0]], np.random.default_rng(3))
+    assert together[0] == alone[0]
+    assert together[0] != together[1]
+
+
+def test_a_dead_end_is_told_not_filled() -> None:
+    with pytest.raises(TroubadourError, match="dead end"):
+        sample(Flat(9), [Counting(5, stuck=True)], [[0]], np.random.default_rng(0))
