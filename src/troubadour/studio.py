@@ -37,7 +37,7 @@ from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
 from troubadour.releases import Release, Releases
 
-CANDIDATES: Final = 6
+CANDIDATES: Final = 8
 """Pieces that are composed for one that is kept."""
 BORROWED_NOTES: Final = 16
 """Longest passage, in notes, that a candidate may share with one piece of the catalogue. Of the tunes in
@@ -171,6 +171,8 @@ class Studio:
         matches = [models.corpus.longest_match(s) for s in scores]
         kept = [i for i, m in enumerate(matches) if m.notes <= BORROWED_NOTES]
         kept = kept or [min(range(len(scores)), key=lambda i: matches[i].notes)]
+        # Candidates come with the likeliest first; the unlikelier half is where mistakes are.
+        kept = kept[: (len(kept) + 1) // 2]
         closes = [cadence_strength(scores[i]) for i in kept]
         kept = [i for i, close in zip(kept, closes, strict=True) if close >= max(closes) - _CLOSE]
         best = kept[self._best([scores[i] for i in kept], brief, history, models)]

@@ -92,10 +92,13 @@ class Flat:
 def test_sequences_grow_until_their_guides_are_done() -> None:
     guides = [Counting(1), Counting(9)]
     first, second = sample(Flat(40), guides, [[0], [0]], np.random.default_rng(1))
-    assert first == [0, 1]
+    assert first is not None
+    assert first.tokens == [0, 1]
+    assert first.surprise == 0.0, "only one token was allowed"
     assert second is not None
-    assert (second[0], second[-1]) == (0, 9)
-    assert set(np.diff(second).tolist()) <= {1, 2}
+    assert (second.tokens[0], second.tokens[-1]) == (0, 9)
+    assert set(np.diff(second.tokens).tolist()) <= {1, 2}
+    assert second.surprise > 0
 
 
 def test_a_sequence_that_does_not_end_in_time_is_none() -> None:

@@ -7,7 +7,7 @@ each place.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,15 @@ class Feed(Protocol):
         ...
 
 
+class Grown(NamedTuple):
+    """A finished sequence."""
+
+    tokens: list[int]
+    """With its prompt."""
+    surprise: float
+    """Mean of -log p of its tokens, in nats: how unlikely the network itself finds it."""
+
+
 def sample(
     network: Feed,
     guides: Sequence[Guide],
@@ -56,7 +65,7 @@ def sample(
     *,
     temperature: float = 1.0,
     top_p: float = 1.0,
-) -> list[list[int] | None]:
+) -> list[Grown | None]:
     """Grow one sequence from each prompt (all of one length) until its guide is done.
 
     Each sequence draws from a generator of its own, spawned from `rng`: the result does not
@@ -64,6 +73,7 @@ def sample(
     """
     draws = rng.spawn(len(guides))
     out = [list(p) for p in prompts]
+    surprise = np.zeros(len(guides))
     places: list[list[tuple[int, ...]]] = []
     for guide, prompt in zip(guides, prompts, strict=True):
         places.append([])
@@ -82,13 +92,24 @@ def sample(
                 raise TroubadourError("the grammar came to a dead end; this is a defect, please report it")
             token = choose(logits[row], allowed, draws[row], temperature, top_p)
             out[row].append(token)
+            surprise[row] -= log_probability(logits[row], allowed, token)
             guide.advance(token)
             tokens[row, 0] = token
             features[row, 0] = guide.features()
         if all(guide.done for guide in guides):
             break
         logits = network.feed(tokens, features)
-    return [tokens if guide.done else None for tokens, guide in zip(out, guides, strict=True)]
+    return [
+        Grown(grown, float(surprise[row]) / max(1, len(grown) - len(prompts[row]))) if guide.done else None
+        for row, (grown, guide) in enumerate(zip(out, guides, strict=True))
+    ]
+
+
+def log_probability(logits: Floats, allowed: NDArray[np.intp], token: int) -> float:
+    """Natural logarithm of the chance that the network gives a token among those allowed."""
+    x = logits[allowed].astype(np.float64)
+    top = x.max()
+    return float(logits[token] - top - np.log(np.exp(x - top).sum()))
 
 
 def choose(

@@ -82,7 +82,9 @@ class TransformerComposer:
         return tuple(s for s in self.spec.styles if s in self._profiles)
 
     def compose(self, brief: Brief, rng: np.random.Generator, candidates: int = 1) -> list[Score]:
-        """New pieces for one brief; what it leaves open is drawn from the style's profile.
+        """New pieces for one brief, those that the network finds most likely first.
+
+        What the brief leaves open is drawn from the style's profile.
 
         Costs about half a second for a 16-bar tune on one core.
 
@@ -93,7 +95,7 @@ class TransformerComposer:
         plan = self.plan(brief)
         prompt = self.prompt(brief)
         length = self._room(brief)
-        found: list[Score] = []
+        found: list[tuple[float, int, Score]] = []
         for _ in range(_TRIES):
             missing = candidates - len(found)
             guides = [_Guide(Automaton(plan)) for _ in range(missing)]
@@ -106,14 +108,18 @@ class TransformerComposer:
                 temperature=brief.temperature,
                 top_p=brief.top_p,
             )
-            found += [score_of(g.automaton) for g, t in zip(guides, grown, strict=True) if t is not None]
+            found += [
+                (t.surprise, len(found) + i, score_of(g.automaton))
+                for i, (g, t) in enumerate(zip(guides, grown, strict=True))
+                if t is not None
+            ]
             if len(found) >= candidates:
-                return found
+                break
         if not found:
             raise TroubadourError(
                 f"no piece of {brief.bars} bars came to an end within {length} tokens; ask for fewer bars"
             )
-        return found
+        return [score for _, _, score in sorted(found, key=lambda f: f[:2])]
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
         """The brief with every open matter decided, but for density and upbeat.
