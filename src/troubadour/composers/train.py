@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
@@ -217,7 +218,7 @@ class Run:
             if TransformerSpec.from_dict(document["spec"]) != self.spec:
                 raise ModelError(f"{self.folder}: the checkpoint is of another spec; train in a new folder")
             arrays = load_file(self.folder / document["arrays"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(f"{self.folder}: checkpoint cannot be read: {error}") from error
         self.network.load_state_dict(_under("network.", arrays), strict=False)
         self.average = _under("average.", arrays)
