@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from troubadour.composers.sample import choose, sample
+from troubadour.composers.sample import choose, log_probability, sample
 from troubadour.errors import TroubadourError
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.08, 0.02], dtype=np.float32))
@@ -99,6 +99,12 @@ def test_sequences_grow_until_their_guides_are_done() -> None:
     assert (second.tokens[0], second.tokens[-1]) == (0, 9)
     assert set(np.diff(second.tokens).tolist()) <= {1, 2}
     assert second.surprise > 0
+
+
+def test_surprise_counts_against_what_was_allowed() -> None:
+    assert log_probability(LOGITS, np.array([0, 1, 2, 3, 4]), 1) == pytest.approx(np.log(0.25), abs=1e-6)
+    assert log_probability(LOGITS, np.array([1, 3]), 1) == pytest.approx(np.log(0.25 / 0.33), abs=1e-6)
+    assert log_probability(LOGITS, np.array([3]), 3) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_sequence_that_does_not_end_in_time_is_none() -> None:
