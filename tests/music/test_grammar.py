@@ -34,6 +34,7 @@ plans = st.builds(
     key=st.none() | st.tuples(st.integers(-7, 7), st.sampled_from(MODES)),
     tempo_index=st.none() | st.integers(0, len(METRONOME) - 1),
     upbeat=st.sampled_from((None, 0, 0, 12)),
+    early=st.booleans(),
     changes=st.booleans(),
     dynamics=st.booleans(),
     chords=st.booleans(),
@@ -91,6 +92,8 @@ def test_a_random_walk_ends_and_keeps_to_its_plan(plan: Plan, seed: int) -> None
     if plan.upbeat is not None:
         fits = plan.upbeat < score.metres[0].bar_ticks(24)
         assert score.upbeat_ticks == (plan.upbeat if fits else 0)
+    elif plan.early:
+        assert score.upbeat_ticks > 0
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +53,8 @@ class Brief:
     def __post_init__(self) -> None:
         if self.bars is not None and not 1 <= self.bars <= lx.MAX_BARS:
             raise InputError(f"bars is {self.bars}; allowed: 1 to {lx.MAX_BARS}")
+        if self.bars == 1 and self.upbeat:
+            raise InputError("upbeat is asked for and bars is 1; allowed: 2 bars or more")
         if self.voices is not None and not 1 <= self.voices <= 8:
             raise InputError(f"voices is {self.voices}; allowed: 1 to 8")
         if self.metre is not None:
@@ -130,9 +133,9 @@ def parse_metre(text: str) -> tuple[int, int]:
     Raises:
         InputError: not a metre.
     """
-    parts = text.split("/")
-    if len(parts) != 2 or not all(p.strip().isdigit() for p in parts):
+    found = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,3})\s*", text)
+    if not found:
         raise InputError(f"metre is '{text}'; allowed: two numbers such as 4/4, 6/8 or 3/2")
-    metre = int(parts[0]), int(parts[1])
+    metre = int(found[1]), int(found[2])
     Brief(metre=metre)
     return metre

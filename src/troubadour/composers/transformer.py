@@ -159,6 +159,7 @@ class TransformerComposer:
             key=brief.key,
             tempo_index=tempo,
             upbeat=0 if brief.upbeat is False or brief.bars == 1 else None,
+            early=bool(brief.upbeat),
             ranges=profile.ranges,
             endings=_endings(brief, len(profile.ranges)),
             last=12 if len(profile.ranges) == 1 else 24,

@@ -75,6 +75,8 @@ class Plan:
     """Index in `METRONOME`."""
     upbeat: int | None = None
     """Ticks; 0 = none."""
+    early: bool = False
+    """Whether there must be an upbeat where `upbeat` leaves it open."""
     changes: bool = False
     """Whether metre, key and tempo may change inside the piece."""
     dynamics: bool = False
@@ -389,7 +391,7 @@ class Automaton:
         elif phase == Phase.FIRST_BAR:
             fits = (3 if plan.upbeat is None else plan.upbeat) < self.bar_length
             mask[lx.UPBEAT] = plan.upbeat != 0 and fits
-            mask[lx.BAR] = not plan.upbeat or not fits
+            mask[lx.BAR] = not mask[lx.UPBEAT] or not (plan.upbeat or plan.early)
         elif phase == Phase.UPBEAT_LENGTH:
             self._allow_upbeat(mask)
         return mask
