@@ -10,7 +10,9 @@ from troubadour.composers.spec import TransformerSpec
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 
-SPEC = TransformerSpec(width=32, layers=2, head=16, hidden=64, context=2048, dropout=0.1, styles=("jig", "march", "song"))
+SPEC = TransformerSpec(
+    width=32, layers=2, head=16, hidden=64, context=2048, dropout=0.1, styles=("jig", "march", "song")
+)
 
 
 def tune(seed: int, style: str, bars: int = 8) -> Score:

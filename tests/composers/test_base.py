@@ -29,7 +29,9 @@ def test_every_key_reads_back_from_its_name() -> None:
             assert parse_key(key.name) == (fifths, mode)
 
 
-@pytest.mark.parametrize("text", ["", "H", "D fancy", "D dorian minor", "#", "m", "7", "Db locrian", "G# major"])
+@pytest.mark.parametrize(
+    "text", ["", "H", "D fancy", "D dorian minor", "#", "m", "7", "Db locrian", "G# major"]
+)
 def test_what_is_no_key_is_refused_with_what_is_allowed(text: str) -> None:
     with pytest.raises(InputError, match=r"key.*(allowed: a tonic|up to 7)"):
         parse_key(text)
@@ -40,7 +42,10 @@ def test_metres() -> None:
     assert parse_metre(" 3 / 2 ") == (3, 2)
 
 
-@pytest.mark.parametrize("text", ["", "6", "6/", "6/8/2", "a/b", "4/3", "0/4", "99/4", "-3/4", "1/32", "4/0", "²/4", "9" * 5000 + "/4"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "6", "6/", "6/8/2", "a/b", "4/3", "0/4", "99/4", "-3/4", "1/32", "4/0", "²/4", "9" * 5000 + "/4"],
+)
 def test_what_is_no_metre_is_refused_with_what_is_allowed(text: str) -> None:
     with pytest.raises(InputError, match=r"metre is .*; allowed"):
         parse_metre(text)

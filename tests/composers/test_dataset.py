@@ -44,7 +44,15 @@ def same(a: Batch, b: Batch) -> bool:
 
 def test_the_prefix_says_what_the_piece_is(pieces: list[tuple[Score, str]]) -> None:
     told = [lx.name(t) for t in prefix_of(pieces[0][0], "jig", STYLES).tolist()]
-    assert told == ["style 0", "bars 16", "voices 1", "numerator 6", "denominator 8", "key 2 major", "density 6"]
+    assert told == [
+        "style 0",
+        "bars 16",
+        "voices 1",
+        "numerator 6",
+        "denominator 8",
+        "key 2 major",
+        "density 6",
+    ]
     duet = prefix_of(pieces[-1][0], "song", STYLES)
     assert lx.name(int(duet[2])) == "voices 2"
 
@@ -187,6 +195,8 @@ def test_a_file_of_another_tokeniser_is_refused(
         load(tmp_path / "old.npz")
 
 
-def test_encoding_is_that_of_the_tokens_module(examples: list[Example], pieces: list[tuple[Score, str]]) -> None:
+def test_encoding_is_that_of_the_tokens_module(
+    examples: list[Example], pieces: list[tuple[Score, str]]
+) -> None:
     for item, (score, _) in zip(examples, pieces, strict=True):
         assert item.tokens.tolist() == encode(score).tolist()

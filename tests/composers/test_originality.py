@@ -31,7 +31,9 @@ THEIRS = wander(1, 64)
 
 @pytest.fixture
 def corpus() -> Corpus:
-    return Corpus.of([("first", melody(wander(2, 64))), ("second", melody(THEIRS)), ("third", melody(wander(3, 64)))])
+    return Corpus.of(
+        [("first", melody(wander(2, 64))), ("second", melody(THEIRS)), ("third", melody(wander(3, 64)))]
+    )
 
 
 def test_a_planted_passage_is_found_with_its_bars(corpus: Corpus) -> None:

@@ -22,7 +22,13 @@ from safetensors.torch import load_file  # noqa: E402
 from troubadour.composers.train import Run, TrainOptions, evaluate, rate  # noqa: E402
 
 OPTIONS = TrainOptions(
-    steps=30, tokens_a_step=600, learning_rate=1e-2, warmup=3, context=256, evaluate_every=10, checkpoint_every=10
+    steps=30,
+    tokens_a_step=600,
+    learning_rate=1e-2,
+    warmup=3,
+    context=256,
+    evaluate_every=10,
+    checkpoint_every=10,
 )
 Data = tuple[list[Example], list[Example]]
 

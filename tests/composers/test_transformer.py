@@ -27,9 +27,7 @@ METRES = ((6, 8), (4, 4), (3, 4), (2, 2), (9, 8), (5, 8), (2, 4), (3, 2))
 
 
 @pytest.fixture(scope="module")
-def composer(
-    spec: TransformerSpec, weights: Weights, pieces: list[tuple[Score, str]]
-) -> TransformerComposer:
+def composer(spec: TransformerSpec, weights: Weights, pieces: list[tuple[Score, str]]) -> TransformerComposer:
     """A composer that has learnt nothing: whatever it keeps to, it keeps to by construction."""
     half = {k: v.astype(np.float16).astype(np.float32) for k, v in weights.items()}
     return TransformerComposer(spec, half, profiles(pieces), "tiny")
@@ -69,7 +67,9 @@ def test_every_brief_is_kept(composer: TransformerComposer, brief: Brief, seed: 
     assert quantise(score) == score
     if brief.bars is not None:
         assert score.n_bars == brief.bars
-    assert score.end_ticks == score.n_bars * score.metres[0].bar_ticks(24)  # the upbeat is taken from the last bar
+    assert score.end_ticks == score.n_bars * score.metres[0].bar_ticks(
+        24
+    )  # the upbeat is taken from the last bar
     if brief.metre is not None:
         assert [m[1:] for m in score.metres] == [brief.metre]
     if brief.key is not None:
@@ -232,8 +232,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no document": (lambda f: (f / DOCUMENT).unlink(), "no composer can be read"),
     "half a document": (lambda f: (f / DOCUMENT).write_text('{"spec": {'), "no composer can be read"),
     "a document that is a list": (lambda f: (f / DOCUMENT).write_text("[]"), "no composer can be read"),
-    "another tokeniser": (lambda f: _change(f, lambda d: d["spec"].update(tokeniser=99)), "tokeniser version 99"),
-    "an unknown setting": (lambda f: _change(f, lambda d: d["spec"].update(colour=1)), "not a Transformer spec"),
+    "another tokeniser": (
+        lambda f: _change(f, lambda d: d["spec"].update(tokeniser=99)),
+        "tokeniser version 99",
+    ),
+    "an unknown setting": (
+        lambda f: _change(f, lambda d: d["spec"].update(colour=1)),
+        "not a Transformer spec",
+    ),
     "no profiles": (lambda f: _change(f, lambda d: d.pop("profiles")), "no composer can be read"),
     "other size": (lambda f: _change(f, lambda d: d["spec"].update(width=64)), "has shape"),
     "impossible size": (lambda f: _change(f, lambda d: d["spec"].update(head=24)), "multiple of head"),

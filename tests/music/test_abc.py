@@ -114,7 +114,7 @@ def test_triplets_and_other_tuplets() -> None:
 
 
 def test_a_tie_goes_over_the_barline() -> None:
-    assert notes(tune("C D E F- | F G A B")) [3] == (3, 2, F)
+    assert notes(tune("C D E F- | F G A B"))[3] == (3, 2, F)
 
 
 def test_a_tie_joins_only_the_same_pitch() -> None:
@@ -226,7 +226,14 @@ def test_a_tempo_without_sense_gives_the_usual_one(tempo: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "metre"),
-    [("C", (4, 4)), ("C|", (2, 2)), ("6/8", (6, 8)), ("2+3/8", (5, 8)), ("(2+2+3)/8", (7, 8)), ("none", (4, 4))],
+    [
+        ("C", (4, 4)),
+        ("C|", (2, 2)),
+        ("6/8", (6, 8)),
+        ("2+3/8", (5, 8)),
+        ("(2+2+3)/8", (7, 8)),
+        ("none", (4, 4)),
+    ],
 )
 def test_metres(text: str, metre: tuple[int, int]) -> None:
     assert read(f"X:1\nM:{text}\nL:1/8\nK:C\nC2").score.metres[0][1:] == metre
@@ -235,7 +242,12 @@ def test_metres(text: str, metre: tuple[int, int]) -> None:
 def test_what_the_header_says_of_the_piece() -> None:
     text = "X: 17\nT:THE BLACKBIRD.\nT:Other name\nC:Trad.\nR:Slip Jig\nM:9/8\nK:D\nDEF GAB cde"
     piece = read(text)
-    assert (piece.title, piece.composer, piece.style, piece.number) == ("The Blackbird", "Trad", "slip jig", "17")
+    assert (piece.title, piece.composer, piece.style, piece.number) == (
+        "The Blackbird",
+        "Trad",
+        "slip jig",
+        "17",
+    )
     assert piece.source == "book.abc"
 
 
@@ -304,7 +316,9 @@ def test_a_text_without_a_tune_says_so(text: str) -> None:
     assert refused(text)
 
 
-@pytest.mark.parametrize("piece", ["C", "[", "{", '"', "!", "(3", "|", "[K:C]", "C>", "^", "((((", "\\", "V:1\n", ":", "[K:"])
+@pytest.mark.parametrize(
+    "piece", ["C", "[", "{", '"', "!", "(3", "|", "[K:C]", "C>", "^", "((((", "\\", "V:1\n", ":", "[K:"]
+)
 def test_a_megabyte_of_garbage_costs_little(piece: str) -> None:
     started = time.monotonic()
     (item,) = read_abc("X:1\nK:C\n" + piece * (1_000_000 // len(piece)), "book.abc")
@@ -324,7 +338,15 @@ def test_a_megabyte_of_garbage_costs_little(piece: str) -> None:
         "X:1\nT:" + "a" * 190_000 + "\nK:C\nC",
         "X:" + "1" * 5000 + "\nK:C\nC",
     ],
-    ids=["empty lines", "tempo of fractions", "spaces in a metre", "long rest", "long number", "title", "number"],
+    ids=[
+        "empty lines",
+        "tempo of fractions",
+        "spaces in a metre",
+        "long rest",
+        "long number",
+        "title",
+        "number",
+    ],
 )
 def test_fields_made_to_be_slow_cost_little_and_say_little(text: str) -> None:
     started = time.monotonic()

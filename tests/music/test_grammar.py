@@ -15,9 +15,7 @@ from troubadour.music.score import MODES, Score
 from troubadour.music.tokens import decode, encode
 
 METRES = ((6, 8), (3, 4), (4, 4), (7, 8), (5, 16), (2, 2), (9, 8), (12, 8))
-programs = st.lists(
-    st.tuples(st.integers(0, 128), st.integers(1, 3)), min_size=1, max_size=3
-).map(tuple)
+programs = st.lists(st.tuples(st.integers(0, 128), st.integers(1, 3)), min_size=1, max_size=3).map(tuple)
 low_high = st.tuples(st.integers(40, 60), st.integers(72, 90))
 
 
@@ -84,7 +82,10 @@ def test_a_random_walk_ends_and_keeps_to_its_plan(plan: Plan, seed: int) -> None
     if plan.tempo_index is not None:
         assert score.tempos[0].bpm == METRONOME[plan.tempo_index]
     if plan.programs is not None:
-        assert tuple((p, automaton.voice_track.count(i)) for i, p in enumerate(automaton.programs)) == plan.programs
+        assert (
+            tuple((p, automaton.voice_track.count(i)) for i, p in enumerate(automaton.programs))
+            == plan.programs
+        )
     if not plan.changes:
         assert (len(score.metres), len(score.keys), len(score.tempos)) == (1, 1, 1)
     if not plan.dynamics:
@@ -121,7 +122,13 @@ def test_each_voice_ends_where_and_how_the_plan_says(
 ) -> None:
     endings = (frozenset({0, 4, 7}),) * (n - 1) + (frozenset({0}),)
     plan = Plan(
-        bars=bars, metre=metre, programs=((52, 1),) * n, endings=endings, last=last, chords=chords, upbeat=upbeat
+        bars=bars,
+        metre=metre,
+        programs=((52, 1),) * n,
+        endings=endings,
+        last=last,
+        chords=chords,
+        upbeat=upbeat,
     )
     _, automaton = walk(plan, seed)
     final = bars * metre[0] * 96 // metre[1]
@@ -137,7 +144,9 @@ def test_each_voice_ends_where_and_how_the_plan_says(
 @settings(max_examples=60, deadline=None)
 @given(low=st.integers(48, 60), size=st.integers(12, 24), seed=st.integers(0, 2**32))
 def test_no_voice_leaves_its_range(low: int, size: int, seed: int) -> None:
-    plan = Plan(bars=6, metre=(4, 4), programs=((40, 1),), ranges=((low, low + size),), endings=(frozenset({2}),))
+    plan = Plan(
+        bars=6, metre=(4, 4), programs=((40, 1),), ranges=((low, low + size),), endings=(frozenset({2}),)
+    )
     tokens, _ = walk(plan, seed)
     pitches = decode(tokens).pitch
     assert low <= int(pitches.min())

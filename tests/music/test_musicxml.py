@@ -128,7 +128,13 @@ def test_a_tied_note_repeats_no_accidental() -> None:
 def test_note_values_show_the_beat() -> None:
     """A quarter after a dotted quarter would hide the third beat of 4/4."""
     score = melody([(36, 60), (24, 62), (36, 64)])
-    assert [said(n) for n in written(score)] == ["C4 quarter.", "D4 eighth~", "D4 eighth", "E4 eighth~", "E4 quarter"]
+    assert [said(n) for n in written(score)] == [
+        "C4 quarter.",
+        "D4 eighth~",
+        "D4 eighth",
+        "E4 eighth~",
+        "E4 quarter",
+    ]
 
 
 def test_the_usual_syncopation_is_written_as_one_note() -> None:
@@ -222,9 +228,7 @@ def test_drums_come_back_as_drums() -> None:
 
 def test_dynamics_and_tempo_changes_come_back() -> None:
     notes = [(i * 24, 24, 60 + i, 49 if i < 4 else 96, 0) for i in range(8)]
-    score = quantise(
-        Score.from_notes(notes, ticks_per_quarter=24, tempos=(Tempo(0, 100.0), Tempo(96, 60.0)))
-    )
+    score = quantise(Score.from_notes(notes, ticks_per_quarter=24, tempos=(Tempo(0, 100.0), Tempo(96, 60.0))))
     text = write_musicxml(score)
     assert "<p/>" in text
     assert "<f/>" in text

@@ -55,7 +55,10 @@ def test_each_place_in_the_jig_is_told_to_the_model(jig: Score) -> None:
     """After `bar 1`: place 0, voice 1, bar 1; after the first note: place 12, and 62 sounds."""
     tokens = encode(jig, prefix=[lx.BARS + 1])
     told = features(tokens)
-    at = {(lx.name(t), i): tuple(row) for i, (t, row) in enumerate(zip(tokens.tolist(), told.tolist(), strict=True))}
+    at = {
+        (lx.name(t), i): tuple(row)
+        for i, (t, row) in enumerate(zip(tokens.tolist(), told.tolist(), strict=True))
+    }
     first_bar = next(i for n, i in at if n == "bar")
     assert at["bar", first_bar] == (0, 1, 1, 2, 129, 129, 129, 129)
     assert at["duration 12", first_bar + 2] == (12, 1, 1, 2, 62, 129, 129, 129)

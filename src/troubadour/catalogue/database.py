@@ -1,27 +1,30 @@
 """Open the SQLite file: version check, pragmas, migrations, and the one writer.
 
-WAL with `synchronous=FULL`: what was acknowledged survives a power cut. All writes go through one
-thread that commits what waits in groups, so that writers never wait for locks.
+WAL with `synchronous=FULL`: what was acknowledged survives a power cut. All writes of a process go
+through one thread that commits what waits in groups; processes take turns.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from troubadour.catalogue.schema import HEAD
 from troubadour.errors import StorageError
 
 _LEAST_SQLITE: Final = (3, 51, 3)
 _GROUP: Final = 256
+_WRITES: Final = "writes"
+"""Execution option of connections that are going to write."""
 Result = TypeVar("Result")
 
 
@@ -44,36 +47,43 @@ def open_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
+        # The driver would begin transactions by its own rules: none for DDL, and none before a
+        # SAVEPOINT, whose release would then commit.
+        connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        # Who reads first and then writes cannot wait for another process's write in between
+        # (SQLITE_BUSY_SNAPSHOT), so a writer takes the lock before it reads.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
     try:
-        _migrate(engine, path)
-    except SQLAlchemyError as error:
-        engine.dispose()
-        raise StorageError(
-            f"{path} cannot be opened: {_cause(error)}; move it away, or restore it from a copy"
-        ) from error
+        with as_storage_errors(path):
+            _migrate(engine, path)
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
+@contextmanager
+def as_storage_errors(path: Path) -> Iterator[None]:
+    """Turn the database's errors into `StorageError` with the file's name, the cause and a remedy."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite.Error) as error:
+        raise StorageError(f"{path}: {_cause(error)}; {_remedy(error)}") from error
+
+
 def _migrate(engine: Engine, path: Path) -> None:
     with engine.connect() as connection:
-        exists = connection.execute(
-            text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")
-        ).scalar_one()
-        version = (
-            connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if exists else None
-        )
-    if version == HEAD:
-        return
-    if version is not None and version > HEAD:
-        raise StorageError(f"{path} was written by a newer Troubadour (schema {version}); update the program")
+        if _is_current(connection, path):
+            return
     # Alembic is slow to import, and most of the time there is nothing to do.
     from alembic import command
     from alembic.config import Config
@@ -81,9 +91,22 @@ def _migrate(engine: Engine, path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
+    # One transaction: a process killed on the way leaves the store as it was.
+    with engine.execution_options(**{_WRITES: True}).begin() as connection:
+        if _is_current(connection, path):  # another process was quicker
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _is_current(connection: Connection, path: Path) -> bool:
+    exists = connection.execute(
+        text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")
+    ).scalar_one()
+    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if exists else None
+    if version is not None and version > HEAD:
+        raise StorageError(f"{path} was written by a newer Troubadour (schema {version}); update the program")
+    return version == HEAD
 
 
 class Writer:
@@ -94,31 +117,37 @@ class Writer:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(**{_WRITES: True})
         self._queue: queue.SimpleQueue[tuple[Callable[[Connection], Any], Future[Any]] | None]
         self._queue = queue.SimpleQueue()
         self._closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def run(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in a transaction; returns once it is durable.
 
+        Args:
+            work: may run twice: alone, after the group that it was in failed and was undone.
+
         Raises:
             StorageError: it could not be made durable; nothing of it is kept.
         """
-        if self._closed:
-            raise StorageError("the store is closed")
         future: Future[Result] = Future()
-        self._queue.put((work, future))
+        with self._closing:  # nothing may be queued behind the end
+            if self._closed:
+                raise StorageError("the store is closed")
+            self._queue.put((work, future))
         return future.result()
 
     def close(self) -> None:
         """Finish what waits, then stop."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            self._thread.join()
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
 
     def _run(self) -> None:
         while True:
@@ -140,33 +169,38 @@ class Writer:
                 return
 
     def _commit(self, group: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
+        results: list[Any] = []
+        begun = False
         try:
             with self._engine.begin() as connection:
-                for work, future in group:
-                    try:
-                        with connection.begin_nested():
-                            done.append((future, work(connection)))
-                    except DatabaseError as error:
-                        if _is_fatal(error):
-                            raise
-                        future.set_exception(StorageError(_cause(error)))
-                    except Exception as error:  # the caller's own error goes back to the caller
-                        future.set_exception(error)
-        except SQLAlchemyError as error:
+                begun = True
+                results += [work(connection) for work, _ in group]
+        except Exception as error:
+            if begun and len(group) > 1:
+                # All of it was undone. Each alone, so that one caller's failure stays that caller's.
+                for one in group:
+                    self._commit([one])
+                return
+            failure = error
+            if isinstance(error, SQLAlchemyError):
+                failure = StorageError(f"not stored: {_cause(error)}; {_remedy(error)}")
             for _, future in group:
-                if not future.done():
-                    future.set_exception(StorageError(f"not stored: {_cause(error)}"))
+                future.set_exception(failure)
             return
-        for future, result in done:
+        for (_, future), result in zip(group, results, strict=True):
             future.set_result(result)
 
 
-def _is_fatal(error: DatabaseError) -> bool:
-    """Errors of the disk rather than of one statement."""
-    words = str(error.orig).lower()
-    return any(word in words for word in ("full", "disk i/o", "malformed", "readonly"))
-
-
-def _cause(error: SQLAlchemyError) -> str:
+def _cause(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error)
+
+
+def _remedy(error: Exception) -> str:
+    cause = _cause(error).lower()
+    if "full" in cause or "disk i/o" in cause:
+        return "make room on the disk and try again"
+    if "locked" in cause:
+        return "another process is writing; try again when it is done"
+    if "readonly" in cause or "unable to open" in cause:
+        return "check that you may write there, or choose another --home"
+    return "move it away, or restore it from a copy"

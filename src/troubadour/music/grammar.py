@@ -417,12 +417,30 @@ class Automaton:
             _only(mask, lx.NUMERATOR, lx.DENOMINATOR, numerator)
 
     def _allow_denominator(self, mask: Mask) -> None:
-        metre = self._plan.metre
+        metre = None if self.metres else self._plan.metre
         for i, denominator in enumerate(lx.DENOMINATORS):
-            length = self.numerator * 96 // denominator
-            fits = TICKS_PER_QUARTER // 2 <= length <= 64 * TICKS_PER_QUARTER
-            same = self.metres and self.metres[-1][1:] == (self.numerator, denominator)
-            mask[lx.DENOMINATOR + i] = fits and not same if metre is None else denominator == metre[1]
+            allowed = self._metre_may_be(self.numerator, denominator)
+            mask[lx.DENOMINATOR + i] = allowed if metre is None else denominator == metre[1]
+
+    def _metre_may_be(self, numerator: int, denominator: int) -> bool:
+        """Whether the metre has a sensible length and, inside a piece, changes something."""
+        length = numerator * 96 // denominator
+        if not TICKS_PER_QUARTER // 2 <= length <= 64 * TICKS_PER_QUARTER:
+            return False
+        if not self.metres:
+            return True
+        # A first bar that is shorter than the bars after it is an upbeat, and has to be written as one.
+        short = self.bar_number == 2 and not self.upbeat and length > self.bar_length
+        return not short and self.metres[-1][1:] != (numerator, denominator)
+
+    def _allow_change_of_metre(self, mask: Mask) -> None:
+        after_upbeat = self.upbeat and self.bar_number == 1
+        held = any(end > self._now for end in self.ends)
+        if self._stage or after_upbeat or held or self._plan.bars is not None:
+            return
+        for numerator in range(1, 65):
+            allowed = any(self._metre_may_be(numerator, d) for d in lx.DENOMINATORS)
+            mask[lx.NUMERATOR + numerator - 1] = allowed
 
     def _allow_upbeat(self, mask: Mask) -> None:
         gone = self._longs * lx.MAX_DURATION
@@ -443,8 +461,7 @@ class Automaton:
             mask[lx.END] = True
             return
         if plan.changes and self._now == self.bar_end - self.bar_length:
-            held = any(end > self._now for end in self.ends)
-            mask[lx.NUMERATOR : lx.DENOMINATOR] = self._stage < 1 and not held and plan.bars is None
+            self._allow_change_of_metre(mask)
             mask[lx.KEY : lx.TEMPO] = self._stage < 2
             mask[lx.key_token(*self.keys[-1][1:])] = False
             mask[lx.TEMPO : lx.VELOCITY] = self._stage < 3
