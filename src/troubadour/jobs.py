@@ -236,4 +236,10 @@ def _examples(
     scores = store.scores([p.id for p in rows])
     kept = [(p, s) for p, s in zip(rows, scores, strict=True) if len(s.metres) <= recipe.metre_changes + 1]
     encoded = [example(s, p.style, p.id, styles) for p, s in kept]
+    if split == "train":
+        encoded += [
+            one
+            for one, (p, _) in zip(tuple(encoded), kept, strict=True)
+            for _ in range(recipe.repeat.get(p.collection, 1) - 1)
+        ]
     return encoded, [(s, p.style) for p, s in kept]

@@ -25,6 +25,7 @@ OPTIONS = TrainOptions(
     steps=30,
     tokens_a_step=600,
     learning_rate=1e-2,
+    matrix_rate=1e-2,
     warmup=3,
     context=256,
     evaluate_every=10,
@@ -152,14 +153,14 @@ def test_fine_tuning_starts_from_the_weights_it_is_given(
     tmp_path: Path, spec: TransformerSpec, data: Data, finished: Path
 ) -> None:
     start = load_file(finished / "best.safetensors")
-    run = Run(tmp_path, spec, replace(OPTIONS, steps=5, learning_rate=1e-4), start)
+    run = Run(tmp_path, spec, replace(OPTIONS, steps=5, learning_rate=1e-4, matrix_rate=1e-4), start)
     _, before = evaluate(run.network, data[1], OPTIONS.context)
     assert before < 5.2
     assert run.go(*data).valid_loss == pytest.approx(before, abs=0.2)
 
 
 def test_training_stops_when_nothing_gets_better(tmp_path: Path, spec: TransformerSpec, data: Data) -> None:
-    still = replace(OPTIONS, steps=200, learning_rate=0.0, evaluate_every=2, patience=2)
+    still = replace(OPTIONS, steps=200, learning_rate=0.0, matrix_rate=0.0, evaluate_every=2, patience=2)
     report = Run(tmp_path, spec, still).go(*data)
     assert report.step < 20
     assert report.best_step == 2

@@ -14,6 +14,9 @@ class TrainOptions:
     before the decay starts."""
     tokens_a_step: int = 4096
     learning_rate: float = 2e-3
+    """Of embeddings and gains (AdamW)."""
+    matrix_rate: float = 2e-3
+    """Of the hidden layers' matrices (Muon, scaled to AdamW's step)."""
     warmup: int = 200
     decay: float = 0.25
     """Share of the steps, at the end, over which the rate falls to zero."""

@@ -21,6 +21,8 @@ class Recipe:
     """Built-in collections; others in the catalogue are left out. Empty = everything."""
     metre_changes: int = 2
     """Pieces with more changes of metre are left out."""
+    repeat: dict[str, int] = field(default_factory=dict[str, int])
+    """How often each piece of a collection is drawn in an epoch; once, if not said."""
     model: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of `TransformerSpec`."""
     train: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -41,12 +43,19 @@ class Recipe:
             raise InputError(f"recipe {path} is not TOML: {error}") from error
         data = values.pop("data", {})
         model, train = values.pop("model", {}), values.pop("train", {})
-        _known(path, "data", data, ("collections", "metre_changes"))
+        _known(path, "data", data, ("collections", "metre_changes", "repeat"))
         _known(path, "model", model, _SHAPE)
         _known(path, "train", train, _train_fields())
         name = values.pop("name", path.stem)
         _known(path, "", values, ())
-        return cls(name, tuple(data.get("collections", ())), int(data.get("metre_changes", 2)), model, train)
+        repeat = data.get("repeat", {})
+        for collection, times in repeat.items():
+            if not isinstance(times, int) or times < 1:
+                raise InputError(
+                    f"recipe {path}: repeat.{collection} is {times!r}; allowed: whole numbers from 1"
+                )
+        collections = tuple(data.get("collections", ()))
+        return cls(name, collections, int(data.get("metre_changes", 2)), repeat, model, train)
 
 
 def _train_fields() -> tuple[str, ...]:

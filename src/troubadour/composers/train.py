@@ -1,4 +1,4 @@
-"""Train the Transformer composer: AdamW, warm-up, constant rate, linear decay; averaged weights.
+"""Train the Transformer composer: warm-up, constant rate, linear decay; averaged weights.
 
 A run is a folder. Its checkpoint holds weights, their running average, the optimiser's state and
 the step; data order and dropout depend on seed and step alone, so a run that was killed goes on
@@ -26,6 +26,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.composers.dataset import Batch, Example, assemble, batches, collate
 from troubadour.composers.network import Network
+from troubadour.composers.optimiser import Optimiser
 from troubadour.composers.options import TrainOptions
 from troubadour.composers.profiles import Profile
 from troubadour.composers.spec import TransformerSpec
@@ -71,17 +72,7 @@ class Run:
         self.network = Network(spec)
         if start is not None:
             self.network.load_state_dict(start, strict=False)
-        decayed = [p for p in self.network.parameters() if p.dim() == 2]
-        plain = [p for p in self.network.parameters() if p.dim() < 2]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": options.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=options.learning_rate,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
+        self.optimiser = Optimiser(self.network, options)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.state: dict[str, Any] = {
             "step": 0, "seconds": 0.0, "tokens": 0, "best": None, "best_step": 0, "train_loss": None, "history": [],
@@ -154,15 +145,12 @@ class Run:
 
     def _step(self, batch: Batch, step: int) -> tuple[float, int]:
         options = self.options
-        for group in self.optimiser.param_groups:
-            group["lr"] = options.learning_rate * rate(step, options)
         torch.manual_seed(options.seed * 1_000_003 + step)
         self.network.train()
         loss, count = loss_of(self.network, batch)
         (loss / count).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.step(rate(step, options))
         # A short memory first, so that the average forgets the random start.
         keep = min(options.average, (step + 1) / (step + 10))
         with torch.no_grad():
@@ -199,8 +187,7 @@ class Run:
     def _checkpoint(self) -> None:
         arrays = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         arrays |= {f"average.{k}": v for k, v in self.average.items()}
-        for i, entry in self.optimiser.state_dict()["state"].items():
-            arrays |= {f"optimiser.{i}.{k}": v for k, v in entry.items()}
+        arrays |= {f"optimiser.{k}": v for k, v in self.optimiser.arrays().items()}
         name = f"checkpoint-{self.state['step']}.safetensors"
         _save(arrays, self.folder / name)
         document = {
@@ -221,13 +208,7 @@ class Run:
             raise ModelError(f"{self.folder}: checkpoint cannot be read: {error}") from error
         self.network.load_state_dict(_under("network.", arrays), strict=False)
         self.average = _under("average.", arrays)
-        optimiser = self.optimiser.state_dict()
-        entries: dict[int, dict[str, Tensor]] = defaultdict(dict)
-        for name, value in _under("optimiser.", arrays).items():
-            index, key = name.split(".", 1)
-            entries[int(index)][key] = value
-        optimiser["state"] = dict(entries)
-        self.optimiser.load_state_dict(optimiser)
+        self.optimiser.load(_under("optimiser.", arrays).items())
         self.state = document["state"]
 
 
