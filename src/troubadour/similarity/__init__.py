@@ -1,0 +1,1 @@
+"""Nearest pieces by content, and melodies found whatever their key and tempo."""

@@ -1,0 +1,149 @@
+"""Local alignment of one melody with many stretches of others at once (Smith & Waterman, 1981).
+
+Notes are compared in a known transposition, so that one altered note costs one note and not two
+intervals. All stretches advance together, row by row of the query; within a row, gaps are closed
+by a running maximum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAP: Final = 0.6
+"""Cost of a note that only one side has."""
+_WRONG: Final = -0.7
+_NEAR: Final = -0.4
+"""A tone or semitone off: a wrong note more often than another melody."""
+_OCTAVE: Final = 0.5
+RHYTHM: Final = 0.25
+"""What a note gains by lasting as long as its fellow, tempo apart."""
+_CLOSE: Final = 2  # eighths of log2: within a fifth
+_OUTSIDE: Final = -1e6
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Stretches of the index to align a query with, one entry each."""
+
+    line: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    semitones: NDArray[np.int64]
+    """Transposition from the query."""
+    tempo: NDArray[np.int64]
+    """Stretch of time from the query, eighths of log2; 127 where rhythm does not count."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """No stretch."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing, nothing, nothing, nothing, nothing)
+
+    def __getitem__(self, part: Any) -> Self:
+        part = slice(part, part + 1) if isinstance(part, int) else part
+        return type(self)(
+            self.line[part], self.start[part], self.stop[part], self.semitones[part], self.tempo[part]
+        )
+
+
+def align(
+    pitch: NDArray[np.int16],
+    gap: NDArray[np.int8],
+    their_pitch: NDArray[np.uint8],
+    their_gap: NDArray[np.int8],
+    windows: Windows,
+) -> NDArray[np.float64]:
+    """How well a query stands in each window, shape (n_windows,), 0 to 1.
+
+    Args:
+        pitch: of the query, shape (m,).
+        gap: time to the next note, eighths of log2 quarters, shape (m,).
+        their_pitch: of the whole index.
+        their_gap: likewise.
+    """
+    best = np.zeros(len(windows.start), dtype=np.float32)
+    row: Floats | None = None
+    for row in _rows(pitch, gap, their_pitch, their_gap, windows):
+        np.maximum(best, row.max(axis=1), out=best)
+    timed = (windows.tempo != 127) & (len(pitch) > 1)
+    most = len(pitch) + np.where(timed, RHYTHM * (len(pitch) - 1), 0.0)
+    shares: NDArray[np.float64] = np.clip(best / most, 0.0, 1.0)
+    return shares
+
+
+def _rows(
+    pitch: NDArray[np.int16],
+    gap: NDArray[np.int8],
+    their_pitch: NDArray[np.uint8],
+    their_gap: NDArray[np.int8],
+    windows: Windows,
+) -> Any:
+    """Rows of the alignment's table, each of shape (n_windows, width)."""
+    width = int((windows.stop - windows.start).max())
+    place = windows.start[:, None] + np.arange(width)
+    outside = place >= windows.stop[:, None]
+    place = np.minimum(place, len(their_pitch) - 1)
+    # Their pitches in the query's transposition, far away where the window has ended.
+    theirs = their_pitch[place].astype(np.int16) - windows.semitones[:, None].astype(np.int16)
+    theirs[outside] = 1000
+    lasting = their_gap[place].astype(np.int16) - windows.tempo[:, None].astype(np.int16)
+    lasting[(their_gap[place] == -128) | (windows.tempo[:, None] == 127)] = 1000
+    slope = (GAP * np.arange(width)).astype(np.float32)
+    above: Floats = np.zeros((len(place), width), dtype=np.float32)
+    table = _table()
+    for i in range(len(pitch)):
+        off = np.clip(theirs - pitch[i], -128, 128) + 128
+        gain = table[off]
+        if gap[i] != -128:
+            gain += np.float32(RHYTHM) * ((off == 128) & (np.abs(lasting - gap[i]) <= _CLOSE))
+        gain[:, 1:] += above[:, :-1]
+        np.maximum(gain, above - np.float32(GAP), out=gain)
+        np.maximum(gain, 0.0, out=gain)
+        gain[outside] = 0.0
+        # The best of all cells to the left less the notes passed over since.
+        above = (np.maximum.accumulate(gain + slope, axis=1) - slope).astype(np.float32)
+        above[outside] = 0.0
+        yield above
+
+
+def _table() -> Floats:
+    """Gain of two notes by how many semitones they are apart, -128 to 128."""
+    table = np.full(257, _WRONG, dtype=np.float32)
+    table[126:131] = _NEAR
+    table[[128 - 24, 128 - 12, 128 + 12, 128 + 24]] = _OCTAVE
+    table[128] = 1.0
+    table[[0, 256]] = _OUTSIDE
+    return table
+
+
+def trace(
+    pitch: NDArray[np.int16],
+    gap: NDArray[np.int8],
+    their_pitch: NDArray[np.uint8],
+    their_gap: NDArray[np.int8],
+    window: Windows,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of notes of the best alignment with one window: rows of the query, of the index."""
+    table = np.concatenate(list(_rows(pitch, gap, their_pitch, their_gap, window)))
+    i, j = divmod(int(np.argmax(table)), table.shape[1])
+    pairs: list[tuple[int, int]] = []
+    while i >= 0 and j >= 0 and table[i, j] > 0:
+        here = float(table[i, j])
+        left = float(table[i, j - 1]) - GAP if j else -1.0
+        up = float(table[i - 1, j]) - GAP if i else -1.0
+        if abs(here - left) < 1e-4 and left > 0:
+            j -= 1
+        elif abs(here - up) < 1e-4 and up > 0:
+            i -= 1
+        else:
+            pairs.append((i, j))
+            i, j = i - 1, j - 1
+    pairs.reverse()
+    found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1] + int(window.start[0])
