@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.blas import one_thread
 from troubadour.catalogue.importing import piece_id
 from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
 from troubadour.composers.base import Brief
@@ -332,7 +333,9 @@ class Studio:
             InputError: n is out of range.
         """
         models = self.models()
-        return models.ranker.recommend(self.history(listener, models), n), models.release.id
+        history = self.history(listener, models)
+        with one_thread():
+            return models.ranker.recommend(history, n), models.release.id
 
     def similar(self, piece: str, n: int = 10) -> list[SimilarItem]:
         """The pieces nearest to one by their content.
@@ -341,7 +344,9 @@ class Studio:
             NotFoundError: no such piece.
         """
         self.store.piece(piece)
-        return self.models().ranker.similar(piece, n)
+        ranker = self.models().ranker
+        with one_thread():
+            return ranker.similar(piece, n)
 
     def record(self, events: Sequence[Event]) -> int:
         """Store what listeners did; the next list takes it into account."""
