@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from troubadour.composers.sample import choose, log_probability, sample
-from troubadour.errors import TroubadourError
+from troubadour.composers.sample import Growth, Guided, choose, log_probability, sample
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.08, 0.02], dtype=np.float32))
 
@@ -54,10 +53,18 @@ def test_huge_logits_do_not_overflow() -> None:
 
 
 class Counting:
-    """A guide that counts up by one or two to `until`; with `stuck` it allows nothing."""
+    """A guide that counts up by one or two to `until`; with `stuck` it allows nothing.
 
-    def __init__(self, until: int, stuck: bool = False) -> None:
-        self.until, self.stuck, self.taken = until, stuck, [0]
+    It refuses to take what is in `walls`; `resort` is a last resort.
+    """
+
+    forced = False
+
+    def __init__(
+        self, until: int, stuck: bool = False, walls: tuple[int, ...] = (), resort: int | None = None
+    ) -> None:
+        self.until, self.stuck, self.taken, self.walls = until, stuck, [0], walls
+        self.resort = None if resort is None else np.arange(50) == resort
 
     @property
     def done(self) -> bool:
@@ -65,6 +72,14 @@ class Counting:
 
     def advance(self, token: int) -> None:
         self.taken.append(token)
+
+    def take(self, token: int) -> bool:
+        if token not in self.walls:
+            self.advance(token)
+        return token not in self.walls
+
+    def unforced(self) -> NDArray[np.bool_]:
+        return np.ones(50, dtype=bool)
 
     def allowed(self) -> NDArray[np.bool_]:
         mask = np.zeros(50, dtype=bool)
@@ -119,5 +134,57 @@ def test_each_sequence_is_the_same_alone_and_in_company() -> None:
 
 
 def test_a_dead_end_is_told_not_filled() -> None:
-    with pytest.raises(TroubadourError, match="dead end"):
-        sample(Flat(9), [Counting(5, stuck=True)], [[0]], np.random.default_rng(0))
+    guides = [Counting(5, stuck=True), Counting(5)]
+    growth = Growth(Flat(9), guides, [[0], [0]], np.random.default_rng(0))
+    for _ in growth.steps():
+        pass
+    assert growth.stopped == 1
+    lost, found = growth.grown()
+    assert lost is None
+    assert found is not None
+
+
+def test_what_a_guide_refuses_is_drawn_again() -> None:
+    for seed in range(5):
+        (grown,) = sample(Flat(20), [Counting(6, walls=(1, 3))], [[0]], np.random.default_rng(seed))
+        assert grown is not None
+        assert not {1, 3} & set(grown.tokens)
+
+
+def test_the_last_resort_is_taken_where_nothing_else_can_be() -> None:
+    (grown,) = sample(Flat(20), [Counting(6, walls=(1, 2), resort=5)], [[0]], np.random.default_rng(0))
+    assert grown is not None
+    assert grown.tokens == [0, 5, 6]
+
+
+def test_given_tokens_count_as_unlikely_as_the_network_finds_them() -> None:
+    given = Counting(1)
+    given.forced = True
+    (grown,) = sample(Flat(9), [given], [[0]], np.random.default_rng(0))
+    assert grown is not None
+    assert grown.tokens == [0, 1]
+    assert grown.surprise == pytest.approx(np.log(50))
+
+
+class Leaning(Flat):
+    """A network that prefers one token by so much."""
+
+    def __init__(self, length: int, token: int, by: float) -> None:
+        super().__init__(length)
+        self.token, self.by = token, by
+
+    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.fed.append(tokens.copy())
+        logits = np.zeros((len(tokens), 50), dtype=np.float32)
+        logits[:, self.token] = self.by
+        return logits
+
+
+def test_guidance_enlarges_what_the_prompt_changes() -> None:
+    told, untold = Leaning(9, 7, 2.0), Leaning(9, 7, 0.5)
+    network = Guided(told, untold, [[0]], 3.0)
+    first = network.feed(np.array([[0, 4, 5]]), np.zeros((1, 3, 1), dtype=np.int64))
+    assert first[0, 7] - first[0, 6] == pytest.approx(0.5 + 3 * 1.5)
+    assert untold.fed[0].tolist() == [[0]], "the shorter prompt"
+    network.feed(np.array([[9]]), np.zeros((1, 1, 1), dtype=np.int64))
+    assert (told.fed[1].tolist(), untold.fed[1].tolist()) == ([[9]], [[9]])

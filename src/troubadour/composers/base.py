@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from troubadour.music import lexicon as lx
 from troubadour.music.quantise import METRONOME
 from troubadour.music.score import MODES, Score
 
+FEWEST_COMMON = 6
+"""Hardly any melody is in no tune with fewer notes than these."""
 _TONIC_NAMES = {
     "C": 0, "C#": 7, "DB": -5, "D": 2, "D#": 9, "EB": -3, "E": 4, "F": -1, "F#": 6, "GB": -6, "G": 1,
     "G#": 8, "AB": -4, "A": 3, "A#": 10, "BB": -2, "B": 5, "CB": -7,
@@ -20,6 +22,19 @@ _TONIC_NAMES = {
 _MODE_FIFTHS = {
     "major": 0, "minor": -3, "dorian": -2, "mixolydian": -1, "lydian": 1, "phrygian": -4, "locrian": -5,
 }  # fmt: skip
+
+
+class GivenNote(NamedTuple):
+    """A note that a piece has to have."""
+
+    voice: int
+    """From 1, the highest."""
+    onset: int
+    """Ticks from the first bar, 24 a quarter."""
+    duration: int
+    """Ticks."""
+    pitch: int
+    """MIDI pitch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,30 @@ class Brief:
     """0 (few notes) to 7 (many)."""
     upbeat: bool | None = None
     """Whether the piece starts with an upbeat."""
+    strict: bool = False
+    """Whether key (as a scale) and density hold for every note; they guide otherwise. All that
+    follows here always holds."""
+    chords: str | None = None
+    """`G C D7 G`, one a bar, or `G | C D7 | G`; see `constraints.chords`."""
+    instruments: tuple[int, ...] | None = None
+    """General MIDI program of each voice."""
+    ranges: tuple[tuple[int, int], ...] | None = None
+    """Lowest and highest pitch of each voice; one range counts for all voices."""
+    lowest: int | None = None
+    """Lowest pitch of the piece."""
+    highest: int | None = None
+    """Highest pitch of the piece."""
+    cadence: bool | None = None
+    """Whether the piece ends on its tonic (several voices: in its chord, the bass on the tonic).
+    Without a word it does where nothing else that was asked for speaks against it."""
+    notes: tuple[GivenNote, ...] = ()
+    """Notes that the piece has to have."""
+    parallels: bool = True
+    """Whether two voices may run in parallel fifths, octaves or unisons."""
+    max_common: int | None = None
+    """Most successive notes in common with a piece of the catalogue, whatever its key and speed."""
+    guidance: float = 1.0
+    """How much the style counts: 1 as learnt, up to 4 more so; costs about twice the time."""
     temperature: float = 0.9
     """0.1 (safest) to 2."""
     top_p: float = 0.97
@@ -71,6 +110,22 @@ class Brief:
             )
         if self.density is not None and not 0 <= self.density < lx.N_DENSITIES:
             raise InputError(f"density is {self.density}; allowed: 0 to {lx.N_DENSITIES - 1}")
+        for low, high in self.ranges or ():
+            if not 0 <= low <= high <= 127:
+                raise InputError(f"range is {low} to {high}; allowed: two MIDI pitches from 0 to 127, rising")
+        for what in ("lowest", "highest"):
+            pitch = getattr(self, what)
+            if pitch is not None and not 0 <= pitch <= 127:
+                raise InputError(f"{what} is {pitch}; allowed: MIDI pitches 0 to 127")
+        for program in self.instruments or ():
+            if not 0 <= program <= 127:
+                raise InputError(f"instrument is {program}; allowed: General MIDI programs 0 to 127")
+        if self.instruments is not None and not 1 <= len(self.instruments) <= 8:
+            raise InputError(f"instruments are {len(self.instruments)}; allowed: 1 to 8")
+        if self.max_common is not None and not FEWEST_COMMON <= self.max_common <= 64:
+            raise InputError(f"max_common is {self.max_common}; allowed: {FEWEST_COMMON} to 64 notes")
+        if not 1.0 <= self.guidance <= 4.0:
+            raise InputError(f"guidance is {self.guidance}; allowed: 1 to 4")
         if not 0.1 <= self.temperature <= 2.0:
             raise InputError(f"temperature is {self.temperature}; allowed: 0.1 to 2")
         if not 0.0 < self.top_p <= 1.0:

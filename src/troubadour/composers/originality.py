@@ -6,8 +6,9 @@ the ratio of their durations. Two passages match when their steps do, whatever t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import log2
 from typing import Any, Final, Self
 
 import numpy as np
@@ -19,6 +20,8 @@ from troubadour.music.score import Score
 _SEPARATOR: Final = -1
 _BASE: Final = np.uint64(0x9E3779B97F4A7C15)
 _LOW_BITS: Final = np.uint64(0xFFFF)
+_STIR: Final = np.uint64(0xBF58476D1CE4E5B9)
+_ALL_BITS: Final = 2**64 - 1
 Steps = NDArray[np.int64]
 
 
@@ -128,6 +131,22 @@ class Corpus:
                     return here, there
         return None
 
+    def windows(self, length: int) -> Windows:
+        """All passages of `length` steps, for asking about one note at a time.
+
+        Costs 0.1 s and 8 bytes a note at half a million notes; keep it.
+        """
+        n = len(self.steps) - length + 1
+        if n < 1:
+            return Windows(length, np.zeros(0, dtype=np.uint64))
+        mixed = _mixed(self.steps)
+        found = np.zeros(n, dtype=np.uint64)
+        for i in range(length):
+            found = found * _BASE + mixed[i : i + n]
+        # Passages that reach over a separator belong to two voices.
+        ends = np.cumsum(np.append(0, self.steps == _SEPARATOR))
+        return Windows(length, np.unique(found[ends[length:] == ends[:n]]))
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Arrays to store."""
         return {
@@ -148,6 +167,46 @@ class Corpus:
             arrays["owners"],
             tuple(str(p) for p in arrays["pieces"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Every passage of some number of steps, as sorted hashes. Two passages may share a hash (one
+    in 10^13 asked for at half a million): then a passage counts as known that is not."""
+
+    length: int
+    """Steps; the notes are one more."""
+    hashes: NDArray[np.uint64]
+
+    def contain(self, steps: Sequence[Any], n: int) -> NDArray[np.bool_]:
+        """Whether each of `n` passages is known, shape (n,). Costs a few microseconds.
+
+        Args:
+            steps: `length` steps, each a number or an array of shape (n,).
+        """
+        if not len(self.hashes):
+            return np.zeros(n, dtype=bool)
+        told, total = 0, np.zeros(0, dtype=np.uint64)
+        for step_ in steps:
+            if isinstance(step_, int):
+                if len(total):
+                    total = total * _BASE + np.uint64(_mixed_one(step_))
+                else:
+                    told = (told * int(_BASE) + _mixed_one(step_)) & _ALL_BITS
+            elif len(total):
+                total = total * _BASE + _mixed(step_)
+            else:
+                total = np.uint64((told * int(_BASE)) & _ALL_BITS) + _mixed(step_)
+        if not len(total):
+            total = np.full(n, told, dtype=np.uint64)
+        place = np.minimum(np.searchsorted(self.hashes, total), len(self.hashes) - 1)
+        known: NDArray[np.bool_] = self.hashes[place] == total
+        return known
+
+
+def step(before: tuple[int, int], after: tuple[int, int]) -> int:
+    """The step from one (pitch, duration) to the next, as `voices` counts it."""
+    return (after[0] - before[0] + 128) * 1024 + round(log2(after[1] / before[1]) * 12) + 512
 
 
 def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
@@ -195,6 +254,17 @@ def _hashes(steps: Steps, length: int) -> NDArray[np.uint64]:
             power = _mix(power[: len(power) - size // 2], power[size // 2 :])
     assert result is not None
     return result
+
+
+def _mixed(steps: NDArray[np.int64]) -> NDArray[np.uint64]:
+    mixed = steps.astype(np.uint64) * _STIR
+    out: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(29))
+    return out
+
+
+def _mixed_one(step_: int) -> int:
+    mixed = (step_ * int(_STIR)) & _ALL_BITS
+    return mixed ^ (mixed >> 29)
 
 
 def _mix(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
