@@ -67,7 +67,7 @@ def main() -> None:
                 one = times(partial(compose_one, composer, brief))
                 rows.append((f"16-bar {style}, one candidate, one core, fp32", one, target))
                 whole = times(partial(studio.compose, brief, seed=1))
-                rows.append((f"16-bar {style}, six candidates, originality, stored", whole, target))
+                rows.append((f"16-bar {style}, eight candidates, originality, stored", whole, target))
             studio.recommend("sim-0001")
             many = [milliseconds(partial(studio.recommend, f"sim-{i:04d}")) for i in range(1, 101)]
             rows.append(("recommend for one listener, with history from the store (100 listeners)",
