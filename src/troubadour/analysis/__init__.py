@@ -1,0 +1,1 @@
+"""What a score is: key, chords, form, style, mood, difficulty, each with its evidence."""
