@@ -31,6 +31,7 @@ from troubadour.music.styles import STYLES
 from troubadour.recommenders.rank import Ranker
 from troubadour.releases import Release, Releases
 from troubadour.studio import info_of, save_corpus, save_ranker
+from troubadour.understand import borrowing, fit_styles, save_styles
 
 _EVENTS_A_BATCH: Final = 10_000
 
@@ -121,6 +122,7 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
     )
     human = [p.id for p in pieces if not p.generated]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
+    styles = fit_styles(store)
     live = releases.live()
     composer = live.parts["composer"] if live else add_shipped_composer(releases)
     release = releases.publish(
@@ -128,8 +130,16 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
             "composer": composer,
             "recommender": releases.add("recommender", lambda folder: save_ranker(folder, ranker)),
             "corpus": releases.add("corpus", lambda folder: save_corpus(folder, corpus)),
+            **(
+                {"style": releases.add("style", lambda folder: save_styles(folder, styles))} if styles else {}
+            ),
         },
-        {"counts": store.counts(), "seed": seed, "blend": [repr(t) for t in ranker.trials[:1]]},
+        {
+            "counts": store.counts(),
+            "seed": seed,
+            "blend": [repr(t) for t in ranker.trials[:1]],
+            "borrowing": asdict(borrowing(corpus, store)),
+        },
     )
     releases.promote(release.id)
     return release

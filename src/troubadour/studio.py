@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.analysis.report import Analysis
 from troubadour.blas import one_thread
 from troubadour.catalogue.importing import piece_id
 from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
@@ -37,6 +38,9 @@ from troubadour.music.score import Score
 from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
 from troubadour.releases import Release, Releases
+from troubadour.similarity.index import VectorIndex, Where
+from troubadour.similarity.lines import Line
+from troubadour.understand import Hit, OriginalityReport, Understanding
 
 CANDIDATES: Final = 8
 """Pieces that are composed for one that is kept."""
@@ -94,6 +98,7 @@ class Studio:
         self.renderer = renderer or MidiRenderer()
         self.store = Store.open(home)
         self.releases = Releases(home)
+        self.understanding = Understanding(self.store, self.releases)
         self._models: Models | None = None
         self._lock = threading.Lock()
 
@@ -337,16 +342,47 @@ class Studio:
         with one_thread():
             return models.ranker.recommend(history, n), models.release.id
 
-    def similar(self, piece: str, n: int = 10) -> list[SimilarItem]:
+    def similar(self, piece: str, n: int = 10, *, where: Where | None = None) -> list[SimilarItem]:
         """The pieces nearest to one by their content.
+
+        Args:
+            where: only pieces with these facts: style, metre, key, mode, generated.
 
         Raises:
             NotFoundError: no such piece.
+            InputError: n is out of range, or no piece has such a fact.
         """
         self.store.piece(piece)
         ranker = self.models().ranker
         with one_thread():
-            return ranker.similar(piece, n)
+            if not where:
+                return ranker.similar(piece, n)
+            facts = [{**info.attributes, "generated": info.generated} for info in ranker.infos]
+            content = ranker.blend.content
+            units = content.units if content else np.zeros((len(facts), 1), dtype=np.float32)
+            others = VectorIndex.of(list(ranker.items), units, facts).rows(where)
+            allowed = np.zeros(len(facts), dtype=bool)
+            allowed[others] = True
+            barred = [ranker.items.id(row) for row in np.flatnonzero(~allowed).tolist()]
+            return ranker.similar(piece, n, exclude=barred)
+
+    # Understanding ----------------------------------------------------------------------------
+
+    def search(self, query: Line, n: int = 10, *, without: str = "") -> list[Hit]:
+        """The pieces in which a melody stands, in any key, octave and tempo; see `Understanding.search`."""
+        return self.understanding.search(query, n, without=without)
+
+    def analyse(self, score: Score) -> Analysis:
+        """Key, metre, chords, form, style, mood and difficulty of a quantised score, with evidence."""
+        return self.understanding.analyse(score)
+
+    def originality(self, score: Score, n: int = 5, *, without: str = "") -> OriginalityReport:
+        """The longest passages that a quantised score shares with the catalogue's human pieces."""
+        live = self.releases.live()
+        if live is None:
+            raise NotFoundError(f"{self.home} holds no models yet; run `troubadour import`")
+        corpus = load_corpus(self.releases.folder(live.parts["corpus"]))
+        return self.understanding.originality(score, corpus, n, without=without)
 
     def record(self, events: Sequence[Event]) -> int:
         """Store what listeners did; the next list takes it into account."""
