@@ -415,6 +415,39 @@ def originality(
         print(f"       {row.source}; {row.licence or 'licence unknown'}")
 
 
+@app.command()
+def draw(
+    what: Annotated[
+        str, typer.Argument(help="roll, similarity (bars with bars), timeline (keys and chords) or map.")
+    ],
+    music: Annotated[
+        str | None, typer.Argument(help="A file or the id of a piece; `map` draws the catalogue.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The SVG file; without it, WHAT.svg.")] = None,
+    home: Home = None,
+) -> None:
+    """Draw a piece or the catalogue as SVG."""
+    from troubadour.errors import InputError
+
+    kinds = ("roll", "similarity", "timeline", "map")
+    if what not in kinds:
+        raise InputError(f"cannot draw '{what}'; allowed: {', '.join(kinds)}")
+    if (music is None) != (what == "map"):
+        raise InputError("`draw map` draws the catalogue; the others need a file or the id of a piece")
+    with _studio(home) as studio:
+        if music is None:
+            picture = studio.understanding.map()
+        else:
+            score, title, _ = _music(studio, music)
+            picture = studio.understanding.draw(what, score, title)
+    path = out or Path(f"{what}.svg")
+    try:
+        path.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise TroubadourError(f"{path} cannot be written: {error.strerror}") from error
+    print(path)
+
+
 def _music(studio: Studio, music: str) -> tuple[Score, str, str]:
     """The score and title of a file or of a piece of the catalogue, and its id if it is one."""
     from troubadour.errors import NotFoundError

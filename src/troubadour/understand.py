@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.analysis import draw
 from troubadour.analysis.report import Analysis, analyse
 from troubadour.analysis.style import StyleModel
 from troubadour.blas import one_thread
@@ -18,6 +19,7 @@ from troubadour.catalogue.store import PieceRow, Store
 from troubadour.composers.originality import Corpus, Match, voices
 from troubadour.corpora.folder import read_file
 from troubadour.errors import InputError, ModelError, UnreadableFileError
+from troubadour.music.features import FEATURES
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
@@ -159,6 +161,35 @@ class Understanding:
     def analyse(self, score: Score) -> Analysis:
         """Everything about a quantised score; see `analysis.report.analyse`."""
         return analyse(score, self.styles())
+
+    def draw(self, what: str, score: Score, title: str = "") -> str:
+        """A picture of a quantised score as SVG: `roll`, `similarity` or `timeline`.
+
+        Raises:
+            InputError: there is nothing to draw, or no such picture.
+        """
+        if what == "roll":
+            return draw.piano_roll(score, title)
+        if what == "similarity":
+            return draw.similarity_matrix(analyse(score), title)
+        if what == "timeline":
+            return draw.timeline(score, analyse(score), title)
+        raise InputError(f"cannot draw '{what}'; allowed: roll, similarity, timeline")
+
+    def map(self) -> str:
+        """The catalogue's pieces on two principal components as SVG; labels of style take no part.
+
+        Raises:
+            InputError: the catalogue holds fewer than three pieces.
+        """
+        vectors = self._store.vectors()
+        kept = [i for i, name in enumerate(FEATURES) if not name.startswith("style_")]
+        if len(vectors) < 3 or vectors.shape[1] != len(FEATURES):
+            raise InputError(f"the catalogue holds {len(vectors)} pieces; a map needs three")
+        table = vectors[:, kept].astype(np.float64)
+        spread = table.std(axis=0)
+        table = (table - table.mean(axis=0)) / np.maximum(spread, 0.5 * spread.mean() + 1e-9)
+        return draw.feature_map(table, [p.style for p in self._store.pieces()], f"{len(table)} pieces")
 
     def originality(
         self, score: Score, corpus: Corpus, n: int = 5, *, without: str = ""

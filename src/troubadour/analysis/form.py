@@ -8,6 +8,7 @@ after Temperley 2001, chapter 3). Equal phrases get equal letters. Bars are comp
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,10 +30,14 @@ _USUAL_BARS: Final = 4.0
 _LONGEST_BARS: Final = 10
 _OFF_LENGTH: Final = 0.35
 _PERIOD: Final = 0.5
+_CLOSES: Final = {"authentic": 0.9, "plagal": 0.4, "half": 0.2, "deceptive": 0.2}
+"""What a cadence adds to an end."""
 MOST_BARS: Final = 400
 """Bars that are compared with each other; of a longer piece the first."""
 
 Floats = NDArray[np.float64]
+_Placed = tuple[list[int], list[Chord]]
+"""Chords that sound, and the tick of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +79,14 @@ def find_form(score: Score, chords: Sequence[Chord] = ()) -> Form:
         return Form((), np.zeros((0, 0)), 1)
     bars = bars_of(score)
     first = 0 if score.upbeat_ticks else 1
-    ends = _phrase_ends(score, bars)
+    sounding = [c for c in chords if c.numeral]
+    placed = ([_tick(c, bars, first) for c in sounding], sounding)
+    ends = _phrase_ends(score, bars, placed)
     starts = [0, *ends[:-1]]
     slots = [_slots(score, a, b) for a, b in zip(starts, ends, strict=True)]
     letters, likeness = _letters(slots)
     numbers = [_bar_numbers(bars, a, b, first) for a, b in zip(starts, ends, strict=True)]
-    closes = [_cadence(chords, bars, first, end) for end in ends]
+    closes = [_cadence(placed, end) for end in ends]
     phrases = tuple(
         Phrase(span, letter, round(like, 3), *close)
         for span, letter, like, close in zip(numbers, letters, likeness, closes, strict=True)
@@ -137,7 +144,7 @@ def _alike(one: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
     return out
 
 
-def _phrase_ends(score: Score, bars: Bars) -> list[int]:
+def _phrase_ends(score: Score, bars: Bars, placed: _Placed) -> list[int]:
     """Ticks at which phrases end; the last is the end of the piece."""
     mine = np.flatnonzero(score.track == score.track.min())
     lead = mine[np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)]
@@ -156,6 +163,8 @@ def _phrase_ends(score: Score, bars: Bars) -> list[int]:
     usable = np.flatnonzero(on_beat | (places == end))
     ticks = np.concatenate([[0], places[usable]])
     gain = np.concatenate([[0.0], strength[usable]])
+    # A held note before the last is no end where the harmony closes a note later.
+    gain += [_CLOSES.get(_cadence(placed, tick)[0], 0.0) for tick in ticks.tolist()]
     offset = float(score.upbeat_ticks)
     period = np.abs(
         (ticks - offset) / (_USUAL_BARS * length) - np.round((ticks - offset) / (_USUAL_BARS * length))
@@ -217,11 +226,10 @@ def _bar_numbers(bars: Bars, start: int, stop: int, first: int) -> tuple[int, in
     return a + first, max(b, a) + first
 
 
-def _cadence(chords: Sequence[Chord], bars: Bars, first: int, end: int) -> tuple[str, tuple[str, ...]]:
+def _cadence(placed: _Placed, end: int) -> tuple[str, tuple[str, ...]]:
     """What the last two chords before a tick make."""
-    sounding = [c for c in chords if c.numeral]
-    ticks = [_tick(c, bars, first) for c in sounding]
-    last = int(np.searchsorted(ticks, end, side="left")) - 1
+    ticks, sounding = placed
+    last = bisect_left(ticks, end) - 1
     if last < 1:
         return "", ()
     here = sounding[last]
