@@ -578,7 +578,9 @@ class Automaton:
         return mask & (np.arange(1, lx.MAX_DURATION + 1) <= left)
 
 
-_LISTS: Final = tuple(sorted(name for name in Automaton.__slots__ if isinstance(getattr(Automaton(), name), list)))
+_LISTS: Final = tuple(
+    sorted(name for name in Automaton.__slots__ if isinstance(getattr(Automaton(), name), list))
+)
 _PLAIN: Final = tuple(sorted(set(Automaton.__slots__) - set(_LISTS)))
 
 
