@@ -233,8 +233,8 @@ def _letter(pc: int, key: Key) -> str:
 def numeral_of(root: int, quality: str, inversion: int, key: Key) -> str:
     """The Roman numeral of a chord in a key, applied dominants as `V7/V`.
 
-    >>> numeral_of(2, "7", 1, Key(0, 0, "major")), numeral_of(5, "minor", 0, Key(0, 0, "minor"))
-    ('V65/V', 'bVI')
+    >>> numeral_of(2, "7", 1, Key(0, 0, "major")), numeral_of(5, "major", 0, Key(0, 0, "minor"))
+    ('V65/V', 'VI')
     """
     degree = (root - key.tonic) % 12
     scale = _SCALES[key.mode]
