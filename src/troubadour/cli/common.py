@@ -1,0 +1,76 @@
+"""What all commands share: the application, common options, a studio, progress, output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from troubadour.studio import Studio
+
+app = typer.Typer(
+    name="troubadour",
+    help="Compose music and recommend music, each making the other better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train models.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help="Where everything lives.", envvar="TROUBADOUR_HOME", show_default="your data folder"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same result.", min=0)]
+
+
+@contextmanager
+def open_studio(home: Path | None) -> Iterator[Studio]:
+    """All use cases, on the home folder that was asked for."""
+    from troubadour.config import Settings
+    from troubadour.music.render import MidiRenderer
+    from troubadour.studio import Studio
+
+    settings = Settings.load(home=home)
+    with Studio(settings.home, settings.threads, MidiRenderer(settings.soundfont)) as studio:
+        yield studio
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on standard error; plain silence where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            key = what.split(",")[0]
+            if key not in tasks:
+                tasks[key] = bar.add_task(what, total=total or None)
+            bar.update(tasks[key], completed=done, description=what)
+
+        yield tell
+
+
+def say(text: str) -> None:
+    """Tell the user, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """A result on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))

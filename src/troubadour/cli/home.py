@@ -1,0 +1,150 @@
+"""Set up a home, import music, say what there is, serve it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, progress, say
+from troubadour.cli.composing import print_piece
+
+if TYPE_CHECKING:
+    from troubadour.studio import Studio
+
+
+_LISTENERS: Final = 500
+_SEED: Final = 1
+_DEMO_PIECES: Final = 3
+
+
+@app.command()
+def demo(
+    home: Home = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the composed pieces.")] = Path("out"),
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the page at the end.")] = True,
+    port: Annotated[int, typer.Option("--port", help="Port of the page.")] = 8765,
+    seed: Seed = None,
+) -> None:
+    """The main job: import music, simulate listeners, recommend, compose for one of them, serve."""
+    from troubadour import jobs
+
+    with open_studio(home) as studio:
+        fresh = studio.releases.live() is None
+        if fresh:
+            say(f"Importing the built-in collections into {studio.home}")
+            with progress() as tell:
+                for report in jobs.import_builtin(studio.store, tell=tell):
+                    say(f"  {report.summary()}")
+            if not studio.store.listeners():
+                say(f"Simulating {_LISTENERS} listeners (labelled `simulated` wherever they are shown)")
+                jobs.simulate_listeners(studio.store, _LISTENERS, _SEED)
+            say("Fitting the recommender")
+            jobs.fit(studio.store, studio.releases)
+        if fresh or not studio.store.counts()["generated"]:
+            _show_listener(studio, out, 0 if seed is None else seed)
+        else:
+            say(f"Everything is in place in {studio.home}; `troubadour compose` composes more.")
+        if serve:
+            _serve(studio, "127.0.0.1", port)
+
+
+def _show_listener(studio: Studio, out: Path, seed: int) -> None:
+    people = studio.store.listeners()
+    person = people[seed % len(people)]
+    print(f"\nListener {person.id}, {person.name}{' (simulated)' if person.simulated else ''}")
+    styles = ", ".join(f"{style} {n}" for style, n in studio.liked_styles(person.id)[:5])
+    print(f"  played by style: {styles}")
+    rows = {p.id: p for p in studio.store.pieces()}
+    print("  last played:")
+    for piece, kind, value, _ in studio.store.history(person.id, limit=8):
+        share = f", {value:.0%} heard" if kind == "play" and value is not None else ""
+        print(f"    {rows[piece].title} [{rows[piece].style or '-'}] - {kind}{share}")
+    found, release = studio.recommend(person.id, 10)
+    print(f"\nTen recommendations (release {release}):")
+    for i, item in enumerate(found, start=1):
+        print(f"  {i:2}. {item.title} [{rows[item.id].style or '-'}]\n      {item.reasons[0].text}")
+    from troubadour.composers.base import Brief
+
+    print(f"\nComposed for {person.name}:")
+    for i in range(_DEMO_PIECES):
+        new = studio.compose(Brief(), seed=seed + i, listener=person.id)
+        print_piece(new, studio.write_files(new.id, out))
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders, or built-in collections (builtin, oneills, ryans, airds, folk, chorales)."
+        ),
+    ] = None,
+    accept_terms: Annotated[
+        bool,
+        typer.Option("--accept-terms", help="For collections under terms (essen, palestrina): accept them."),
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import music into the catalogue; importing twice changes nothing."""
+    from troubadour import jobs
+    from troubadour.corpora.builtin import COLLECTIONS, DEFAULT
+
+    names = {c.name for c in COLLECTIONS}
+    reports = []
+    with open_studio(home) as studio:
+        with progress() as tell:
+            for path in paths or ["builtin"]:
+                if path == "builtin":
+                    reports += jobs.import_builtin(studio.store, DEFAULT, tell=tell)
+                elif path in names and not Path(path).exists():
+                    reports += jobs.import_builtin(studio.store, [path], accept_terms=accept_terms, tell=tell)
+                else:
+                    reports.append(jobs.import_folder(studio.store, Path(path), tell))
+        if studio.releases.live() is None and studio.store.counts()["pieces"]:
+            say("Making the first release")
+            jobs.fit(studio.store, studio.releases)
+    if as_json:
+        print_json([r.to_dict() for r in reports])
+        return
+    for report in reports:
+        print(report.summary())
+        for name, cause in [*report.unreadable, *report.dropped][:20]:
+            print(f"  not taken: {name}: {cause}")
+        for what, count in sorted(report.repaired.items(), key=lambda item: -item[1]):
+            print(f"  {count} with: {what}")
+
+
+@app.command()
+def status(home: Home = None, as_json: AsJson = False) -> None:
+    """What there is: pieces, listeners, interactions, the live release."""
+    with open_studio(home) as studio:
+        found = studio.status()
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        print(f"{name:13} {value}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port.")] = 8765,
+    home: Home = None,
+) -> None:
+    """Serve the page and the API."""
+    with open_studio(home) as studio:
+        _serve(studio, host, port)
+
+
+def _serve(studio: Studio, host: str, port: int) -> None:
+    import uvicorn
+
+    from troubadour.server.app import create_app
+
+    studio.models()  # a missing or damaged model is told now and not at the first request
+    say(f"Serving on http://{host}:{port} (Ctrl-C stops)")
+    uvicorn.run(create_app(studio), host=host, port=port, log_level="warning")
