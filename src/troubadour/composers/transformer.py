@@ -114,15 +114,23 @@ class TransformerComposer:
         Raises:
             InputError: two demands clash; the message names them.
         """
-        profile = self._profile(brief)
+        habit = self.habit(brief)
         tempo = None
         if brief.tempo_bpm is not None:
             tempo = METRONOME.index(int(nearest(np.array([brief.tempo_bpm]), METRONOME)[0]))
-        habit = Habit(_parse_programs(_usual(profile.programs)), profile.ranges)
         windows = None
         if brief.max_common is not None and corpus is not None:
-            windows = self._passages(corpus, brief.max_common - 1)
+            windows = self.passages(corpus, brief.max_common - 1)
         return settle(brief, habit, tempo, windows=windows, **given)
+
+    def habit(self, brief: Brief) -> Habit:
+        """Instruments and ranges that are usual for a brief's style.
+
+        Raises:
+            InputError: the style is unknown, or has not as many voices as asked for.
+        """
+        profile = self._profile(brief)
+        return Habit(_parse_programs(_usual(profile.programs)), profile.ranges)
 
     def grow(
         self,
@@ -179,7 +187,7 @@ class TransformerComposer:
             network = Guided(network, self._engine.start(n, room), [untold] * n, brief.guidance)
         return Growth(network, guides, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p)
 
-    def _passages(self, corpus: Corpus, length: int) -> Windows:
+    def passages(self, corpus: Corpus, length: int) -> Windows:
         """A corpus' passages, kept for the next request."""
         kept = self._windows
         if kept is None or kept[0] is not corpus or kept[1].length != length:

@@ -66,6 +66,8 @@ class Plan:
 
     bars: int | None = None
     """Bars without the upbeat; the last is shortened by the upbeat."""
+    ticks: int | None = None
+    """Where the piece ends, if that is not `bars` whole bars from its start."""
     programs: tuple[tuple[int, int], ...] | None = None
     """(program, voices) of each track."""
     metre: tuple[int, int] | None = None
@@ -253,7 +255,7 @@ class Automaton:
         self.top = [_SILENT] * max(voices, 4)
         self.velocities = [VELOCITY_LEVELS.index(80)] * voices
         if self._plan.bars is not None:
-            self.final = self._plan.bars * self.bar_length
+            self.final = self._plan.ticks or self._plan.bars * self.bar_length
         endings = self._plan.endings if self.final is not None else ()
         self.deadlines = [
             self.deadline(self._plan.last) if i < len(endings) and endings[i] is not None else -1

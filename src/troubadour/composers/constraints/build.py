@@ -57,7 +57,7 @@ def settle(
     windows: Windows | None = None,
     spans: Spans = (),
     upbeat: int | None = None,
-    varied: Sequence[Control] = (),
+    ticks: int | None = None,
 ) -> Setting:
     """Decide what holds.
 
@@ -65,8 +65,8 @@ def settle(
         brief: complete: metre, key, bars and tempo are decided.
         windows: passages of `brief.max_common - 1` steps, if that is asked for.
         spans: what is given of each voice, beside the brief's notes.
-        upbeat: ticks, where it is given.
-        varied: controls of the task.
+        upbeat: its ticks, where it is given.
+        ticks: length of the whole, where it is not `brief.bars` whole bars.
 
     Raises:
         InputError: two demands clash; the message names them.
@@ -89,6 +89,7 @@ def settle(
             raise InputError("chords and upbeat clash: the upbeat leaves no room for the last bar's chords")
     draft = Plan(
         bars=brief.bars,
+        ticks=ticks,
         programs=programs,
         metre=brief.metre,
         key=brief.key,
@@ -114,7 +115,7 @@ def settle(
     closing = _closing(brief, spans, probe)
     if closing and endings[0] is None:
         closing = not any(e is not None for e in endings)
-    controls: list[Control] = [*varied]
+    controls: list[Control] = []
     if given is not None:
         check_masks(brief, given, named, harmony, probe)
         controls.append(given)

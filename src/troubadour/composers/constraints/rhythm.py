@@ -18,11 +18,15 @@ class Rhythm(Static):
     Where no pitch is left a rest of the same length stands in.
 
     Args:
-        spans: of each voice, without gaps, in time order.
+        spans: of each voice, in time order; between them voices are free.
+        lasts: pitches on which each voice is to end, one mask a voice, where that leaves any.
     """
 
-    def __init__(self, spans: Sequence[Sequence[Span]]) -> None:
+    def __init__(self, spans: Sequence[Sequence[Span]], lasts: Sequence[Mask] = ()) -> None:
         self._given = Given(spans)
+        sounding = [[s.start for s in lane if s.pitches] for lane in spans]
+        self._last = [starts[-1] if starts else -1 for starts in sounding]
+        self._lasts = tuple(lasts)
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """The length is forced, as is whether there is a note."""
@@ -32,6 +36,10 @@ class Rhythm(Static):
                 return
             if span.pitches:
                 mask[lx.REST] = False
+                if self._lasts and span.start == self._last[automaton.lane]:
+                    kept = mask[lx.PITCH : lx.PITCH + 128] & self._lasts[automaton.lane]
+                    if kept.any():
+                        mask[lx.PITCH : lx.PITCH + 128] = kept
             else:
                 mask[lx.PITCH : lx.PITCH + 128] = False
             return
@@ -97,8 +105,7 @@ class PitchOrder:
             if left:
                 pitch = cell.chords[said][0]
                 mask[lx.PITCH + pitch] = wanted[pitch]
-            room = cell.stop - tick - 6 * left
-            if left and room < 3:
+            if left and cell.stop - tick - _slot(cell, tick, left) * left < 3:
                 mask[lx.REST] = False
             return
         if automaton.pitches and left:
@@ -111,4 +118,9 @@ class PitchOrder:
                 return
             mask[lx.PITCH : lx.PITCH + 128] = False
             left -= 1
-        until(automaton, mask, max(cell.stop - 6 * left, tick + 3))
+        until(automaton, mask, max(cell.stop - _slot(cell, tick, left + 1) * left, tick + 3))
+
+
+def _slot(cell: Cell, tick: int, left: int) -> int:
+    """Ticks to keep for each chord to come: a sixteenth, or a 32nd where there is no room for that."""
+    return 6 if cell.stop - tick >= 6 * left else 3
