@@ -184,7 +184,12 @@ def test_the_wheel_carries_what_a_user_needs(root: Path, tmp_path: Path) -> None
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {n.removeprefix("troubadour/") for n in names if n.startswith("troubadour/")}
-    assert {"py.typed", "cli/__init__.py", "data/soundfonts/sonivox.sf2", "data/soundfonts/LICENSE-sonivox"} <= package
+    assert {
+        "py.typed",
+        "cli/__init__.py",
+        "data/soundfonts/sonivox.sf2",
+        "data/soundfonts/LICENSE-sonivox",
+    } <= package
     # Everything that is tracked below the package, and nothing that lies about.
     source = root / "src/troubadour"
     tracked = {p.relative_to(source).as_posix() for p in tracked_files(root) if p.is_relative_to(source)}

@@ -68,7 +68,7 @@ def simulate_listeners(store: Store, count: int, seed: int) -> int:
     Raises:
         InputError: the catalogue is empty.
     """
-    pieces = store.pieces(generated=False)
+    pieces = store.pieces(generated=False, medium="score")
     if not pieces:
         raise InputError("the catalogue is empty; import music first")
     described = [{**p.attributes, "style": p.style} for p in pieces]
@@ -120,7 +120,7 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
     ranker = Ranker.fit(
         interactions_of(store), store.vectors(), [info_of(p) for p in pieces], np.random.default_rng(seed)
     )
-    human = [p.id for p in pieces if not p.generated]
+    human = [p.id for p in pieces if not p.generated and p.medium == "score"]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
     styles = fit_styles(store)
     live = releases.live()
@@ -239,7 +239,7 @@ def _examples(
     """Encoded pieces of a split that a recipe takes, and the pieces themselves."""
     rows = [
         p
-        for p in store.pieces(generated=False, split=split)
+        for p in store.pieces(generated=False, split=split, medium="score")
         if (not recipe.collections or p.collection in recipe.collections)
         and "barlines are not to be trusted" not in p.quality
     ]

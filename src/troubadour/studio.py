@@ -199,6 +199,7 @@ class Studio:
         for i, row in enumerate(history.items.tolist()):
             known = models.ranker.infos[row].attributes
             fits = str(known.get("style", "")) in styles and not models.ranker.infos[row].generated
+            fits &= "metre" in known  # what has no notes has none
             fits &= brief.style is None or known.get("style") == brief.style
             fits &= brief.metre is None or known.get("metre") == f"{brief.metre[0]}/{brief.metre[1]}"
             weight[i] *= float(fits)
@@ -445,7 +446,7 @@ class Studio:
 
 def info_of(piece: PieceRow) -> ItemInfo:
     """What the recommender needs to know of a piece."""
-    group = "Troubadour" if piece.generated else piece.composer or piece.collection
+    group = "Troubadour" if piece.generated else piece.artist or piece.composer or piece.collection
     return ItemInfo(
         piece.title, piece.work, group, {**piece.attributes, "style": piece.style}, piece.generated
     )

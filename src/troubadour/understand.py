@@ -121,7 +121,7 @@ class Understanding:
     def melodies(self) -> MelodyIndex:
         """The melody index of all pieces that are in the catalogue now; .6 s for 4,700 at first."""
         with self._lock:
-            there = self._store.piece_ids()
+            there = self._store.piece_ids(medium="score")
             known = set(self._melodies.pieces) - self._melodies.removed
             gone = known - set(there)
             new = [i for i in there if i not in known]
@@ -182,14 +182,16 @@ class Understanding:
         Raises:
             InputError: the catalogue holds fewer than three pieces.
         """
-        vectors = self._store.vectors()
+        vectors, rows = self._store.vectors(), self._store.pieces()
+        there = np.flatnonzero(np.isfinite(vectors).all(axis=1))
+        vectors, rows = vectors[there], [rows[i] for i in there.tolist()]
         kept = [i for i, name in enumerate(FEATURES) if not name.startswith("style_")]
         if len(vectors) < 3 or vectors.shape[1] != len(FEATURES):
             raise InputError(f"the catalogue holds {len(vectors)} pieces; a map needs three")
         table = vectors[:, kept].astype(np.float64)
         spread = table.std(axis=0)
         table = (table - table.mean(axis=0)) / np.maximum(spread, 0.5 * spread.mean() + 1e-9)
-        return draw.feature_map(table, [p.style for p in self._store.pieces()], f"{len(table)} pieces")
+        return draw.feature_map(table, [p.style for p in rows], f"{len(table)} pieces")
 
     def originality(
         self, score: Score, corpus: Corpus, n: int = 5, *, without: str = ""
@@ -288,7 +290,7 @@ def borrowing(corpus: Corpus, store: Store, sample: int = _SAMPLE, seed: int = 0
 
 def fit_styles(store: Store, seed: int = 0) -> StyleModel | None:
     """Learn styles from the catalogue's own labels; nothing where they do not suffice."""
-    rows = [p for p in store.pieces(generated=False) if p.style and p.split != "test"]
+    rows = [p for p in store.pieces(generated=False, medium="score") if p.style and p.split != "test"]
     try:
         with one_thread():
             return StyleModel.fit(

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """Newest migration; a store of a newer one is refused."""
 
 metadata: Final = MetaData()
@@ -45,8 +45,25 @@ pieces: Final = Table(
     Column("score", LargeBinary, nullable=False),
     Column("vector", LargeBinary),  # float32
     Column("added", Float, nullable=False),
+    Column("artist", Text, nullable=False, server_default=""),
+    Column("album", Text, nullable=False, server_default=""),
+    Column("title_key", Text, nullable=False, server_default=""),  # listening.names
+    Column("artist_key", Text, nullable=False, server_default=""),
+    Column("medium", Text, nullable=False, server_default="score"),  # score, metadata; others may come
+    Column("duration_seconds", Float),  # of a recording, where it is known
+    Column("explicit", Integer, nullable=False, server_default="0"),
     Index("pieces_by_fingerprint", "fingerprint"),
     Index("pieces_by_work", "work"),
+    Index("pieces_by_name", "title_key", "artist_key"),
+)
+
+identifiers: Final = Table(
+    "identifiers",  # what others call a piece; one that names two pieces is ambiguous and matches none
+    metadata,
+    Column("scheme", Text, primary_key=True),  # mbid, isrc, spotify ...
+    Column("value", Text, primary_key=True),
+    Column("piece", Integer, ForeignKey("pieces.row"), primary_key=True),
+    Index("identifiers_by_piece", "piece"),
 )
 
 listeners: Final = Table(
@@ -72,9 +89,59 @@ interactions: Final = Table(
     Column("release", Text),
     Column("rank", Integer),
     Column("propensity", Float),
+    Column("flags", Integer, nullable=False, server_default="0"),  # bits of listening.suspicion.Flag
+    Column("source", Text, nullable=False, server_default=""),  # the importer; empty: recorded live
     UniqueConstraint("event"),
     Index("interactions_by_listener", "listener", "time"),
     Index("interactions_by_piece", "piece"),
+)
+
+unmatched: Final = Table(
+    "unmatched",  # imported plays of what is not in the catalogue, kept apart
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=True),
+    Column("event", Text, nullable=False),
+    Column("listener", Integer, ForeignKey("listeners.row"), nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("artist", Text, nullable=False, server_default=""),
+    Column("album", Text, nullable=False, server_default=""),
+    Column("identifiers", Text, nullable=False, server_default="{}"),  # JSON: scheme to value
+    Column("reason", Text, nullable=False),  # unknown, ambiguous
+    Column("kind", Integer, nullable=False),
+    Column("value", Float),
+    Column("time", Integer, nullable=False),
+    Column("flags", Integer, nullable=False, server_default="0"),
+    Column("source", Text, nullable=False, server_default=""),
+    UniqueConstraint("event"),
+    Index("unmatched_by_listener", "listener"),
+)
+
+impressions: Final = Table(
+    "impressions",  # what was shown, whether or not anything came of it
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=True),
+    Column("impression", Text, nullable=False),  # sent twice = stored once
+    Column("listener", Integer, ForeignKey("listeners.row"), nullable=False),
+    Column("piece", Integer, ForeignKey("pieces.row"), nullable=False),
+    Column("rank", Integer, nullable=False),  # from 1
+    Column("release", Text, nullable=False, server_default=""),
+    Column("slot", Text, nullable=False, server_default=""),  # context: for-you, radio, discover ...
+    Column("shown_with", Text, nullable=False, server_default=""),  # id of the list that it stood in
+    Column("propensity", Float),  # probability of being shown there, above 0 to 1
+    Column("time", Integer, nullable=False),
+    UniqueConstraint("impression"),
+    Index("impressions_by_listener", "listener", "time"),
+    Index("impressions_by_piece", "piece"),
+)
+
+blocks: Final = Table(
+    "blocks",  # what a listener never wants to get again
+    metadata,
+    Column("listener", Integer, ForeignKey("listeners.row"), primary_key=True),
+    Column("what", Text, primary_key=True),  # piece, artist
+    Column("value", Text, primary_key=True),  # id of the piece, or the artist's key
+    Column("name", Text, nullable=False, server_default=""),  # as it was given
+    Column("time", Integer, nullable=False),
 )
 
 meta: Final = Table(

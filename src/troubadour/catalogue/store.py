@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,98 +14,26 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, or_, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from troubadour.catalogue.blocks import Blocks
 from troubadour.catalogue.database import Writer, as_storage_errors, open_engine
-from troubadour.catalogue.schema import interactions, listeners, meta, pieces
+from troubadour.catalogue.impressions import Impressions
+from troubadour.catalogue.records import KINDS, Event, ListenerRow, NewPiece, PieceRow
+from troubadour.catalogue.rows import CHUNK, rows_of
+from troubadour.catalogue.schema import identifiers, interactions, listeners, meta, pieces
+from troubadour.catalogue.unmatched import UnmatchedPlays
 from troubadour.errors import InputError, NotFoundError
+from troubadour.listening.names import artist_key, title_key
 from troubadour.music.score import Score
 
-KINDS: Final = ("play", "like", "skip", "rating")
-_CHUNK: Final = 500  # bound variables in one statement
 _BLOCK: Final = 20_000  # rows read at once
-
-
-@dataclass(frozen=True, slots=True)
-class NewPiece:
-    """A piece to be added."""
-
-    id: str
-    title: str
-    score: Score
-    """Quantised."""
-    work: str
-    split: str
-    fingerprint: str
-    grams: NDArray[np.uint32]
-    attributes: Mapping[str, float | str]
-    vector: NDArray[np.float32] | None = None
-    composer: str = ""
-    style: str = ""
-    collection: str = ""
-    source: str = ""
-    number: str = ""
-    licence: str = ""
-    quality: tuple[str, ...] = ()
-    generated: bool = False
-    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Of a generated piece: release, seed, controls, influences, longest match, listener."""
-
-
-@dataclass(frozen=True, slots=True)
-class PieceRow:
-    """A piece without its notes."""
-
-    row: int
-    """Dense number in order of arrival, from 0."""
-    id: str
-    title: str
-    composer: str
-    style: str
-    collection: str
-    source: str
-    number: str
-    licence: str
-    work: str
-    split: str
-    generated: bool
-    attributes: dict[str, Any]
-    quality: list[str]
-    provenance: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerRow:
-    """A listener."""
-
-    row: int
-    id: str
-    name: str
-    simulated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that a listener did."""
-
-    event: str
-    """Unique id: the same event sent twice is stored once."""
-    listener: str
-    piece: str
-    kind: str
-    """One of `KINDS`."""
-    time: int
-    """Unix seconds."""
-    value: float | None = None
-    """Play: share heard, 0 to 1. Rating: 1 to 5."""
-    release: str | None = None
-    rank: int | None = None
-    propensity: float | None = None
 
 
 _LIGHT: Final = [
     pieces.c[name]
     for name in (
         "row", "id", "title", "composer", "style", "collection", "source", "number", "licence", "work",
-        "split", "generated", "attributes", "quality", "provenance",
+        "split", "generated", "attributes", "quality", "provenance", "artist", "album", "medium",
+        "duration_seconds", "explicit",
     )
 ]  # fmt: skip
 
@@ -118,6 +45,12 @@ class Store:
         self.path = path
         self._engine = open_engine(path)
         self._writer = Writer(self._engine)
+        self.impressions = Impressions(self._reading, self._writer)
+        """What was shown to whom."""
+        self.blocks = Blocks(self._reading, self._writer)
+        """What listeners never want to get again."""
+        self.unmatched = UnmatchedPlays(self._reading, self._writer)
+        """Imported plays of what the catalogue does not hold."""
 
     @classmethod
     def open(cls, home: Path) -> Self:
@@ -153,11 +86,13 @@ class Store:
             How many were new.
         """
         rows = [_piece_values(p) for p in batch]
+        named = [(p.id, scheme, value) for p in batch for scheme, value in p.identifiers.items() if value]
 
         def work(connection: Connection) -> int:
             before = connection.execute(select(func.count()).select_from(pieces)).scalar_one()
             if rows:
                 connection.execute(upsert(pieces).on_conflict_do_nothing(index_elements=["id"]), rows)
+            _identify(connection, named)
             return int(connection.execute(select(func.count()).select_from(pieces)).scalar_one() - before)
 
         return self._writer.run(work)
@@ -174,21 +109,40 @@ class Store:
             raise NotFoundError(f"no piece '{piece}'")
         return _light(found)
 
-    def pieces(self, *, generated: bool | None = None, split: str | None = None) -> list[PieceRow]:
-        """All pieces in order of arrival, without notes."""
+    def identify(self, named: Iterable[tuple[str, str, str]]) -> None:
+        """Tell what others call pieces: (piece, scheme, value); what is known already stays.
+
+        Raises:
+            NotFoundError: a piece does not exist.
+        """
+        given = [(piece, scheme, value) for piece, scheme, value in named if value]
+        self._writer.run(lambda connection: _identify(connection, given))
+
+    def identifiers(self) -> list[tuple[str, str, int]]:
+        """All that others call pieces: (scheme, value, dense row of the piece)."""
+        query = select(identifiers).order_by(identifiers.c.scheme, identifiers.c.value)
+        with self._reading() as connection:
+            return [(r.scheme, r.value, r.piece - 1) for r in connection.execute(query)]
+
+    def pieces(
+        self, *, generated: bool | None = None, split: str | None = None, medium: str | None = None
+    ) -> list[PieceRow]:
+        """All pieces in order of arrival, without notes; of `medium` "score" those that have some."""
         query = select(*_LIGHT).order_by(pieces.c.row)
         if generated is not None:
             query = query.where(pieces.c.generated == int(generated))
         if split is not None:
             query = query.where(pieces.c.split == split)
+        if medium is not None:
+            query = query.where(pieces.c.medium == medium)
         with self._reading() as connection:
             return [_light(row) for row in connection.execute(query)]
 
     def find(self, words: str, limit: int = 20) -> list[PieceRow]:
-        """Pieces whose title, composer or style holds all of the words."""
+        """Pieces whose title, composer, artist or style holds all of the words."""
         query = select(*_LIGHT).order_by(pieces.c.row).limit(limit)
         for word in words.split():
-            columns = (pieces.c.title, pieces.c.composer, pieces.c.style)
+            columns = (pieces.c.title, pieces.c.composer, pieces.c.artist, pieces.c.style)
             query = query.where(or_(*(c.icontains(word, autoescape=True) for c in columns)))
         with self._reading() as connection:
             return [_light(row) for row in connection.execute(query)]
@@ -206,30 +160,35 @@ class Store:
 
         Raises:
             NotFoundError: a piece does not exist.
+            InputError: a piece has no notes, it is known by name or sound alone.
         """
         found: dict[str, bytes] = {}
         with self._reading() as connection:
-            for start in range(0, len(ids), _CHUNK):
-                query = select(pieces.c.id, pieces.c.score).where(
-                    pieces.c.id.in_(ids[start : start + _CHUNK])
-                )
+            for start in range(0, len(ids), CHUNK):
+                query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(ids[start : start + CHUNK]))
                 found |= {row.id: row.score for row in connection.execute(query)}
         missing = next((i for i in ids if i not in found), None)
         if missing is not None:
             raise NotFoundError(f"no piece '{missing}'")
+        empty = next((i for i in ids if not found[i]), None)
+        if empty is not None:
+            raise InputError(f"piece '{empty}' has no notes; import its score to work with them")
         return [Score.from_bytes(found[i]) for i in ids]
 
-    def piece_ids(self) -> list[str]:
-        """Ids in row order: the item vocabulary."""
+    def piece_ids(self, *, medium: str | None = None) -> list[str]:
+        """Ids in row order: the item vocabulary; of `medium` "score" those that have notes."""
+        query = select(pieces.c.id).order_by(pieces.c.row)
+        if medium is not None:
+            query = query.where(pieces.c.medium == medium)
         with self._reading() as connection:
-            return list(connection.execute(select(pieces.c.id).order_by(pieces.c.row)).scalars())
+            return list(connection.execute(query).scalars())
 
     def vectors(self) -> NDArray[np.float32]:
-        """Content vectors in row order, shape (n_pieces, d); zeros where a piece has none."""
+        """Content vectors in row order, shape (n_pieces, d); NaN where a piece has none."""
         with self._reading() as connection:
             blobs = list(connection.execute(select(pieces.c.vector).order_by(pieces.c.row)).scalars())
         width = next((len(b) // 4 for b in blobs if b), 0)
-        out = np.zeros((len(blobs), width), dtype=np.float32)
+        out = np.full((len(blobs), width), np.nan, dtype=np.float32)
         for i, blob in enumerate(blobs):
             if blob and len(blob) == 4 * width:
                 out[i] = np.frombuffer(blob, dtype="<f4")
@@ -246,10 +205,10 @@ class Store:
         self._writer.run(work)
 
     def works(self) -> list[tuple[str, str, str, str, NDArray[np.uint32]]]:
-        """(id, work, split, fingerprint, grams) of every piece that was not generated."""
+        """(id, work, split, fingerprint, grams) of every piece with notes that was not generated."""
         query = (
             select(pieces.c.id, pieces.c.work, pieces.c.split, pieces.c.fingerprint, pieces.c.grams)
-            .where(pieces.c.generated == 0)
+            .where(pieces.c.generated == 0, pieces.c.medium == "score")
             .order_by(pieces.c.row)
         )
         with self._reading() as connection:
@@ -274,10 +233,8 @@ class Store:
     def listeners(self) -> list[ListenerRow]:
         """Everybody, in order of arrival."""
         with self._reading() as connection:
-            return [
-                ListenerRow(r.row - 1, r.id, r.name, bool(r.simulated))
-                for r in connection.execute(select(listeners).order_by(listeners.c.row))
-            ]
+            rows = connection.execute(select(listeners).order_by(listeners.c.row))
+            return [ListenerRow(i, r.id, r.name, bool(r.simulated)) for i, r in enumerate(rows)]
 
     def listener(self, listener: str) -> ListenerRow:
         """A listener by id.
@@ -293,7 +250,8 @@ class Store:
                 )
                 known = f"there are {', '.join(some)} ..." if some else "there are none yet"
                 raise NotFoundError(f"no listener '{listener}'; {known}")
-        return ListenerRow(row.row - 1, row.id, row.name, bool(row.simulated))
+            before = select(func.count()).select_from(listeners).where(listeners.c.row < row.row)
+            return ListenerRow(connection.execute(before).scalar_one(), row.id, row.name, bool(row.simulated))
 
     # Interactions -----------------------------------------------------------------------------
 
@@ -312,13 +270,13 @@ class Store:
             _check_event(one)
 
         def work(connection: Connection) -> int:
-            people = _rows(connection, listeners, {e.listener for e in events}, "listener")
-            items = _rows(connection, pieces, {e.piece for e in events}, "piece")
+            people = rows_of(connection, listeners, {e.listener for e in events}, "listener")
+            items = rows_of(connection, pieces, {e.piece for e in events}, "piece")
             rows = [
                 {
                     "event": e.event, "listener": people[e.listener], "piece": items[e.piece],
                     "kind": KINDS.index(e.kind), "value": e.value, "time": e.time, "release": e.release,
-                    "rank": e.rank, "propensity": e.propensity,
+                    "rank": e.rank, "propensity": e.propensity, "flags": e.flags, "source": e.source,
                 }
                 for e in events
             ]  # fmt: skip
@@ -331,14 +289,21 @@ class Store:
 
         return self._writer.run(work)
 
-    def interaction_columns(self) -> dict[str, NDArray[Any]]:
-        """All events as columns: listener and item (dense rows), kind, value (NaN = none), time.
+    def interaction_columns(self, *, flagged: bool = False) -> dict[str, NDArray[Any]]:
+        """Events as columns: listener and item (dense rows), kind, value (NaN = none), time.
 
         In order of time, events of one second in order of arrival. About 2 s a million.
+
+        Args:
+            flagged: also those that were flagged as a bot's or as duplicates.
         """
-        query = "SELECT listener - 1, piece - 1, kind, value, time FROM interactions ORDER BY row"
+        where = "" if flagged else " WHERE flags = 0"
+        query = f"SELECT listener, piece - 1, kind, value, time FROM interactions{where} ORDER BY row"
         parts = [np.zeros((0, 5))]
         with self._reading() as connection:
+            people = np.array(
+                connection.execute(select(listeners.c.row).order_by(listeners.c.row)).scalars().all()
+            )
             result = connection.exec_driver_sql(query)
             # In blocks: a million rows as Python objects would take 400 MB. None becomes NaN.
             while rows := result.cursor.fetchmany(_BLOCK):
@@ -346,7 +311,8 @@ class Store:
         table = np.concatenate(parts)
         table = table[np.argsort(table[:, 4], kind="stable")]
         return {
-            "listener": table[:, 0].astype(np.int32),
+            # Rows of those who were forgotten are missing, and the numbers are dense.
+            "listener": np.searchsorted(people, table[:, 0]).astype(np.int32),
             "item": table[:, 1].astype(np.int32),
             "kind": table[:, 2].astype(np.uint8),
             "value": table[:, 3].astype(np.float32),
@@ -354,16 +320,17 @@ class Store:
         }
 
     def history(self, listener: str, limit: int = 1000) -> list[tuple[str, str, float | None, int]]:
-        """A listener's events, newest first: (piece, kind, value, time)."""
-        row = self.listener(listener).row + 1
+        """A listener's events, newest first: (piece, kind, value, time); flagged ones are left out."""
         query = (
             select(pieces.c.id, interactions.c.kind, interactions.c.value, interactions.c.time)
             .join(pieces, pieces.c.row == interactions.c.piece)
-            .where(interactions.c.listener == row)
             .order_by(interactions.c.time.desc(), interactions.c.row.desc())
             .limit(limit)
         )
+        self.listener(listener)
         with self._reading() as connection:
+            row = rows_of(connection, listeners, {listener}, "listener")[listener]
+            query = query.where(interactions.c.listener == row, interactions.c.flags == 0)
             return [(r.id, KINDS[r.kind], r.value, r.time) for r in connection.execute(query)]
 
     # Counts and settings ----------------------------------------------------------------------
@@ -411,9 +378,12 @@ def _piece_values(piece: NewPiece) -> dict[str, Any]:
         "generated": int(piece.generated), "fingerprint": piece.fingerprint,
         "grams": piece.grams.astype("<u4").tobytes(), "attributes": json.dumps(dict(piece.attributes)),
         "quality": json.dumps(list(piece.quality)), "provenance": json.dumps(dict(piece.provenance)),
-        "score": piece.score.to_bytes(),
+        "score": b"" if piece.score is None else piece.score.to_bytes(),
         "vector": None if piece.vector is None else piece.vector.astype("<f4").tobytes(),
-        "added": time.time(),
+        "added": time.time(), "artist": piece.artist, "album": piece.album, "medium": piece.medium,
+        "duration_seconds": piece.duration_seconds, "explicit": int(piece.explicit),
+        "title_key": "" if piece.generated else title_key(piece.title),
+        "artist_key": "" if piece.generated else artist_key(piece.artist or piece.composer),
     }  # fmt: skip
 
 
@@ -423,23 +393,21 @@ def _light(row: Any) -> PieceRow:
         row=values["row"] - 1,
         **{n: values[n] for n in (
             "id", "title", "composer", "style", "collection", "source", "number", "licence", "work", "split",
+            "artist", "album", "medium", "duration_seconds",
         )},
         generated=bool(values["generated"]),
+        explicit=bool(values["explicit"]),
         attributes=json.loads(values["attributes"]),
         quality=json.loads(values["quality"]),
         provenance=json.loads(values["provenance"]),
     )  # fmt: skip
 
 
-def _rows(connection: Connection, table: Any, ids: set[str], what: str) -> dict[str, int]:
-    wanted, found = sorted(ids), dict[str, int]()
-    for start in range(0, len(wanted), _CHUNK):
-        query = select(table.c.id, table.c.row).where(table.c.id.in_(wanted[start : start + _CHUNK]))
-        found |= {r.id: r.row for r in connection.execute(query)}
-    missing = next((i for i in wanted if i not in found), None)
-    if missing is not None:
-        raise NotFoundError(f"no {what} '{missing}'; add it first")
-    return found
+def _identify(connection: Connection, named: Sequence[tuple[str, str, str]]) -> None:
+    rows = rows_of(connection, pieces, {piece for piece, _, _ in named}, "piece")
+    values = [{"scheme": scheme, "value": value, "piece": rows[piece]} for piece, scheme, value in named]
+    if values:
+        connection.execute(upsert(identifiers).on_conflict_do_nothing(), values)
 
 
 def _check_event(event: Event) -> None:

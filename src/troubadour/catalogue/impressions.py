@@ -1,0 +1,120 @@
+"""What was shown to whom, where and with which probability: without it nobody can tell a piece that
+was passed over from one that was never offered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from troubadour.catalogue.database import Writer
+from troubadour.catalogue.records import Impression
+from troubadour.catalogue.rows import Reading, rows_of
+from troubadour.catalogue.schema import impressions, listeners, pieces
+from troubadour.errors import InputError
+
+
+class Impressions:
+    """The store's table of impressions."""
+
+    def __init__(self, reading: Reading, writer: Writer) -> None:
+        self._reading, self._writer = reading, writer
+
+    def add(self, shown: Sequence[Impression]) -> int:
+        """Append impressions, durable on return; those sent before are passed over.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            InputError: a rank, time or propensity is out of range.
+            NotFoundError: a listener or piece does not exist.
+        """
+        for one in shown:
+            _check(one)
+
+        def work(connection: Connection) -> int:
+            people = rows_of(connection, listeners, {s.listener for s in shown}, "listener")
+            items = rows_of(connection, pieces, {s.piece for s in shown}, "piece")
+            rows = [
+                {
+                    "impression": s.impression, "listener": people[s.listener], "piece": items[s.piece],
+                    "rank": s.rank, "release": s.release, "slot": s.slot, "shown_with": s.shown_with,
+                    "propensity": s.propensity, "time": s.time,
+                }
+                for s in shown
+            ]  # fmt: skip
+            before = connection.execute(text("SELECT total_changes()")).scalar_one()
+            if rows:
+                connection.execute(
+                    upsert(impressions).on_conflict_do_nothing(index_elements=["impression"]), rows
+                )
+            return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+
+        return self._writer.run(work)
+
+    def of(self, listener: str, limit: int = 1000) -> list[Impression]:
+        """What was shown to a listener, newest first.
+
+        Raises:
+            NotFoundError: no such listener.
+        """
+        query = (
+            select(impressions, pieces.c.id)
+            .join(pieces, pieces.c.row == impressions.c.piece)
+            .order_by(impressions.c.time.desc(), impressions.c.row.desc())
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            row = rows_of(connection, listeners, [listener], "listener")[listener]
+            return [
+                Impression(
+                    r.impression, listener, r.id, r.rank, r.time, r.release, r.slot, r.shown_with, r.propensity
+                )
+                for r in connection.execute(query.where(impressions.c.listener == row))
+            ]  # fmt: skip
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All as columns in order of arrival: listener and item (dense rows, as in
+        `Store.interaction_columns`), rank, time, propensity (NaN = none), slot, release."""
+        query = select(
+            impressions.c.listener, impressions.c.piece, impressions.c.rank, impressions.c.time,
+            impressions.c.propensity, impressions.c.slot, impressions.c.release,
+        ).order_by(impressions.c.row)  # fmt: skip
+        with self._reading() as connection:
+            people = np.array(
+                connection.execute(select(listeners.c.row).order_by(listeners.c.row)).scalars().all()
+            )
+            rows = connection.execute(query).all()
+        listener, piece, rank, time, propensity, slot, release = (
+            zip(*rows, strict=True) if rows else ([],) * 7
+        )
+        return {
+            "listener": np.searchsorted(people, np.array(listener, dtype=np.int64)).astype(np.int32),
+            "item": np.array(piece, dtype=np.int32) - 1,
+            "rank": np.array(rank, dtype=np.int32),
+            "time": np.array(time, dtype=np.int64),
+            "propensity": np.array([np.nan if p is None else p for p in propensity], dtype=np.float64),
+            "slot": np.array(slot, dtype=np.str_),
+            "release": np.array(release, dtype=np.str_),
+        }
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(impressions)).scalar_one())
+
+
+def _check(one: Impression) -> None:
+    if not one.impression:
+        raise InputError("impression id is empty; give each impression an id of its own")
+    if one.rank < 1:
+        raise InputError(f"rank is {one.rank}; allowed: 1 and above")
+    if not 0 <= one.time < 2**40:
+        raise InputError(f"time is {one.time}; allowed: Unix seconds from 0 to 2^40")
+    if one.propensity is not None and not 0 < one.propensity <= 1:
+        raise InputError(f"propensity is {one.propensity}; allowed: above 0 to 1")

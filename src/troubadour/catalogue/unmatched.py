@@ -1,0 +1,98 @@
+"""Imported events on what the catalogue does not hold: kept apart, never guessed into it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from troubadour.catalogue.database import Writer
+from troubadour.catalogue.records import KINDS, Unmatched
+from troubadour.catalogue.rows import CHUNK, Reading, rows_of
+from troubadour.catalogue.schema import listeners, unmatched
+
+
+class UnmatchedPlays:
+    """The store's table of unmatched events."""
+
+    def __init__(self, reading: Reading, writer: Writer) -> None:
+        self._reading, self._writer = reading, writer
+
+    def add(self, events: Sequence[Unmatched]) -> int:
+        """Append, durable on return; those sent before are passed over; how many were new.
+
+        Raises:
+            NotFoundError: a listener does not exist.
+        """
+
+        def work(connection: Connection) -> int:
+            people = rows_of(connection, listeners, {e.listener for e in events}, "listener")
+            rows = [
+                {
+                    "event": e.event, "listener": people[e.listener], "title": e.title, "artist": e.artist,
+                    "album": e.album, "identifiers": json.dumps(dict(e.identifiers)), "reason": e.reason,
+                    "kind": KINDS.index(e.kind), "value": e.value, "time": e.time, "flags": e.flags,
+                    "source": e.source,
+                }
+                for e in events
+            ]  # fmt: skip
+            before = connection.execute(text("SELECT total_changes()")).scalar_one()
+            if rows:
+                connection.execute(upsert(unmatched).on_conflict_do_nothing(index_elements=["event"]), rows)
+            return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+
+        return self._writer.run(work)
+
+    def remove(self, events: Iterable[str]) -> None:
+        """Take out events that were matched after all."""
+        ids = list(events)
+
+        def work(connection: Connection) -> None:
+            for start in range(0, len(ids), CHUNK):
+                chosen = ids[start : start + CHUNK]
+                connection.execute(delete(unmatched).where(unmatched.c.event.in_(chosen)))
+
+        if ids:
+            self._writer.run(work)
+
+    def all(self, listener: str | None = None) -> list[Unmatched]:
+        """Everything, or what is one listener's, in order of arrival.
+
+        Raises:
+            NotFoundError: no such listener.
+        """
+        query = (
+            select(unmatched, listeners.c.id)
+            .join(listeners, listeners.c.row == unmatched.c.listener)
+            .order_by(unmatched.c.row)
+        )
+        with self._reading() as connection:
+            if listener is not None:
+                row = rows_of(connection, listeners, [listener], "listener")[listener]
+                query = query.where(unmatched.c.listener == row)
+            return [
+                Unmatched(
+                    r.event, r.id, r.title, r.artist, r.album, json.loads(r.identifiers), r.reason,
+                    KINDS[r.kind], r.time, r.value, r.flags, r.source,
+                )
+                for r in connection.execute(query)
+            ]  # fmt: skip
+
+    def top(self, limit: int = 20) -> list[tuple[str, str, str, int]]:
+        """What is missing most: (artist, title, reason, plays)."""
+        count = func.count().label("plays")
+        query = (
+            select(unmatched.c.artist, unmatched.c.title, unmatched.c.reason, count)
+            .group_by(unmatched.c.artist, unmatched.c.title, unmatched.c.reason)
+            .order_by(count.desc(), unmatched.c.artist, unmatched.c.title)
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            return [(r.artist, r.title, r.reason, int(r.plays)) for r in connection.execute(query)]
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(unmatched)).scalar_one())
