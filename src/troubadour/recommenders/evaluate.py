@@ -1,4 +1,4 @@
-"""Full-ranking evaluation with bootstrap intervals over listeners.
+"""Full-ranking evaluation, one figure a listener.
 
 Never sampled negatives: they change the order of models (Krichene & Rendle, KDD 2020).
 """
@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.errors import InputError
-from troubadour.listening.interactions import History, Interactions, Weights
+from troubadour.listening.interactions import History
+from troubadour.recommenders import metrics
 from troubadour.recommenders.base import Items, Scores
-from troubadour.recommenders.split import Split
+from troubadour.recommenders.bootstrap import Interval, compare, interval
+from troubadour.recommenders.cases import Cases, discovery_cases, next_play_cases
 
-_BATCH = 256
+_BATCH: Final = 256
+PER_LISTENER: Final = ("recall", "ndcg", "hit", "reciprocal_rank", "novelty", "miscalibration")
 
 
 class Scorer(Protocol):
@@ -29,74 +32,39 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cases:
-    """What is known of some listeners, and what they went on to choose."""
-
-    histories: tuple[History, ...]
-    relevant: tuple[NDArray[np.int32], ...]
-    """Distinct item rows that a listener chose later, at least one each."""
-    hidden: tuple[NDArray[np.int32], ...]
-    """Item rows that are not ranked for a listener, because they were heard before."""
-    n_items: int
-
-    def __len__(self) -> int:
-        return len(self.histories)
-
-
-def discovery_cases(split: Split, weights: Weights | None = None) -> Cases:
-    """Listeners with a past and a future, whose relevant items are new to them and were welcome.
-
-    Welcome = the weight of their later events with the item is above 0. Items of the past are
-    hidden. Listeners without history or without a relevant item are left out.
-    """
-    return _cases(split.train, split.test, weights)
-
-
-def _cases(train: Interactions, test: Interactions, weights: Weights | None) -> Cases:
-    histories = train.histories(weights=weights)
-    later = test.histories(weights=weights)
-    heard = [
-        np.unique(train.item[rows]).astype(np.int32) for rows in _events_by_listener(train, len(histories))
-    ]
-    kept: list[tuple[History, NDArray[np.int32], NDArray[np.int32]]] = []
-    for history, future, hidden in zip(histories, later, heard, strict=True):
-        relevant = np.setdiff1d(future.items[future.weights > 0], hidden).astype(np.int32)
-        if len(history) and len(relevant):
-            kept.append((history, relevant, hidden))
-    columns = tuple(zip(*kept, strict=True)) if kept else ((), (), ())
-    return Cases(columns[0], columns[1], columns[2], len(train.items))
-
-
-def _events_by_listener(log: Interactions, n: int) -> list[NDArray[np.int64]]:
-    order = np.argsort(log.listener, kind="stable")
-    return np.split(order, np.searchsorted(log.listener[order], np.arange(1, n)))
-
-
-class Interval(NamedTuple):
-    """A mean over listeners with its bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Figures of one model on some cases, one entry a listener."""
+    """Figures of one model on some cases, one entry a listener; see `metrics` for each."""
 
     k: int
+    """Length of the lists."""
     recall: NDArray[np.float64]
     """Share of the relevant items that are among the first k."""
     ndcg: NDArray[np.float64]
     """Discounted gain of the first k over that of an ideal list (binary relevance)."""
+    hit: NDArray[np.float64]
+    """Whether anything relevant is among the first k."""
+    reciprocal_rank: NDArray[np.float64]
+    """1 over the place of the first relevant item, 0 beyond k."""
+    novelty: NDArray[np.float64]
+    """Mean self-information of the list, bits; NaN where it is not known who knows what."""
+    miscalibration: NDArray[np.float64]
+    """KL divergence of the list's styles from the history's, nats; NaN without styles."""
     coverage: float
     """Share of the catalogue that is in at least one list."""
+    head_share: float
+    """Share of all places that the most shown hundredth of the catalogue takes."""
+    lists: NDArray[np.int64]
+    """What was shown, shape (n_cases, k), -1 where a list is shorter."""
+
+    def intervals(self, rng: np.random.Generator) -> dict[str, Interval]:
+        """Means with bootstrap intervals, of every figure that is known."""
+        known = {name: getattr(self, name) for name in PER_LISTENER}
+        return {name: interval(f, rng) for name, f in known.items() if not np.isnan(f).all()}
 
 
-def evaluate(scorer: Scorer, cases: Cases, k: int, rng: np.random.Generator) -> Evaluation:
+def evaluate(
+    scorer: Scorer, cases: Cases, k: int, rng: np.random.Generator, *, styles: Sequence[str] | None = None
+) -> Evaluation:
     """Rank the whole catalogue for every listener.
 
     Ties are broken by one random order of the items, because the order of rows may itself know
@@ -105,38 +73,77 @@ def evaluate(scorer: Scorer, cases: Cases, k: int, rng: np.random.Generator) -> 
     Args:
         k: length of the lists, >= 1.
         rng: breaks ties.
+        styles: of each item, for calibration; empty = none.
 
     Raises:
         InputError: k < 1, or there are no cases.
     """
     items = np.arange(cases.n_items, dtype=np.int32)
-    return evaluate_scores(lambda rows: scorer.score(cases.histories[rows], items), cases, k, rng)
+    return evaluate_scores(
+        lambda rows: scorer.score(cases.histories[rows], items), cases, k, rng, styles=styles
+    )
 
 
 def evaluate_scores(
-    scores_of: Callable[[slice], Scores], cases: Cases, k: int, rng: np.random.Generator
+    scores_of: Callable[[slice], Scores],
+    cases: Cases,
+    k: int,
+    rng: np.random.Generator,
+    *,
+    styles: Sequence[str] | None = None,
 ) -> Evaluation:
     """As `evaluate`, of scores that a function gives for a range of the cases, all items each."""
-    if k < 1 or not len(cases):
-        raise InputError(f"k is {k} and there are {len(cases)} cases; at least 1 of each is needed")
+    _check(cases, k)
     order = rng.permutation(cases.n_items)
     batches = [slice(at, min(at + _BATCH, len(cases))) for at in range(0, len(cases), _BATCH)]
-    top = np.concatenate([_top(scores_of(b), cases.hidden[b], k, order) for b in batches])
-    discounts = 1.0 / np.log2(np.arange(top.shape[1]) + 2.0)
-    ideal = np.cumsum(discounts)
-    recall, ndcg = np.zeros(len(cases)), np.zeros(len(cases))
-    for i, relevant in enumerate(cases.relevant):
-        hit = np.isin(top[i], relevant)
-        recall[i] = hit.sum() / len(relevant)
-        ndcg[i] = (hit * discounts).sum() / ideal[min(len(relevant), top.shape[1]) - 1]
-    shown = np.unique(top[top >= 0])
-    return Evaluation(k, recall, ndcg, len(shown) / max(1, cases.n_items))
+    lists = np.concatenate([top(scores_of(b), cases.hidden[b], k, order) for b in batches])
+    return evaluate_lists(lists, cases, styles=styles)
 
 
-def _top(
+def evaluate_lists(
+    lists: NDArray[np.int64], cases: Cases, *, styles: Sequence[str] | None = None
+) -> Evaluation:
+    """Of lists as they were shown, after every filter and re-ranking.
+
+    Args:
+        lists: item rows, shape (n_cases, k), -1 where a list is shorter.
+
+    Raises:
+        InputError: there are no cases, or not one list for each.
+    """
+    _check(cases, lists.shape[1] if lists.ndim == 2 else 0)
+    if len(lists) != len(cases):
+        raise InputError(f"{len(lists)} lists for {len(cases)} cases; need as many")
+    hit = metrics.hits(lists, cases.relevant)
+    wanted = np.array([len(relevant) for relevant in cases.relevant])
+    unknown = np.full(len(cases), np.nan)
+    by_style = None if styles is None else metrics.style_matrix(styles)
+    return Evaluation(
+        k=lists.shape[1],
+        recall=metrics.recall(hit, wanted),
+        ndcg=metrics.ndcg(hit, wanted),
+        hit=metrics.hit_rate(hit),
+        reciprocal_rank=metrics.reciprocal_rank(hit),
+        novelty=unknown if cases.known_to is None else metrics.novelty(lists, cases.known_to),
+        miscalibration=unknown
+        if by_style is None
+        else metrics.miscalibration(lists, cases.histories, by_style),
+        coverage=metrics.coverage(lists, cases.n_items),
+        head_share=metrics.head_share(lists, cases.n_items),
+        lists=lists,
+    )
+
+
+def top(
     scores: Scores, hidden: Sequence[NDArray[np.int32]], k: int, order: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The first k items of each row, shape (n_rows, min(k, n_items)), -1 where there is none."""
+    """The first k items of each row, shape (n_rows, min(k, n_items)), -1 where there is none.
+
+    Args:
+        scores: shape (n_rows, n_items); NaN = never.
+        hidden: item rows that are left out, one array a row.
+        order: a permutation of the items; of equal scores the first in it wins.
+    """
     scores = np.where(np.isnan(scores), -np.inf, scores)
     for row, heard in zip(scores, hidden, strict=True):
         row[heard] = -np.inf
@@ -144,19 +151,36 @@ def _top(
     k = min(k, scores.shape[1])
     best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
     value = np.take_along_axis(scores, best, axis=1)
-    by_score = np.argsort(-value, axis=1, kind="stable")
+    # Whatever ties with the last place was picked without looking: settle it by the order.
+    last = value.min(axis=1, keepdims=True)
+    for i in np.flatnonzero((scores == last).sum(axis=1) > (value == last).sum(axis=1)).tolist():
+        if np.isfinite(last[i, 0]):
+            above = np.flatnonzero(scores[i] > last[i, 0])
+            best[i] = np.concatenate([above, np.flatnonzero(scores[i] == last[i, 0])[: k - len(above)]])
+    value = np.take_along_axis(scores, best, axis=1)
+    by_score = np.lexsort((best, -value), axis=1)
     best = np.take_along_axis(best, by_score, axis=1)
     value = np.take_along_axis(value, by_score, axis=1)
     return np.where(np.isneginf(value), -1, order[best])
 
 
-def interval(
-    values: NDArray[np.float64], rng: np.random.Generator, *, level: float = 0.95, n: int = 1000
-) -> Interval:
-    """Mean over listeners with a percentile bootstrap interval (Efron, 1979).
+def _check(cases: Cases, k: int) -> None:
+    if k < 1 or not len(cases):
+        raise InputError(f"k is {k} and there are {len(cases)} cases; at least 1 of each is needed")
 
-    For two models on the same cases pass the differences, which makes the comparison paired.
-    """
-    picks = rng.integers(0, len(values), size=(n, len(values)))
-    low, high = np.quantile(values[picks].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values.mean()), float(low), float(high))
+
+__all__ = [
+    "PER_LISTENER",
+    "Cases",
+    "Evaluation",
+    "Interval",
+    "Scorer",
+    "compare",
+    "discovery_cases",
+    "evaluate",
+    "evaluate_lists",
+    "evaluate_scores",
+    "interval",
+    "next_play_cases",
+    "top",
+]
