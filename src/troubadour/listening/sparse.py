@@ -58,6 +58,40 @@ def transpose(matrix: Csr) -> Csr:
     return cast("Csr", cast("Any", matrix).T.tocsr())
 
 
+def combined(first: Csr, second: Csr, factor: float) -> Csr:
+    """first + factor * second, of one shape; cells that become 0 are absent."""
+    total = cast("Any", first) + factor * cast("Any", second)
+    total.eliminate_zeros()
+    return in_order(total)
+
+
+def in_order(matrix: Csr) -> Csr:
+    """The matrix itself, its columns sorted within each row (a product leaves them unsorted)."""
+    cast("Any", matrix).sort_indices()
+    return matrix
+
+
+def owners(matrix: Csr) -> NDArray[np.int64]:
+    """The row of each cell, in the order of `data`."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+
+
+def only(matrix: Csr, kept: NDArray[np.bool_]) -> Csr:
+    """Only some cells, by a mask in the order of `data`."""
+    starts = np.concatenate([[0], np.cumsum(np.bincount(owners(matrix)[kept], minlength=matrix.shape[0]))])
+    return csr(matrix.data[kept], matrix.indices[kept], starts, matrix.shape)
+
+
+def with_data(matrix: Csr, data: Floats) -> Csr:
+    """The same cells with other values, in the order of `data`."""
+    return csr(data, matrix.indices, matrix.indptr, matrix.shape)
+
+
+def as_spmatrix(matrix: Csr) -> Any:
+    """SciPy's older kind of the same matrix, float32, for libraries that insist on it."""
+    return _sparse.csr_matrix(matrix, dtype=np.float32)
+
+
 def inverse_of_positive_definite(matrix: Floats) -> Floats:
     """The inverse of a symmetric positive definite matrix (Cholesky), shape (n, n), float64.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Final, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,17 @@ from troubadour.listening.interactions import History, Interactions, Weights
 from troubadour.listening.sparse import Csr, csr
 
 T = TypeVar("T")
+Search = Mapping[str, tuple[float, float, bool]]
+"""What of a spec is worth choosing by validation: field to (low, high, whether by its logarithm)."""
 Items = NDArray[np.int32]
 Scores = NDArray[np.float64]
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 """What to write as JSON, and arrays by name to write beside it."""
+
+STRANGER: Final = (
+    "no listener with this history was among those it was fitted on; give their whole history as it "
+    "was then, or fit again"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +86,26 @@ class Additive(Protocol):
         ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """A recommender from which a listener can be removed exactly, without the log.
+
+    Afterwards it scores as one that was never fitted on that listener: to the bit where counts are
+    kept, within 1e-8 where a matrix was inverted. Whoever lacks this protocol has to be fitted again.
+    """
+
+    def forget(self, history: History) -> Self:
+        """This recommender without one listener; this one is not changed.
+
+        Args:
+            history: the listener's whole history as it was at fitting, by the same `Weights`.
+
+        Raises:
+            InputError: no listener with this history can have been among those it was fitted on.
+        """
+        ...
+
+
 def history_matrix(histories: Sequence[History], n_items: int) -> Csr:
     """Histories as a sparse matrix, shape (n_histories, n_items); later items are left out."""
     kept = [history.items < n_items for history in histories]
@@ -109,6 +136,39 @@ def pick(scores: Scores, items: Items | None) -> Scores:
     picked = np.full((scores.shape[0], len(rows)), np.nan)
     picked[:, known] = scores[:, rows[known]]
     return picked
+
+
+def batches(n: int, row_bytes: int, allowed_bytes: int = 2**26) -> list[slice]:
+    """Slices of 0 .. n that take at most `allowed_bytes` each, at least one row a slice."""
+    step = max(1, allowed_bytes // max(1, row_bytes))
+    return [slice(at, min(at + step, n)) for at in range(0, n, step)]
+
+
+def check_memory(model: str, size: str, needed: float, allowed: int, instead: str) -> None:
+    """Refuse a fit that would take too much memory.
+
+    Raises:
+        InputError: `needed` bytes are more than `allowed`; the message says what to use instead.
+    """
+    if needed > allowed:
+        raise InputError(
+            f"{model} over {size} needs about {needed / 2**30:.2g} GiB; memory_bytes allows "
+            f"{allowed / 2**30:.2g} GiB: raise it, or {instead}"
+        )
+
+
+def check_range(name: str, value: float, low: float, high: float, *, above: bool = False) -> None:
+    """Check a field of a spec.
+
+    Args:
+        above: whether `low` itself is refused too.
+
+    Raises:
+        InputError: it is outside.
+    """
+    if not low <= value <= high or (above and value == low):
+        span = f"above {low:g}, up to {high:g}" if above else f"{low:g} to {high:g}"
+        raise InputError(f"{name} is {value}; allowed: {span}")
 
 
 def check_fitted(learned: T | None, name: str) -> T:

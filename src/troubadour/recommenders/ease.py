@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import History, Interactions
-from troubadour.listening.sparse import Csr, csr, inverse_of_positive_definite, transpose
+from troubadour.listening.sparse import Csr, csr, in_order, only
 from troubadour.recommenders.base import (
+    STRANGER,
     FitOptions,
     Items,
     Scores,
+    Search,
     State,
     check_fitted,
+    check_memory,
     history_matrix,
     pick,
     require,
 )
+from troubadour.recommenders.gram_inverse import Inverse, ItemSpace, ListenerSpace
 
 Floats = NDArray[np.float64]
+SEARCH: Final[Search] = {"regularisation": (10.0, 3000.0, True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,90 +47,14 @@ class EaseSpec:
             raise InputError(f"memory_bytes is {self.memory_bytes}; allowed: 1 and above")
 
 
-class _Inverse(Protocol):
-    """P = (X'X + penalty)^-1 over the items heard by anybody, as an operator."""
-
-    diagonal: Floats
-
-    def times(self, histories: Csr) -> Floats: ...
-    def column(self, rows: NDArray[Any], item: int) -> Floats: ...
-    def arrays(self) -> dict[str, NDArray[Any]]: ...
-
-
-class _ItemSpace:
-    """P itself, shape (n, n): best where items are fewer than listeners."""
-
-    def __init__(self, inverse: Floats) -> None:
-        self._inverse = inverse
-        self.diagonal: Floats = inverse.diagonal()
-
-    @classmethod
-    def solve(cls, train: Csr, penalty: float) -> Self:
-        gram = (transpose(train) @ train).toarray()
-        gram[np.diag_indices_from(gram)] += penalty
-        return cls(inverse_of_positive_definite(gram))
-
-    def times(self, histories: Csr) -> Floats:
-        return histories @ self._inverse
-
-    def column(self, rows: NDArray[Any], item: int) -> Floats:
-        column: Floats = self._inverse[rows, item]
-        return column
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        return {"inverse": self._inverse}
-
-
-class _ListenerSpace:
-    """P = (1 - X'K) / penalty with K = (XX' + penalty)^-1 X, shape (m, n): best where m < n.
-
-    The same numbers (Woodbury's identity) without ever forming an n x n matrix.
-    """
-
-    def __init__(self, train: Csr, projected: Floats, penalty: float) -> None:
-        self._train = train
-        self._transposed = transpose(train)
-        self._projected = projected
-        self._penalty = penalty
-        owner = np.repeat(np.arange(train.shape[0]), np.diff(train.indptr))
-        explained = np.bincount(
-            train.indices,
-            train.data * projected[owner, train.indices],
-            minlength=train.shape[1],
-        )
-        self.diagonal: Floats = ((1.0 - explained) / penalty).astype(np.float64)
-
-    @classmethod
-    def solve(cls, train: Csr, penalty: float) -> Self:
-        gram = (train @ transpose(train)).toarray()
-        gram[np.diag_indices_from(gram)] += penalty
-        projected = (transpose(train) @ inverse_of_positive_definite(gram)).T
-        return cls(train, np.ascontiguousarray(projected), penalty)
-
-    def times(self, histories: Csr) -> Floats:
-        dense = histories.toarray()
-        return (dense - (histories @ self._transposed).toarray() @ self._projected) / self._penalty
-
-    def column(self, rows: NDArray[Any], item: int) -> Floats:
-        overlap = self._transposed[np.asarray(rows)] @ self._projected[:, item]
-        column: Floats = ((np.asarray(rows) == item) - overlap) / self._penalty
-        return column
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        return {
-            "data": self._train.data,
-            "columns": self._train.indices,
-            "starts": self._train.indptr,
-            "projected": self._projected,
-        }
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Learned:
     n_items: int
     active: NDArray[np.int64]
     """Rows of the items that anybody heard, ascending; P is over these only."""
-    inverse: _Inverse
+    listeners: NDArray[np.int64]
+    """How many listeners met each of the active items, above 0."""
+    inverse: Inverse
 
     def columns(self, items: NDArray[Any]) -> NDArray[np.int64]:
         """Position of each item among the active ones, -1 for the others."""
@@ -164,21 +93,54 @@ class EaseRecommender:
         train = csr(heard.data, columns, heard.indptr, (heard.shape[0], len(active)))
         listeners, items = train.shape
         self._check_memory(listeners, items)
-        space = _ListenerSpace if listeners < items else _ItemSpace
+        space = ListenerSpace if listeners < items else ItemSpace
         inverse = space.solve(train, self.spec.regularisation)
-        return type(self)(self.spec, _Learned(matrix.shape[1], active, inverse))
+        met = np.bincount(train.indices, minlength=items).astype(np.int64)
+        return type(self)(self.spec, _Learned(matrix.shape[1], active, met, inverse))
 
     def _check_memory(self, listeners: int, items: int) -> None:
         side = min(listeners, items)
         needed = 24 * side**2 + (16 * listeners * items if listeners < items else 0)
-        allowed = self.spec.memory_bytes
-        if needed > allowed:
-            raise InputError(
-                f"EASE over {items} items and {listeners} listeners needs about "
-                f"{needed / 2**30:.2g} GiB; memory_bytes allows {allowed / 2**30:.2g} GiB: "
-                "raise it, leave out items that few heard, or use content or popularity, which "
-                "need no such matrix"
+        check_memory(
+            "EASE",
+            f"{items} items and {listeners} listeners",
+            needed,
+            self.spec.memory_bytes,
+            "leave out items that few heard, or use als, rp3beta or popular, which need no such matrix",
+        )
+
+    def forget(self, history: History) -> Self:
+        """See `Forgetful.forget`; within 1e-8.
+
+        Costs s^2 operations and as much memory as the model itself, where fitting again costs s^3.
+        """
+        learned = check_fitted(self._learned, "EASE")
+        row = self._rows([history], learned)
+        met = learned.listeners.copy()
+        met[row.indices] -= 1
+        met_items = (history.weights != 0) & (history.items < learned.n_items)
+        if len(row.data) < met_items.sum():
+            raise InputError(STRANGER)
+        if not len(row.data):  # fitting had left the listener out
+            return self
+        kept = met > 0
+        inverse = learned.inverse.without(row, kept)
+        return type(self)(self.spec, _Learned(learned.n_items, learned.active[kept], met[kept], inverse))
+
+    @staticmethod
+    def _rows(histories: Sequence[History], learned: _Learned) -> Csr:
+        """Histories over the active items, shape (n_histories, n_active); zeros are absent."""
+        matrix = history_matrix(histories, learned.n_items)
+        place = learned.columns(matrix.indices)
+        matrix = only(matrix, (place >= 0) & (matrix.data != 0))
+        return in_order(
+            csr(
+                matrix.data,
+                learned.columns(matrix.indices),
+                matrix.indptr,
+                (len(histories), len(learned.active)),
             )
+        )
 
     def known(self, n_items: int) -> NDArray[np.bool_]:
         """Which of the first `n_items` rows anybody heard in training."""
@@ -190,12 +152,7 @@ class EaseRecommender:
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
         """See `Recommender.score`; NaN for an item that nobody heard in training."""
         learned = check_fitted(self._learned, "EASE")
-        matrix = history_matrix(histories, learned.n_items)
-        place = learned.columns(matrix.indices)
-        owner = np.repeat(np.arange(len(histories)), np.diff(matrix.indptr))[place >= 0]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(histories)))])
-        shape = (len(histories), len(learned.active))
-        known = csr(matrix.data[place >= 0], place[place >= 0], starts, shape)
+        known = self._rows(histories, learned)
         scores = np.full((len(histories), learned.n_items), np.nan)
         # -(hP)_j / P_jj counts the item itself as -h_j, which B_jj = 0 takes back.
         scores[:, learned.active] = known.toarray() - (
@@ -220,31 +177,20 @@ class EaseRecommender:
         """See `Persistent.state`."""
         learned = check_fitted(self._learned, "EASE")
         spec = {**asdict(self.spec), "n_items": learned.n_items}
-        return spec, {"active": learned.active, **learned.inverse.arrays()}
+        return spec, {"active": learned.active, "listeners": learned.listeners, **learned.inverse.arrays()}
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """See `Persistent.from_state`."""
         regularisation = float(require(spec, "regularisation", "EASE"))
         active = require(arrays, "active", "EASE").astype(np.int64)
+        listeners = require(arrays, "listeners", "EASE").astype(np.int64)
         n = len(active)
+        if listeners.shape != (n,):
+            raise ModelError(f"stored EASE counts {listeners.shape} listeners of {n} items")
         if "inverse" in arrays:
-            _check_shape(arrays["inverse"], (n, n))
-            inverse: _Inverse = _ItemSpace(arrays["inverse"])
+            inverse: Inverse = ItemSpace.from_arrays(arrays, n)
         else:
-            projected = require(arrays, "projected", "EASE")
-            starts = require(arrays, "starts", "EASE")
-            columns = require(arrays, "columns", "EASE")
-            data = require(arrays, "data", "EASE")
-            _check_shape(projected, (len(starts) - 1, n))
-            if len(data) != len(columns) or (len(columns) and not 0 <= columns.max() < n):
-                raise ModelError("stored EASE matrix does not fit its items")
-            train = csr(data, columns, starts, (len(starts) - 1, n))
-            inverse = _ListenerSpace(train, projected, regularisation)
-        learned = _Learned(int(require(spec, "n_items", "EASE")), active, inverse)
+            inverse = ListenerSpace.from_arrays(arrays, n, regularisation)
+        learned = _Learned(int(require(spec, "n_items", "EASE")), active, listeners, inverse)
         return cls(EaseSpec(regularisation, int(require(spec, "memory_bytes", "EASE"))), learned)
-
-
-def _check_shape(array: NDArray[Any], shape: tuple[int, int]) -> None:
-    if array.shape != shape:
-        raise ModelError(f"stored EASE array has shape {array.shape}; need {shape}")

@@ -8,9 +8,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.errors import ModelError
+from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import History, Interactions
 from troubadour.recommenders.base import (
+    STRANGER,
     FitOptions,
     Items,
     Scores,
@@ -36,6 +37,16 @@ class PopularRecommender:
         matrix = interactions.to_matrix((options or FitOptions()).weights)
         counts = np.bincount(matrix.indices[matrix.data > 0], minlength=matrix.shape[1])
         return type(self)(counts.astype(np.int64), int((np.diff(matrix.indptr) > 0).sum()))
+
+    def forget(self, history: History) -> Self:
+        """See `Forgetful.forget`; exact to the bit."""
+        counts = self.counts.copy()
+        there = history.items < len(counts)
+        counts[history.items[there & (history.weights > 0)]] -= 1
+        present = bool((history.weights[there] != 0).any())
+        if counts.min(initial=0) < 0 or self._n_listeners < present:
+            raise InputError(STRANGER)
+        return type(self)(counts, self._n_listeners - present)
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from troubadour import registry
+
+pytest.register_assert_rewrite("contract")
+sys.path.insert(0, str(Path(__file__).parent))
+from contract import *  # noqa: E402, F403
+
+NOT_PERSONAL = {"popular", "personal"}
+"""Outside the history these say the same to everybody."""
+NOT_FAIR = {"bpr", "content", "sequential", "ratings"}
+"""Where the log says nothing, the random start of these shows, or the sound."""
+NOT_LINEAR = {"content"}
+"""Its score is divided by the length of the profile."""
+
+
+@pytest.fixture(scope="module", params=registry.names("recommenders"))
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def make(name):
+    return registry.find("recommenders", name)
+
+
+@pytest.fixture(scope="module")
+def personalised(name) -> bool:
+    return name not in NOT_PERSONAL
+
+
+@pytest.fixture(scope="module")
+def fair(name) -> bool:
+    return name not in NOT_FAIR
+
+
+@pytest.fixture(scope="module")
+def linear(name) -> bool:
+    return name not in NOT_LINEAR
