@@ -14,12 +14,12 @@ import numpy as np
 from troubadour.catalogue.importing import ImportReport, import_pieces
 from troubadour.catalogue.store import KINDS, Event, Store
 from troubadour.composers.dataset import Example, example
+from troubadour.composers.events import DOCUMENT, WEIGHTS, load_composer
 from troubadour.composers.options import TrainOptions
 from troubadour.composers.originality import Corpus
 from troubadour.composers.profiles import profiles
 from troubadour.composers.recipe import Recipe
-from troubadour.composers.spec import TransformerSpec
-from troubadour.composers.transformer import DOCUMENT, WEIGHTS, TransformerComposer
+from troubadour.composers.spec import SPECS
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
 from troubadour.corpora.folder import read_path
 from troubadour.errors import InputError, MissingExtraError, ModelError
@@ -169,7 +169,7 @@ def use_composer(releases: Releases, folder: Path) -> Release:
         ModelError: no composer can be read in the folder.
         InputError: there is no live release to join it to.
     """
-    TransformerComposer.load(folder)
+    load_composer(folder)
     live = releases.live()
     if live is None:
         raise InputError("no release is live yet; run `troubadour import` first")
@@ -211,12 +211,12 @@ def train_composer(
         from troubadour.composers.train import Run, load_start, save_composer
     except ImportError as error:
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
-    known = TransformerComposer.load(start).spec.styles if start else STYLES
+    known = load_composer(start).spec.styles if start else STYLES
     train, pieces = _examples(store, recipe, "train", known)
     valid, _ = _examples(store, recipe, "valid", known)
     if not train:
         raise InputError("no usable piece to train on; import music first, or check its quality report")
-    spec = TransformerSpec(**recipe.model, styles=known)
+    spec = SPECS[recipe.family](**recipe.model, styles=known)
     options = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
     weights = None
     if start is not None:

@@ -25,8 +25,9 @@ from troubadour.catalogue.importing import piece_id
 from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
 from troubadour.composers.base import Brief
 from troubadour.composers.cadence import cadence_strength
+from troubadour.composers.events import EventComposer, load_composer
 from troubadour.composers.originality import Corpus, Match
-from troubadour.composers.transformer import TransformerComposer
+from troubadour.composers.spec import FULL, Precision
 from troubadour.errors import ModelError, NotFoundError, TroubadourError
 from troubadour.listening.interactions import History
 from troubadour.music.features import attributes, feature_vector
@@ -56,7 +57,7 @@ class Models:
     """What one request works with."""
 
     release: Release
-    composer: TransformerComposer
+    composer: EventComposer
     ranker: Ranker
     corpus: Corpus
 
@@ -91,10 +92,17 @@ class Studio:
     Args:
         home: where the store and the models live; made if it is not there.
         threads: CPU threads for composing.
+        precision: of the composer's weights while it runs.
     """
 
-    def __init__(self, home: Path, threads: int = 1, renderer: Renderer | None = None) -> None:
-        self.home, self.threads = home, threads
+    def __init__(
+        self,
+        home: Path,
+        threads: int = 1,
+        renderer: Renderer | None = None,
+        precision: Precision = FULL,
+    ) -> None:
+        self.home, self.threads, self.precision = home, threads, precision
         self.renderer = renderer or MidiRenderer()
         self.store = Store.open(home)
         self.releases = Releases(home)
@@ -132,7 +140,9 @@ class Studio:
             return self._models
 
     def _load(self, release: Release) -> Models:
-        composer = TransformerComposer.load(self.releases.folder(release.parts["composer"]), self.threads)
+        composer = load_composer(
+            self.releases.folder(release.parts["composer"]), self.threads, self.precision
+        )
         ranker = load_ranker(self.releases.folder(release.parts["recommender"]))
         corpus = load_corpus(self.releases.folder(release.parts["corpus"]))
         return Models(release, composer, self._caught_up(ranker), corpus)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from troubadour.composers.engine import Engine, build_graph
+from troubadour.composers.engine import Engine
 from troubadour.composers.spec import TransformerSpec
 from troubadour.errors import ModelError
 from troubadour.music.score import Score
@@ -106,14 +106,14 @@ def test_a_weight_that_is_missing_misshapen_or_not_a_number_is_named(
 ) -> None:
     without = {k: v for k, v in weights.items() if k != name}
     with pytest.raises(ModelError, match=f"weight '{name}' is missing"):
-        build_graph(spec, without)
+        Engine(spec, without)
     with pytest.raises(ModelError, match=rf"weight '{name}' has shape .*; expected"):
-        build_graph(spec, {**weights, name: weights[name][:-1]})
+        Engine(spec, {**weights, name: weights[name][:-1]})
     for bad in (np.nan, np.inf):
         broken = weights[name].copy()
         broken.flat[0] = bad
         with pytest.raises(ModelError, match=f"weight '{name}' holds values that are not finite"):
-            build_graph(spec, {**weights, name: broken})
+            Engine(spec, {**weights, name: broken})
 
 
 def test_more_tokens_than_there_is_room_for_are_refused(

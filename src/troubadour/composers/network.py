@@ -1,4 +1,4 @@
-"""The Transformer in torch, for training only; composing runs the same weights in ONNX Runtime.
+"""What trains in torch: the part that all families share, and the Transformer; composing runs the same weights in ONNX Runtime.
 
 Pre-norm decoder (RMSNorm, rotary positions (Su et al. 2021), squared ReLU (So et al. 2021)) with
 tied embeddings, whose input is the sum of the token's embedding and of the musical positions of
@@ -7,11 +7,66 @@ the token to come: place in the bar, voice, bar, bars left, and what each voice 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.composers.spec import TransformerSpec
+from troubadour.composers.dataset import Batch
+from troubadour.composers.spec import Spec, TransformerSpec
+
+_SCALE: Final = 0.02
+"""Standard deviation of fresh embeddings and matrices (GPT-2)."""
+
+
+class EventNetwork(nn.Module, ABC):
+    """What the families share: embeddings, the output matrix tied to them, and how they are scored."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.token = nn.Embedding(spec.tokens, spec.width)
+        self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.features)
+        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
+        for table in (self.token, *self.feature):
+            nn.init.normal_(table.weight, std=_SCALE)
+
+    @abstractmethod
+    def hidden(self, tokens: Tensor, features: Tensor) -> Tensor:
+        """The normed stream before the output matrix, (batch, time, width)."""
+
+    def embedded(self, tokens: Tensor, features: Tensor) -> Tensor:
+        """The sum of the embeddings of tokens and positions, (batch, time, width)."""
+        x: Tensor = self.token(tokens)
+        for i, table in enumerate(self.feature):
+            x = x + table(features[..., i])
+        return F.dropout(x, self.spec.dropout, self.training)
+
+    def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
+        """tokens: (batch, time); features: (batch, time, n_features) -> (batch, time, tokens)."""
+        return self.hidden(tokens, features) @ self.token.weight.T
+
+    def objective(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What training makes small, summed over targets (here nats), and the number of targets."""
+        tokens = torch.from_numpy(batch.tokens)
+        weight = torch.from_numpy(batch.weight)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = self.hidden(tokens[:, :-1], torch.from_numpy(batch.features))
+            # Only counted places go through the output matrix: a tenth of the time of a small model.
+            chosen = weight > 0
+            logits = hidden[chosen] @ self.token.weight.T
+        return F.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="sum"), weight.sum()
+
+    def nats(self, batch: Batch) -> list[tuple[float, float]]:
+        """Cross-entropy of each row in nats, summed over its targets, and the number of these."""
+        tokens = torch.from_numpy(batch.tokens)
+        weight = torch.from_numpy(batch.weight)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self(tokens[:, :-1], torch.from_numpy(batch.features))
+        each = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * weight
+        return list(zip(each.sum(1).tolist(), weight.sum(1).tolist(), strict=True))
 
 
 class Layer(nn.Module):
@@ -40,42 +95,31 @@ class Layer(nn.Module):
         return x + F.dropout(self.down(y), dropout, self.training)
 
 
-class Network(nn.Module):
+class Network(EventNetwork):
     """Logits of the next token from tokens and their musical positions."""
 
     def __init__(self, spec: TransformerSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        self.token = nn.Embedding(spec.tokens, spec.width)
-        self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.features)
+        super().__init__(spec)
         self.layer = nn.ModuleList(Layer(spec) for _ in range(spec.layers))
-        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
         self.cos: Tensor
         self.sin: Tensor
         cos, sin = rotary_tables(spec.context, spec.head, spec.rotary_base)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
-        scale = 0.02
-        for name, parameter in self.named_parameters():
+        for name, parameter in self.layer.named_parameters():
             if parameter.dim() == 2:
                 # Residual outputs start small, so that depth does not blow up the stream (GPT-2).
                 residual = name.endswith(("out.weight", "down.weight"))
-                nn.init.normal_(parameter, std=scale / (2 * spec.layers) ** 0.5 if residual else scale)
-
-    def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
-        """tokens: (batch, time); features: (batch, time, n_features) -> (batch, time, tokens)."""
-        return self.hidden(tokens, features) @ self.token.weight.T
+                nn.init.normal_(parameter, std=_SCALE / (2 * spec.layers) ** 0.5 if residual else _SCALE)
 
     def hidden(self, tokens: Tensor, features: Tensor) -> Tensor:
         """The normed stream before the output matrix, (batch, time, width)."""
-        x = self.token(tokens)
-        for i, table in enumerate(self.feature):
-            x = x + table(features[..., i])
-        x = F.dropout(x, self.spec.dropout, self.training)
+        x = self.embedded(tokens, features)
         time = tokens.shape[1]
         for layer in self.layer:
             x = layer(x, self.cos[:time], self.sin[:time])
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
 
 def rotary_tables(context: int, head: int, base: float) -> tuple[Tensor, Tensor]:

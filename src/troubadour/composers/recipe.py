@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from troubadour.composers.options import TrainOptions
+from troubadour.composers.spec import SPECS
 from troubadour.errors import InputError
 
-_SHAPE = ("width", "layers", "head", "hidden", "context", "dropout")
+_NOT_CHOSEN = ("tokens", "features", "tokeniser", "styles")
+"""Fields of a spec that follow from the program and the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,8 @@ class Recipe:
     """One recipe."""
 
     name: str
+    family: str = "transformer"
+    """One of `spec.SPECS`."""
     collections: tuple[str, ...] = ()
     """Built-in collections; others in the catalogue are left out. Empty = everything."""
     metre_changes: int = 2
@@ -24,7 +29,7 @@ class Recipe:
     repeat: dict[str, int] = field(default_factory=dict[str, int])
     """How often each piece of a collection is drawn in an epoch; once, if not said."""
     model: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Fields of `TransformerSpec`."""
+    """Fields of the family's spec."""
     train: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of `TrainOptions`."""
 
@@ -43,9 +48,13 @@ class Recipe:
             raise InputError(f"recipe {path} is not TOML: {error}") from error
         data = values.pop("data", {})
         model, train = values.pop("model", {}), values.pop("train", {})
+        family = values.pop("family", "transformer")
+        if family not in SPECS:
+            raise InputError(f"recipe {path}: family is {family!r}; allowed: {', '.join(SPECS)}")
         _known(path, "data", data, ("collections", "metre_changes", "repeat"))
-        _known(path, "model", model, _SHAPE)
-        _known(path, "train", train, _train_fields())
+        shape = tuple(f.name for f in fields(SPECS[family]) if f.name not in _NOT_CHOSEN)
+        _known(path, "model", model, shape)
+        _known(path, "train", train, tuple(f.name for f in fields(TrainOptions)))
         name = values.pop("name", path.stem)
         _known(path, "", values, ())
         repeat = data.get("repeat", {})
@@ -55,13 +64,7 @@ class Recipe:
                     f"recipe {path}: repeat.{collection} is {times!r}; allowed: whole numbers from 1"
                 )
         collections = tuple(data.get("collections", ()))
-        return cls(name, collections, int(data.get("metre_changes", 2)), repeat, model, train)
-
-
-def _train_fields() -> tuple[str, ...]:
-    from troubadour.composers.options import TrainOptions
-
-    return tuple(f.name for f in fields(TrainOptions))
+        return cls(name, family, collections, int(data.get("metre_changes", 2)), repeat, model, train)
 
 
 def _known(path: Path, table: str, values: dict[str, Any], allowed: tuple[str, ...]) -> None:

@@ -1,30 +1,31 @@
-"""What a Transformer composer is made of; stored as JSON beside its weights."""
+"""What a composer's network is made of; stored as JSON beside its weights."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from troubadour.errors import ModelError
 from troubadour.music import lexicon as lx
 from troubadour.music.grammar import FEATURE_SIZES
 
+Precision = Literal["fp32", "int8"]
+"""Of the weights while a composer runs; they are stored as fp16."""
+PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+FULL: Final[Precision] = "fp32"
+
 
 @dataclass(frozen=True, slots=True)
-class TransformerSpec:
-    """Shape of a decoder-only Transformer over tokens and musical positions."""
+class Spec:
+    """What all families share: width, context, and the tokens and positions that they read."""
 
     width: int = 256
-    """Width of the residual stream; a multiple of `head`."""
+    """Width of the stream from the embeddings to the output."""
     layers: int = 4
-    head: int = 64
-    """Width of one attention head."""
-    hidden: int = 1024
-    """Width of the feed-forward layers."""
     context: int = 2048
     """Longest sequence in tokens."""
     dropout: float = 0.1
-    rotary_base: float = 10_000.0
     tokens: int = lx.N_TOKENS
     features: tuple[int, ...] = FEATURE_SIZES
     tokeniser: int = lx.VERSION
@@ -32,18 +33,13 @@ class TransformerSpec:
     """Style names in the order of their tokens."""
 
     def __post_init__(self) -> None:
-        if self.width % self.head or self.layers < 1:
-            raise ModelError(f"width {self.width} must be a multiple of head {self.head}; layers >= 1")
         if self.tokeniser != lx.VERSION or self.tokens != lx.N_TOKENS:
             raise ModelError(
                 f"model of tokeniser version {self.tokeniser} ({self.tokens} tokens); "
                 f"this program has version {lx.VERSION} ({lx.N_TOKENS} tokens)"
             )
-
-    @property
-    def heads(self) -> int:
-        """Number of attention heads."""
-        return self.width // self.head
+        if self.layers < 1 or self.width < 1:
+            raise ModelError(f"width is {self.width} and layers {self.layers}; allowed: 1 or more of each")
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -59,8 +55,39 @@ class TransformerSpec:
         try:
             return cls(**{**values, "features": tuple(values["features"]), "styles": tuple(values["styles"])})
         except (TypeError, KeyError) as error:
-            raise ModelError(f"not a Transformer spec: {error}") from error
+            name = cls.__name__.removesuffix("Spec")
+            raise ModelError(f"not a {name} spec: {error}") from error
 
     def style_token(self, style: str) -> int | None:
         """Prefix token of a style; `None` if the model does not know it."""
         return lx.STYLE + self.styles.index(style) if style in self.styles else None
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerSpec(Spec):
+    """Shape of a decoder-only Transformer; its width is a multiple of `head`."""
+
+    head: int = 64
+    """Width of one attention head."""
+    hidden: int = 1024
+    """Width of the feed-forward layers."""
+    rotary_base: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        Spec.__post_init__(self)
+        if self.width % self.head:
+            raise ModelError(f"width {self.width} must be a multiple of head {self.head}")
+
+    @property
+    def heads(self) -> int:
+        """Number of attention heads."""
+        return self.width // self.head
+
+
+@dataclass(frozen=True, slots=True)
+class LstmSpec(Spec):
+    """Shape of a stack of residual LSTM layers, each as wide as the stream."""
+
+
+SPECS: Final[Mapping[str, type[Spec]]] = {"transformer": TransformerSpec, "lstm": LstmSpec}
+"""Spec of each family that the trainer knows."""

@@ -20,8 +20,8 @@ from troubadour.composers.constraints.build import Habit, Setting, settle
 from troubadour.composers.constraints.given import Given
 from troubadour.composers.constraints.pitches import Pitches, pitch_sets, scale
 from troubadour.composers.constraints.rhythm import Cell, PitchOrder, Rhythm
+from troubadour.composers.events import EventComposer
 from troubadour.composers.originality import Corpus
-from troubadour.composers.transformer import TransformerComposer
 from troubadour.errors import InputError
 from troubadour.music import lexicon as lx
 from troubadour.music.grammar import Plan
@@ -82,7 +82,7 @@ def lanes(score: Score) -> list[list[Span]]:
 
 
 def continue_piece(
-    composer: TransformerComposer,
+    composer: EventComposer,
     score: Score,
     bars: int,
     brief: Brief,
@@ -132,7 +132,7 @@ def continue_piece(
 
 
 def vary(
-    composer: TransformerComposer,
+    composer: EventComposer,
     score: Score,
     keep: Keep,
     brief: Brief,
@@ -195,7 +195,7 @@ def vary(
 
 
 def harmonise(
-    composer: TransformerComposer,
+    composer: EventComposer,
     score: Score,
     brief: Brief,
     rng: np.random.Generator,

@@ -1,4 +1,4 @@
-"""Train the Transformer composer: warm-up, constant rate, linear decay; averaged weights.
+"""Train a composer of any family: warm-up, constant rate, linear decay; averaged weights.
 
 A run is a folder. Its checkpoint holds weights, their running average, the optimiser's state and
 the step; data order and dropout depend on seed and step alone, so a run that was killed goes on
@@ -22,15 +22,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.composers.dataset import Batch, Example, assemble, batches, collate
-from troubadour.composers.network import Network
+from troubadour.composers.events import WEIGHTS, load_composer
+from troubadour.composers.families import family_of
+from troubadour.composers.network import EventNetwork
 from troubadour.composers.optimiser import Optimiser
 from troubadour.composers.options import TrainOptions
 from troubadour.composers.profiles import Profile
-from troubadour.composers.spec import TransformerSpec
-from troubadour.composers.transformer import DOCUMENT, WEIGHTS, TransformerComposer
+from troubadour.composers.spec import Spec
 from troubadour.errors import ModelError, TroubadourError
 
 log = logging.getLogger(__name__)
@@ -62,14 +62,15 @@ class Run:
     def __init__(
         self,
         folder: Path,
-        spec: TransformerSpec,
+        spec: Spec,
         options: TrainOptions,
         start: dict[str, Tensor] | None = None,
     ) -> None:
         self.folder, self.spec, self.options = folder, spec, options
+        self.family = family_of(spec).composer.kind
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed)
-        self.network = Network(spec)
+        self.network = family_of(spec).network(spec)
         if start is not None:
             self.network.load_state_dict(start, strict=False)
         self.optimiser = Optimiser(self.network, options)
@@ -147,7 +148,7 @@ class Run:
         options = self.options
         torch.manual_seed(options.seed * 1_000_003 + step)
         self.network.train()
-        loss, count = loss_of(self.network, batch)
+        loss, count = self.network.objective(batch)
         (loss / count).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step(rate(step, options))
@@ -179,8 +180,8 @@ class Run:
         late = self.state["step"] - self.state["best_step"]
         return bool(self.options.patience) and late >= self.options.patience * self.options.evaluate_every
 
-    def _network_of(self, weights: dict[str, Tensor]) -> Network:
-        network = Network(self.spec)
+    def _network_of(self, weights: dict[str, Tensor]) -> EventNetwork:
+        network = family_of(self.spec).network(self.spec)
         network.load_state_dict(weights, strict=False)
         return network.eval()
 
@@ -191,7 +192,7 @@ class Run:
         name = f"checkpoint-{self.state['step']}.safetensors"
         _save(arrays, self.folder / name)
         document = {
-            "arrays": name, "spec": self.spec.to_dict(), "options": asdict(self.options), "state": self.state,
+            "arrays": name, "family": self.family, "spec": self.spec.to_dict(), "options": asdict(self.options), "state": self.state,
         }  # fmt: skip
         _write(self.folder / "checkpoint.json", json.dumps(document, indent=1).encode())
         for old in self.folder.glob("checkpoint-*.safetensors"):
@@ -201,7 +202,7 @@ class Run:
     def _resume(self) -> None:
         try:
             document = json.loads((self.folder / "checkpoint.json").read_text())
-            if TransformerSpec.from_dict(document["spec"]) != self.spec:
+            if document["family"] != self.family or type(self.spec).from_dict(document["spec"]) != self.spec:
                 raise ModelError(f"{self.folder}: the checkpoint is of another spec; train in a new folder")
             arrays = load_file(self.folder / document["arrays"])
         except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -212,25 +213,21 @@ class Run:
         self.state = document["state"]
 
 
-def load_start(folder: Path) -> tuple[TransformerSpec, dict[str, Tensor]]:
+def load_start(folder: Path) -> tuple[Spec, dict[str, Tensor]]:
     """Spec and weights of a stored composer, to start from.
 
     Raises:
         ModelError: no composer can be read there.
     """
-    try:
-        document = json.loads((folder / DOCUMENT).read_text())
-        weights = load_file(folder / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"{folder}: no composer can be read there: {error}") from error
-    return TransformerSpec.from_dict(document["spec"]), {k: v.float() for k, v in weights.items()}
+    spec = load_composer(folder).spec
+    return spec, {k: v.float() for k, v in load_file(folder / WEIGHTS).items()}
 
 
 def save_composer(folder: Path, run: Run, styles: Mapping[str, Profile], name: str) -> None:
     """Write the best averaged weights of a run as a composer, with its history beside them."""
     best = load_file(run.folder / "best.safetensors")
     arrays = {k: v.numpy() for k, v in best.items()}
-    TransformerComposer(run.spec, arrays, styles, name).save(folder)
+    family_of(run.spec).composer(run.spec, arrays, styles, name).save(folder)
     _write(
         folder / "report.json", json.dumps({**run.state, "options": asdict(run.options)}, indent=1).encode()
     )
@@ -244,20 +241,10 @@ def rate(step: int, options: TrainOptions) -> float:
     return up * down
 
 
-def loss_of(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Summed cross-entropy in nats, and the number of targets."""
-    tokens = torch.from_numpy(batch.tokens)
-    weight = torch.from_numpy(batch.weight)
-    with torch.autocast("cpu", torch.bfloat16):
-        hidden = network.hidden(tokens[:, :-1], torch.from_numpy(batch.features))
-        # Only counted places go through the output matrix: a tenth of the time of a small model.
-        chosen = weight > 0
-        logits = hidden[chosen] @ network.token.weight.T
-    return F.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="sum"), weight.sum()
-
-
 @torch.no_grad()
-def evaluate(network: Network, examples: Sequence[Example], context: int) -> tuple[dict[str, float], float]:
+def evaluate(
+    network: EventNetwork, examples: Sequence[Example], context: int
+) -> tuple[dict[str, float], float]:
     """Validation loss in nats a token, by style and over all; prefix told, no transposition."""
     network.eval()
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -265,21 +252,12 @@ def evaluate(network: Network, examples: Sequence[Example], context: int) -> tup
     for start in range(0, len(ordered), 8):
         rows = ordered[start : start + 8]
         batch = collate([assemble(e, e.prefix >= 0) for e in rows], context)
-        for row, (loss, count) in zip(rows, _losses(network, batch), strict=True):
+        for row, (loss, count) in zip(rows, network.nats(batch), strict=True):
             sums[row.style][0] += loss
             sums[row.style][1] += count
     by_style = {style: loss / count for style, (loss, count) in sorted(sums.items())}
     total = sum(loss for loss, _ in sums.values()) / max(1.0, sum(count for _, count in sums.values()))
     return by_style, total
-
-
-def _losses(network: Network, batch: Batch) -> list[tuple[float, float]]:
-    tokens = torch.from_numpy(batch.tokens)
-    weight = torch.from_numpy(batch.weight)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(tokens[:, :-1], torch.from_numpy(batch.features))
-    each = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * weight
-    return list(zip(each.sum(1).tolist(), weight.sum(1).tolist(), strict=True))
 
 
 def _under(prefix: str, arrays: dict[str, Tensor]) -> dict[str, Tensor]:

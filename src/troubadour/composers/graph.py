@@ -1,0 +1,200 @@
+"""ONNX graphs, built from weights when a composer is loaded; fp32, or with 8-bit matrices.
+
+No exporter and no second format of weights: safetensors go in, a session comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from troubadour.composers.spec import Precision, Spec
+from troubadour.errors import ModelError
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+_EPSILON: Final = 1e-6
+_MICROSOFT: Final = "com.microsoft"
+
+
+class Graph:
+    """A graph that grows node by node; each method returns the name of what it adds.
+
+    Args:
+        weights: arrays by name, any float type.
+        precision: `int8` stores each column of a matrix as 8-bit whole numbers with a scale of its
+            own, and rounds what is multiplied with it to 8 bits as it runs.
+    """
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]], precision: Precision) -> None:
+        self._weights, self._precision = weights, precision
+        self._initialisers: list[Any] = []
+        self._nodes: list[Any] = []
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Floats:
+        """A weight, checked.
+
+        Raises:
+            ModelError: it is missing, of another shape, or holds values that are not finite.
+        """
+        if name not in self._weights:
+            raise ModelError(f"weight '{name}' is missing")
+        array = np.asarray(self._weights[name], dtype=np.float32)
+        if array.shape != shape:
+            raise ModelError(f"weight '{name}' has shape {array.shape}; expected {shape}")
+        if not np.isfinite(array).all():
+            raise ModelError(f"weight '{name}' holds values that are not finite")
+        return array
+
+    def weight(self, name: str, shape: tuple[int, ...]) -> str:
+        """A weight as it is."""
+        return self.constant(name, self.array(name, shape))
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """An array that is part of the graph."""
+        self._initialisers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
+        return name
+
+    def node(self, kind: str, inputs: Sequence[str], output: str | Sequence[str], **attributes: Any) -> str:
+        """An operator; the name of its first output."""
+        outputs = [output] if isinstance(output, str) else list(output)
+        self._nodes.append(helper.make_node(kind, list(inputs), outputs, **attributes))
+        return outputs[0]
+
+    def embedded(self, spec: Spec) -> str:
+        """The sum of the rows that a place's token and positions stand for, (batch, time, width).
+
+        One table and one look-up: `ids` (batch, time, 1 + n_features) comes from `Ids`.
+        """
+        tables = [self.array("token.weight", (spec.tokens, spec.width))]
+        tables += [self.array(f"feature.{i}.weight", (n, spec.width)) for i, n in enumerate(spec.features)]
+        rows = self.node("Gather", [self.constant("tables", np.concatenate(tables)), "ids"], "rows")
+        axis = self.constant("rows.axis", np.array([2], dtype=np.int64))
+        return self.node("ReduceSum", [rows, axis], "embedded", keepdims=0)
+
+    def norm(self, x: str, name: str, width: int) -> str:
+        """RMSNorm with the gains `NAME.weight`."""
+        scale = self.weight(f"{name}.weight", (width,))
+        return self.node("SimplifiedLayerNormalization", [x, scale], f"{name}.out", axis=-1, epsilon=_EPSILON)
+
+    def linear(self, x: str, name: str, shape: tuple[int, int], output: str) -> str:
+        """`x @ W.T` for the weight `NAME.weight` of a shape (outputs, inputs)."""
+        matrix = self.array(f"{name}.weight", shape).T
+        if self._precision == "fp32":
+            return self.node("MatMul", [x, self.constant(f"{name}.matrix", matrix)], output)
+        whole, scale = rounded(matrix)
+        inputs = [
+            x,
+            self.constant(f"{name}.whole", whole),
+            self.constant(f"{name}.scale", scale),
+            self.constant(f"{name}.zero", np.zeros(shape[0], dtype=np.int8)),
+        ]
+        return self.node("DynamicQuantizeMatMul", inputs, output, domain=_MICROSOFT)
+
+    def recurrent(
+        self, x: str, name: str, width: int, past: tuple[str, str], outputs: tuple[str, str, str]
+    ) -> str:
+        """An LSTM layer over (time, batch, width), weights named as torch names them.
+
+        Args:
+            past: outputs and cells before, each (1, batch, width).
+            outputs: all outputs (time, 1, batch, width), and the last outputs and cells.
+        """
+        gates = (4 * width, width)
+        # torch orders the gates: input, forget, cell, output; ONNX: input, output, forget, cell.
+        order = np.concatenate([np.arange(g * width, (g + 1) * width) for g in (0, 3, 1, 2)])
+        fed, kept = (self.array(f"{name}.weight_{k}_l0", gates)[order] for k in ("ih", "hh"))
+        biases = [self.array(f"{name}.bias_{k}_l0", gates[:1])[order] for k in ("ih", "hh")]
+        bias = self.constant(f"{name}.bias", np.concatenate(biases)[None])
+        if self._precision == "fp32":
+            inputs = [
+                x, self.constant(f"{name}.fed", fed[None]), self.constant(f"{name}.kept", kept[None]), bias, "", *past,
+            ]  # fmt: skip
+            return self.node("LSTM", inputs, outputs, hidden_size=width)
+        inputs, scales = [x], []
+        for label, matrix in (("fed", fed.T), ("kept", kept.T)):
+            whole, scale = rounded(matrix)
+            inputs.append(self.constant(f"{name}.{label}", whole[None]))
+            scales += [
+                self.constant(f"{name}.{label}.scale", scale[None]),
+                self.constant(f"{name}.{label}.zero", np.zeros((1, 4 * width), dtype=np.int8)),
+            ]
+        return self.node(
+            "DynamicQuantizeLSTM",
+            [*inputs, bias, "", *past, "", *scales],
+            outputs,
+            domain=_MICROSOFT,
+            hidden_size=width,
+        )
+
+    def logits(self, hidden: str, spec: Spec) -> str:
+        """Output `logits`, (batch, tokens), of the last place alone; the matrix is the token table."""
+        end = self.constant("end", np.array(-1, dtype=np.int64))
+        last = self.node("Gather", [hidden, end], "final", axis=1)
+        return self.linear(last, "token", (spec.tokens, spec.width), "logits")
+
+    def session(
+        self,
+        spec: Spec,
+        inputs: Mapping[str, tuple[Any, list[Any]]],
+        outputs: Mapping[str, list[Any]],
+        threads: int,
+    ) -> Any:
+        """The graph, ready to run; `ids`, `logits` and `hidden` are declared for all families.
+
+        Args:
+            inputs: what else goes in: type and shape.
+            outputs: what else comes out, floats: shape.
+
+        Raises:
+            ModelError: ONNX Runtime refuses the graph.
+        """
+        info = helper.make_tensor_value_info
+        ins = [info("ids", TensorProto.INT64, ["batch", "time", 1 + len(spec.features)])]
+        ins += [info(name, kind, shape) for name, (kind, shape) in inputs.items()]
+        outs = [
+            info("logits", TensorProto.FLOAT, ["batch", spec.tokens]),
+            info("hidden", TensorProto.FLOAT, ["batch", "time", spec.width]),
+        ]
+        outs += [info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
+        graph = helper.make_graph(self._nodes, "composer", ins, outs, self._initialisers)
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid(_MICROSOFT, 1)]
+        model = cast(bytes, helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises plain exceptions of its own
+            raise ModelError(f"weights do not fit the graph: {error}") from error
+
+
+class Ids:
+    """Tokens and positions as rows of the one table that `Graph.embedded` looks them up in."""
+
+    def __init__(self, spec: Spec) -> None:
+        sizes = np.array([0, spec.tokens, *spec.features[:-1]], dtype=np.int64)
+        self._offsets = np.cumsum(sizes)
+
+    def fill(self, out: Integers, tokens: Integers, features: Integers) -> Integers:
+        """Write (batch, time) tokens and (batch, time, n) features into (batch, time, 1 + n) ids."""
+        out[..., 0] = tokens
+        np.add(features, self._offsets[1:], out=out[..., 1:])
+        return out
+
+    def of(self, tokens: Integers, features: Integers) -> Integers:
+        """New ids."""
+        return self.fill(np.empty((*tokens.shape, len(self._offsets)), dtype=np.int64), tokens, features)
+
+
+def rounded(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """8-bit whole numbers and the scale of each column: `whole * scale` is nearly the matrix."""
+    scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12) / 127
+    return np.rint(matrix / scale).astype(np.int8), scale.astype(np.float32)
