@@ -1,0 +1,1 @@
+"""Recordings: reading them safely, and what can be measured of their sound."""

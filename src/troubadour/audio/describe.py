@@ -1,0 +1,104 @@
+"""Everything that is measured of one recording's sound, once, for the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.audio import spectrum
+from troubadour.audio.harmonic import centroid, chroma, estimate_tuning, spectral_contrast
+from troubadour.audio.loudness import loudness
+from troubadour.audio.rhythm import TempoFinding, find_tempo, onset_frames, onset_strength
+from troubadour.audio.sound import RATE, Sound
+from troubadour.errors import InputError
+
+VERSION: Final = 1
+"""Rises when a measure changes: stored ones of another version are measured again."""
+STATISTICS: Final[tuple[str, ...]] = (
+    *(f"mfcc_{i}_mean" for i in range(spectrum.COEFFICIENTS)),
+    *(f"mfcc_{i}_deviation" for i in range(spectrum.COEFFICIENTS)),
+    *(f"mfcc_{i}_change" for i in range(spectrum.COEFFICIENTS)),
+    *(f"contrast_{i}_mean" for i in range(7)),
+    *(f"contrast_{i}_deviation" for i in range(7)),
+    "brightness_octaves_mean", "brightness_octaves_deviation",
+    "onset_mean", "onset_deviation", "onsets_a_second", "tempo_octaves",
+)  # fmt: skip
+"""Names of the entries of `SoundFeatures.statistics`, in order."""
+_SOUNDING_DB: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundFeatures:
+    """What one recording sounds like. Loudness apart, nothing depends on how loud it was recorded."""
+
+    statistics: NDArray[np.float32]
+    """Shape (len(STATISTICS),)."""
+    timbre_mean: NDArray[np.float32]
+    """Mean of the MFCCs of all frames that sound, shape (20,)."""
+    timbre_covariance: NDArray[np.float32]
+    """Their full covariance, shape (20, 20)."""
+    chroma: NDArray[np.float32]
+    """Mean strength of the pitch classes from C on, summing to 1, shape (12,)."""
+    tempo: TempoFinding
+    tuning_cents: float
+    """Of the music, from A4 = 440 Hz, -50 to 50."""
+    loudness_lufs: float
+    peak_dbfs: float
+    brightness_hertz: float
+    """Mean centre of the spectrum."""
+    onsets_a_second: float
+    frames: NDArray[np.float32]
+    """MFCCs of every frame, shape (n_frames, 20): what embeddings are made of. Not stored."""
+
+
+def describe(sound: Sound) -> SoundFeatures:
+    """Measure a recording; about 0.25 s a minute of it.
+
+    Raises:
+        InputError: it is silent or too short.
+    """
+    samples = sound.mono()
+    power = spectrum.power_spectrum(samples)
+    mel = spectrum.mel_spectrum(power)
+    frames = spectrum.mfcc(mel)
+    sounding = _sounding(power)
+    heard = frames[sounding]
+    contrast, bright = spectral_contrast(power)[sounding], centroid(power)[sounding]
+    onsets = onset_strength(mel)
+    tempo = find_tempo(onsets)
+    tuning = estimate_tuning(power)
+    classes = chroma(power, tuning=tuning)[sounding].sum(axis=0, dtype=np.float64)
+    a_second = len(onset_frames(onsets)) / (len(samples) / RATE)
+    octaves = np.log2(np.maximum(bright, 20.0) / 1000.0)
+    found = SoundFeatures(
+        statistics=np.concatenate(
+            [
+                heard.mean(axis=0), heard.std(axis=0), np.abs(spectrum.deltas(frames))[sounding].mean(axis=0),
+                contrast.mean(axis=0), contrast.std(axis=0), [octaves.mean(), octaves.std()],
+                [onsets.mean(), onsets.std(), a_second, np.log2(max(tempo.bpm, 30.0) / 120.0)],
+            ]
+        ).astype(np.float32),
+        timbre_mean=heard.mean(axis=0, dtype=np.float64).astype(np.float32),
+        timbre_covariance=np.cov(heard.T.astype(np.float64)).astype(np.float32),
+        chroma=(classes / max(float(classes.sum()), 1e-9)).astype(np.float32),
+        tempo=tempo,
+        tuning_cents=100 * tuning,
+        loudness_lufs=loudness(sound),
+        peak_dbfs=20 * float(np.log10(sound.peak)),
+        brightness_hertz=float(bright.mean()),
+        onsets_a_second=a_second,
+        frames=frames,
+    )  # fmt: skip
+    if not (np.isfinite(found.statistics).all() and np.isfinite(found.timbre_covariance).all()):
+        raise InputError("the sound cannot be measured: its features are not numbers")
+    return found
+
+
+def _sounding(power: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Frames within 60 dB of the loudest; all of them where under thirty are."""
+    level = power.sum(axis=1)
+    sounding = np.asarray(level > level.max() * 10 ** (-_SOUNDING_DB / 10))
+    return sounding if sounding.sum() >= 30 else np.ones(len(power), dtype=bool)
