@@ -1,8 +1,7 @@
 """Exact nearest neighbours of vectors, with filters: every vector is compared, none is missed.
 
 One product of the query with all vectors: .2 ms at 5,000 x 120, 15 ms at 200,000 x 128 (two busy
-cores). Approximate indices pay from there on, and lose neighbours silently under a selective filter;
-this one then only gets quicker.
+cores). `lists` is quicker for large catalogues; under a selective filter this one gets quicker by itself.
 """
 
 from __future__ import annotations
@@ -124,7 +123,9 @@ class VectorIndex:
                 )
             values, codes = self._columns[name]
             several = [wanted] if isinstance(wanted, str | float | bool | int) else wanted
-            chosen &= np.isin(codes, [values[w] for w in several if w in values])
+            lets = np.zeros(len(values) + 1, dtype=bool)  # the last for items without the fact
+            lets[[values[w] for w in several if w in values]] = True
+            chosen &= lets[codes]
         return np.flatnonzero(chosen)
 
     def nearest(
@@ -150,6 +151,19 @@ class VectorIndex:
         if not len(self) or length < 1e-12:
             return []
         rows = self.rows(where) if where and len(self) else np.arange(len(self))
+        return self._best(rows, query / length, k, without)
+
+    def nearest_of(
+        self, rows: NDArray[np.int64], vector: ArrayLike, k: int = 10, *, without: Sequence[str] = ()
+    ) -> list[Neighbour]:
+        """The k nearest among some rows, each at most once and in any order; otherwise as `nearest`."""
+        query = np.asarray(vector, dtype=np.float32)
+        length = float(np.linalg.norm(query))
+        return self._best(np.sort(rows), query / length, k, without) if length > 1e-12 else []
+
+    def _best(
+        self, rows: NDArray[np.int64], unit: NDArray[np.float32], k: int, without: Sequence[str]
+    ) -> list[Neighbour]:
         if len(rows) > _FEW * len(self):  # copying many rows costs more than comparing all of them
             allowed = np.zeros(len(self), dtype=bool)
             allowed[rows] = True
@@ -157,8 +171,9 @@ class VectorIndex:
         else:
             units, usable = self.units[rows], self.known[rows]
         gone = [self._row[i] for i in without if i in self._row]
-        usable &= ~np.isin(rows, gone)
-        near = units @ (query / length)
+        if gone:
+            usable &= ~np.isin(rows, gone)
+        near = units @ unit
         near[~usable] = -np.inf
         k = min(k, int(usable.sum()))
         if not k:
@@ -167,15 +182,23 @@ class VectorIndex:
         top = top[np.lexsort((top, -near[top]))]  # of equals the first
         return [Neighbour(self.ids[rows[i]], float(np.clip(near[i], -1.0, 1.0))) for i in top.tolist()]
 
-    def vector(self, item: str) -> NDArray[np.float32]:
-        """The unit vector of an item, shape (d,).
+    def row(self, item: str) -> int:
+        """The row of an item.
 
         Raises:
             NotFoundError: it is not in the index.
         """
         if item not in self._row:
             raise NotFoundError(f"no item '{item}' in the index")
-        return np.asarray(self.units[self._row[item]])
+        return self._row[item]
+
+    def vector(self, item: str) -> NDArray[np.float32]:
+        """The unit vector of an item, shape (d,).
+
+        Raises:
+            NotFoundError: it is not in the index.
+        """
+        return np.asarray(self.units[self.row(item)])
 
     def save(self, folder: Path) -> None:
         """Write `index.json` and `index.npz` into a folder."""
