@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.composers.objectives import ONLY_NEXT, choose, part
 from troubadour.errors import InputError
 from troubadour.music import lexicon as lx
 from troubadour.music.grammar import N_FEATURES
 from troubadour.music.score import MODES, Score
+from troubadour.music.shown import show, take_apart
 from troubadour.music.tokens import encode, features
 
 FIELDS: Final = ("style", "bars", "voices", "numerator", "denominator", "key", "density")
@@ -50,7 +52,7 @@ class Batch:
     features: NDArray[np.int64]
     """(batch, time, N_FEATURES), for the inputs."""
     weight: NDArray[np.float32]
-    """(batch, time): 1 where a target counts (after BODY, before padding)."""
+    """(batch, time): 1 where a target counts: after BODY, or after what is shown, and before padding."""
 
 
 def example(score: Score, style: str, piece: str, styles: Sequence[str]) -> Example:
@@ -113,6 +115,25 @@ def draw(item: Example, rng: np.random.Generator, keep: float, transpose: bool) 
     return assemble(item, kept, _shift(item.tokens, rng) if transpose else 0)
 
 
+def with_part_shown(drawn: Drawn, objective: str, rng: np.random.Generator) -> Drawn:
+    """A sequence with a part of it shown before it is written; as it was, if there is too little of it.
+
+    All that comes after what is shown counts, what was shown too: the network has to find it there.
+    """
+    tokens, places, start = drawn
+    body = [lx.START, *tokens[start:].tolist()]
+    reading = take_apart(body)
+    events = part(objective, reading, rng)
+    if not any(events):
+        return drawn
+    opening = reading.opening + start - 1
+    shown = show(events, reading.bars, reading.changes)
+    whole = np.concatenate([tokens[:opening], np.array(shown, dtype=np.int64), tokens[opening:]])
+    described = features(whole[: opening + len(shown)])
+    # Bars left are told as they are in the whole sequence, whether its prefix says how many there are or not.
+    return whole, np.concatenate([described, places[opening:]]), opening + len(shown) - 1
+
+
 def assemble(item: Example, kept: NDArray[np.bool_], shift: int = 0) -> Drawn:
     """A piece with the `kept` fields of its prefix (shape (len(FIELDS),)), shifted in semitones."""
     tokens, places, told = (a.astype(np.int64) for a in (item.tokens, item.features, item.prefix))
@@ -167,10 +188,11 @@ def batches(
     keep: float = 0.75,
     transpose: bool = True,
     first: int = 0,
+    objectives: Mapping[str, float] = ONLY_NEXT,
 ) -> Iterator[Batch]:
     """Endless batches of about `tokens_a_batch` tokens, sequences of like length together.
 
-    The n-th batch depends on `seed` and n alone, so that a run resumed at batch `first` sees
+    What is shown of a piece comes on top of that. The n-th batch depends on `seed` and n alone, so that a run resumed at batch `first` sees
     what an uninterrupted one would have seen.
 
     Raises:
@@ -185,7 +207,12 @@ def batches(
         for rows in plan:
             if number >= first:
                 rng = np.random.default_rng([seed, 1, number])
-                yield collate([draw(examples[i], rng, keep, transpose) for i in rows], context)
+                drawn = [draw(examples[i], rng, keep, transpose) for i in rows]
+                # One objective for the batch, so that its sequences stay of like length.
+                objective = choose(objectives, rng)
+                if objective != "next":
+                    drawn = [with_part_shown(d, objective, rng) for d in drawn]
+                yield collate(drawn, context)
             number += 1
         epoch += 1
 

@@ -52,7 +52,7 @@ class EventNetwork(nn.Module, ABC):
         """What training makes small, summed over targets (here nats), and the number of targets."""
         tokens = torch.from_numpy(batch.tokens)
         weight = torch.from_numpy(batch.weight)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             hidden = self.hidden(tokens[:, :-1], torch.from_numpy(batch.features))
             # Only counted places go through the output matrix: a tenth of the time of a small model.
             chosen = weight > 0
@@ -63,10 +63,19 @@ class EventNetwork(nn.Module, ABC):
         """Cross-entropy of each row in nats, summed over its targets, and the number of these."""
         tokens = torch.from_numpy(batch.tokens)
         weight = torch.from_numpy(batch.weight)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = self(tokens[:, :-1], torch.from_numpy(batch.features))
         each = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * weight
         return list(zip(each.sum(1).tolist(), weight.sum(1).tolist(), strict=True))
+
+
+def autocast() -> torch.autocast:
+    """bfloat16 where the processor has it, else float32.
+
+    With AVX-512 bfloat16 is 1.5 times as quick; without, it is emulated and takes ten times as long.
+    """
+    able = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return torch.autocast("cpu", torch.bfloat16, enabled=able)
 
 
 class Layer(nn.Module):

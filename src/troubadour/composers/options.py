@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from troubadour.composers.objectives import ONLY_NEXT, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,8 @@ class TrainOptions:
     checkpoint_every: int = 100
     patience: int = 0
     """Evaluations without a better validation loss after which to stop; 0 = never."""
+    objectives: Mapping[str, float] = field(default_factory=lambda: dict(ONLY_NEXT))
+    """Share of each objective, by its name in `objectives`."""
+
+    def __post_init__(self) -> None:
+        check(self.objectives)

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from troubadour.composers.dataset import Batch, Example, assemble, batches, collate
+from troubadour.composers.dataset import Batch, Drawn, Example, assemble, batches, collate, with_part_shown
 from troubadour.composers.events import WEIGHTS, load_composer
 from troubadour.composers.families import family_of
 from troubadour.composers.network import EventNetwork
@@ -101,6 +101,7 @@ class Run:
             context=options.context,
             keep=options.keep,
             first=state["step"],
+            objectives=options.objectives,
         )
         started = time.monotonic()
         before = state["seconds"]
@@ -160,11 +161,19 @@ class Run:
         return float(loss.detach() / count), int(count)
 
     def _evaluate(self, valid: Sequence[Example]) -> None:
-        _, total = evaluate(self._network_of(self.average), valid, self.options.context)
+        network, shares = self._network_of(self.average), self.options.objectives
+        # Every fourth piece says enough of the objectives that are not compared with other models.
+        losses = {
+            name: evaluate(network, valid[:: 1 if name == "next" else 4], self.options.context, name)[1]
+            for name in shares
+            if shares[name]
+        }
+        total = sum(shares[name] * loss for name, loss in losses.items()) / sum(shares[n] for n in losses)
         state = self.state
         state["history"].append(
-            {"step": state["step"], "train": state["train_loss"], "valid": total, "seconds": state["seconds"]}
-        )
+            {"step": state["step"], "train": state["train_loss"], "valid": losses.get("next", total),
+             "objectives": losses, "seconds": state["seconds"]}
+        )  # fmt: skip
         log.info(
             "step %d: train %.4f, valid %.4f, %.0f s",
             state["step"],
@@ -243,21 +252,31 @@ def rate(step: int, options: TrainOptions) -> float:
 
 @torch.no_grad()
 def evaluate(
-    network: EventNetwork, examples: Sequence[Example], context: int
+    network: EventNetwork, examples: Sequence[Example], context: int, objective: str = "next"
 ) -> tuple[dict[str, float], float]:
-    """Validation loss in nats a token, by style and over all; prefix told, no transposition."""
+    """Validation loss in nats a token, by style and over all; prefix told, no transposition.
+
+    What an objective shows of a piece is the same each time.
+    """
     network.eval()
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     ordered = sorted(examples, key=lambda e: len(e.tokens))
     for start in range(0, len(ordered), 8):
         rows = ordered[start : start + 8]
-        batch = collate([assemble(e, e.prefix >= 0) for e in rows], context)
+        batch = collate([_told(e, objective, start + i) for i, e in enumerate(rows)], context)
         for row, (loss, count) in zip(rows, network.nats(batch), strict=True):
             sums[row.style][0] += loss
             sums[row.style][1] += count
     by_style = {style: loss / count for style, (loss, count) in sorted(sums.items())}
     total = sum(loss for loss, _ in sums.values()) / max(1.0, sum(count for _, count in sums.values()))
     return by_style, total
+
+
+def _told(item: Example, objective: str, number: int) -> Drawn:
+    whole = assemble(item, item.prefix >= 0)
+    if objective == "next":
+        return whole
+    return with_part_shown(whole, objective, np.random.default_rng(number))
 
 
 def _under(prefix: str, arrays: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """The token vocabulary: which number stands for what. Version 1.
 
-A token sequence is `START prefix BODY tracks maps bars... END`; `grammar` says what may follow
+A token sequence is `START prefix BODY tracks maps [FILL shown FILL] bars... END`; `grammar` says what may follow
 what, `tokens` turns scores into tokens and back.
 """
 
@@ -25,7 +25,9 @@ REST: Final = 7
 LONG: Final = 8
 """Adds a whole note (96 ticks) to the duration that follows."""
 MASK: Final = 9
+"""Stands, with a duration, for what is not shown of a piece."""
 FILL: Final = 10
+"""Opens and closes what is shown of a piece before it is written."""
 
 N_STYLES: Final = 48
 MAX_BARS: Final = 64

@@ -49,7 +49,7 @@ def encode(score: Score, prefix: Sequence[int] = ()) -> Tokens:
     changes = _changes(score)
     out.extend(changes.pop(0))
     if score.upbeat_ticks:
-        out.extend([lx.UPBEAT, *_duration(score.upbeat_ticks)])
+        out.extend([lx.UPBEAT, *duration_tokens(score.upbeat_ticks)])
     else:
         out.append(lx.BAR)
     starts = bars_of(score).start.tolist()
@@ -66,7 +66,7 @@ def encode(score: Score, prefix: Sequence[int] = ()) -> Tokens:
             out.append(lx.PITCH + pitch)
         if not pitches:
             out.append(lx.REST)
-        out.extend(_duration(end - start))
+        out.extend(duration_tokens(end - start))
     for start in starts[bar:]:
         out.extend([lx.BAR, *changes.pop(start, [])])
     out.append(lx.END)
@@ -149,7 +149,8 @@ def _with_rests(notes: list[_Event], until: int) -> list[_Event]:
     return filled
 
 
-def _duration(ticks: int) -> list[int]:
+def duration_tokens(ticks: int) -> list[int]:
+    """`LONG* DURATION` for a number of ticks."""
     longs = (ticks - 1) // lx.MAX_DURATION
     return [lx.LONG] * longs + [lx.DURATION + ticks - longs * lx.MAX_DURATION - 1]
 
