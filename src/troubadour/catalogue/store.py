@@ -319,6 +319,32 @@ class Store:
             "time": table[:, 4].astype(np.int64),
         }
 
+    def events_of(self, people: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """All events of some listeners, flagged ones too, as columns in order of arrival.
+
+        Event (id), listener and piece (ids), kind, time; who is unknown has none.
+        """
+        parts: list[Any] = []
+        with self._reading() as connection:
+            for person in sorted(set(people)):
+                query = (
+                    select(
+                        interactions.c.event, listeners.c.id, pieces.c.id, interactions.c.kind,
+                        interactions.c.time,
+                    )
+                    .join(listeners, listeners.c.row == interactions.c.listener)
+                    .join(pieces, pieces.c.row == interactions.c.piece)
+                    .where(listeners.c.id == person)
+                    .order_by(interactions.c.row)
+                )  # fmt: skip
+                parts += connection.execute(query).all()
+        names = ("event", "listener", "piece", "kind", "time")
+        columns = zip(*parts, strict=True) if parts else ([] for _ in names)
+        return {
+            name: np.array(column, dtype=np.int64 if name in ("kind", "time") else object)
+            for name, column in zip(names, columns, strict=True)
+        }
+
     def history(self, listener: str, limit: int = 1000) -> list[tuple[str, str, float | None, int]]:
         """A listener's events, newest first: (piece, kind, value, time); flagged ones are left out."""
         query = (

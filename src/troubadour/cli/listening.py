@@ -1,0 +1,102 @@
+"""Take in what listeners did."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress, say
+from troubadour.errors import InputError
+
+if TYPE_CHECKING:
+    from troubadour.catalogue.plays import PlaysReport
+
+
+@app.command("import-plays")
+def import_plays(
+    files: Annotated[list[Path], typer.Argument(help="Exports: files, folders or zip archives.")],
+    form: Annotated[
+        str, typer.Option("--format", help="auto, listenbrainz, lastfm, spotify or csv (also Parquet).")
+    ] = "auto",
+    listener: Annotated[
+        str, typer.Option("--listener", help="Whose plays they are, where the file does not say.")
+    ] = "",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="COLUMN=ROLE, of a table: time, title, artist, listener, ms_played ..."),
+    ] = None,
+    rating_max: Annotated[
+        float, typer.Option("--rating-max", help="Best rating of the source; its worst is 1.", min=2)
+    ] = 5,
+    add_unknown: Annotated[
+        bool, typer.Option("--add-unknown", help="Add tracks that the catalogue lacks, by name alone.")
+    ] = False,
+    unmatched: Annotated[
+        Path | None, typer.Option("--unmatched", help="Write what the catalogue lacks to this CSV file.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import plays, likes, skips and ratings; importing twice changes nothing."""
+    from troubadour.catalogue.plays import import_plays
+    from troubadour.listening.importers.base import ReadOptions
+    from troubadour.listening.importers.formats import read_plays
+
+    options = ReadOptions(int(time.time()), _mapped(columns or []), rating_max)
+    reports: list[PlaysReport] = []
+    with open_studio(home) as studio, progress() as tell:
+        for path in files:
+
+            def count(done: int, name: str = path.name) -> None:
+                tell(name, done, 0)
+
+            reports.append(
+                import_plays(
+                    studio.store,
+                    read_plays(path, form, options),
+                    path.name,
+                    listener=listener,
+                    add_unknown=add_unknown,
+                    unmatched_file=unmatched,
+                    progress=count,
+                )
+            )
+    if as_json:
+        print_json([r.to_dict() for r in reports])
+        return
+    for report in reports:
+        _print(report)
+    if any(r.new for r in reports):
+        say("Lists change at once; `troubadour train recommender` learns what is heard together.")
+
+
+def _mapped(columns: list[str]) -> dict[str, str]:
+    mapped: dict[str, str] = {}
+    for text in columns:
+        column, equals, role = text.rpartition("=")
+        if not equals or not column or not role:
+            raise InputError(f"--map is '{text}'; allowed: COLUMN=ROLE, such as --map Song=title")
+        mapped[column.strip()] = role.strip()
+    return mapped
+
+
+def _print(report: PlaysReport) -> None:
+    print(report.summary())
+    found = ", ".join(f"{n} {how}" for how, n in report.matched_by.items())
+    if found:
+        print(f"  tracks: {found}")
+    if report.pieces_added:
+        print(f"  {report.pieces_added} pieces added by name alone")
+    if report.time_unknown:
+        print(f"  {report.time_unknown} without a time: they count as oldest")
+    for what, count in report.flagged.items():
+        print(f"  {count} flagged: {what.replace('_', ' ')}")
+    for cause, count in sorted(report.causes.items(), key=lambda item: -item[1]):
+        print(f"  {count} rejected: {cause}")
+    for where, text in report.remarks:
+        print(f"  {where}: {text}")
+    for artist, title, reason, count in report.top_unmatched[:10]:
+        print(f"  {reason}: {artist or '?'} - {title or '?'} ({count})")

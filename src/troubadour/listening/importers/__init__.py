@@ -1,0 +1,1 @@
+"""Readers of what other services export of their listeners' plays, one file each."""
