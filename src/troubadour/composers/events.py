@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, Self, cast
 
@@ -21,12 +20,12 @@ from safetensors.numpy import load, save
 from troubadour.composers.base import Brief
 from troubadour.composers.constraints.base import Guide
 from troubadour.composers.constraints.build import Habit, Setting, settle
-from troubadour.composers.constraints.chords import parse_chords
 from troubadour.composers.originality import Corpus, Windows
-from troubadour.composers.profiles import Profile, draw
+from troubadour.composers.profiles import Profile
 from troubadour.composers.sample import Feed, Growth, Guided
 from troubadour.composers.spec import FULL, Precision, Spec
-from troubadour.errors import InputError, ModelError, NotFoundError, TroubadourError
+from troubadour.composers.stylebook import StyleBook
+from troubadour.errors import ModelError, NotFoundError, TroubadourError
 from troubadour.music import lexicon as lx
 from troubadour.music.quantise import METRONOME, nearest
 from troubadour.music.score import MODES, Score
@@ -77,7 +76,7 @@ class EventComposer(ABC):
         precision: Precision = FULL,
     ) -> None:
         self.spec, self.name = spec, name or self.kind
-        self._weights, self._profiles = dict(weights), dict(profiles)
+        self._weights, self._book = dict(weights), StyleBook(profiles, spec.styles)
         self._engine = self.runtime(spec, weights, threads, precision)
         self._windows: tuple[Corpus, Windows] | None = None
 
@@ -97,7 +96,7 @@ class EventComposer(ABC):
     @property
     def styles(self) -> tuple[str, ...]:
         """Styles that a brief may ask for: those with music behind them."""
-        return tuple(s for s in self.spec.styles if s in self._profiles)
+        return self._book.styles
 
     def compose(
         self, brief: Brief, rng: np.random.Generator, candidates: int = 1, corpus: Corpus | None = None
@@ -158,13 +157,8 @@ class EventComposer(ABC):
         return settle(brief, habit, tempo, windows=windows, **given)
 
     def habit(self, brief: Brief) -> Habit:
-        """Instruments and ranges that are usual for a brief's style.
-
-        Raises:
-            InputError: the style is unknown, or has not as many voices as asked for.
-        """
-        profile = self._profile(brief)
-        return Habit(_parse_programs(_usual(profile.programs)), profile.ranges)
+        """See `StyleBook.habit`."""
+        return self._book.habit(brief)
 
     def grow(
         self,
@@ -230,32 +224,8 @@ class EventComposer(ABC):
         return kept[1]
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
-        """The brief with every open matter decided, but for density and upbeat.
-
-        Raises:
-            InputError: the style is unknown, or has not as many voices as asked for.
-        """
-        profile = self._profile(brief)
-        metre = brief.metre
-        if metre is None:
-            top, bottom = draw(profile.metres, rng).split("/")
-            metre = (int(top), int(bottom))
-        key = brief.key
-        if key is None:
-            fifths, mode = draw(profile.keys, rng).split()
-            key = (int(fifths), mode)
-        bars = brief.bars
-        if bars is None and brief.chords:
-            bars = len(parse_chords(brief.chords, None))
-        if bars is None:
-            bars = int(draw(_usual_bars(profile.bars), rng))
-        tempo = brief.tempo_bpm
-        if tempo is None:
-            name = f"{metre[0]}/{metre[1]} "
-            fitting = {k: n for k, n in profile.tempos.items() if k.startswith(name)} or profile.tempos
-            tempo = float(draw(fitting, rng).split()[1])
-        voices = sum(n for _, n in _parse_programs(_usual(profile.programs)))
-        return replace(brief, metre=metre, key=key, bars=bars, tempo_bpm=tempo, voices=voices)
+        """See `StyleBook.complete`."""
+        return self._book.complete(brief, rng)
 
     def prompt(self, brief: Brief) -> list[int]:
         """`START prefix BODY` for a complete brief."""
@@ -273,31 +243,6 @@ class EventComposer(ABC):
         if brief.density is not None:
             prefix.append(lx.DENSITY + brief.density)
         return [lx.START, *prefix, lx.BODY]
-
-    def _profile(self, brief: Brief) -> Profile:
-        if brief.style is not None and brief.style not in self.styles:
-            raise InputError(f"style is '{brief.style}'; allowed: {', '.join(self.styles)}")
-        asked = brief.voices if brief.instruments is None else len(brief.instruments)
-        if brief.voices is not None and asked != brief.voices:
-            raise InputError(f"instruments and voices clash: {asked} instruments, {brief.voices} voices")
-        name = brief.style or ""
-        if brief.style is None and asked is not None:
-            name = self._style_of_voices(asked)
-        profile = self._profiles[name]
-        voices = sum(n for _, n in _parse_programs(_usual(profile.programs)))
-        if asked is not None and asked != voices:
-            raise InputError(f"style '{brief.style}' is composed in {voices} voices; asked for {asked}")
-        return profile
-
-    def _style_of_voices(self, voices: int) -> str:
-        by_voices: dict[int, str] = {}
-        for name in ("", *self.styles):
-            count = sum(n for _, n in _parse_programs(_usual(self._profiles[name].programs)))
-            by_voices.setdefault(count, name)
-        if voices not in by_voices:
-            allowed = ", ".join(str(n) for n in sorted(by_voices))
-            raise InputError(f"voices is {voices}; this composer has learnt: {allowed}")
-        return by_voices[voices]
 
     def _room(self, brief: Brief) -> int:
         """Tokens to make room for: twice what a lively piece of that length takes."""
@@ -339,7 +284,7 @@ class EventComposer(ABC):
             "kind": self.kind,
             "name": self.name,
             "spec": self.spec.to_dict(),
-            "profiles": {k: v.to_dict() for k, v in self._profiles.items()},
+            "profiles": {k: v.to_dict() for k, v in self._book.profiles.items()},
         }
         (folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n")
 
@@ -378,21 +323,6 @@ def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -
     except NotFoundError as error:
         raise ModelError(f"{folder}: no composer can be read there: {error}") from error
     return cast(EventComposer, family.load(folder, threads, precision))
-
-
-def _usual(counts: Mapping[str, int]) -> str:
-    return max(counts, key=lambda name: (counts[name], name))
-
-
-def _usual_bars(counts: Mapping[str, int]) -> dict[str, int]:
-    """Lengths that make a tune of phrases: 8 to 32 bars, multiples of four where there are any."""
-    phrases = {k: n for k, n in counts.items() if 8 <= int(k) <= 32 and int(k) % 4 == 0}
-    return phrases or dict(counts)
-
-
-def _parse_programs(text: str) -> tuple[tuple[int, int], ...]:
-    pairs = (part.split(":") for part in text.split())
-    return tuple((int(program), int(voices)) for program, voices in pairs)
 
 
 def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:

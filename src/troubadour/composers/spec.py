@@ -90,4 +90,4 @@ class LstmSpec(Spec):
 
 
 SPECS: Final[Mapping[str, type[Spec]]] = {"transformer": TransformerSpec, "lstm": LstmSpec}
-"""Spec of each family that the trainer knows."""
+"""Spec of each family that composes event by event."""

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from troubadour.composers.dataset import Batch, Drawn, Example, assemble, batches, collate, with_part_shown
+from troubadour.composers.dataset import Drawn, Example, assemble, batches, collate, with_part_shown
 from troubadour.composers.events import WEIGHTS, load_composer
 from troubadour.composers.families import family_of
 from troubadour.composers.network import EventNetwork
@@ -62,15 +62,15 @@ class Run:
     def __init__(
         self,
         folder: Path,
-        spec: Spec,
+        spec: Any,
         options: TrainOptions,
         start: dict[str, Tensor] | None = None,
     ) -> None:
         self.folder, self.spec, self.options = folder, spec, options
-        self.family = family_of(spec).composer.kind
+        self.family = self.kind()
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed)
-        self.network = family_of(spec).network(spec)
+        self.network = self.build()
         if start is not None:
             self.network.load_state_dict(start, strict=False)
         self.optimiser = Optimiser(self.network, options)
@@ -83,8 +83,8 @@ class Run:
 
     def go(
         self,
-        train: Sequence[Example],
-        valid: Sequence[Example],
+        train: Any,
+        valid: Any,
         progress: Callable[[int, float], None] | None = None,
     ) -> TrainReport:
         """Train to the last step.
@@ -94,15 +94,7 @@ class Run:
             TroubadourError: the loss is not a number; the last good checkpoint stays.
         """
         options, state = self.options, self.state
-        stream = batches(
-            train,
-            options.seed,
-            options.tokens_a_step,
-            context=options.context,
-            keep=options.keep,
-            first=state["step"],
-            objectives=options.objectives,
-        )
+        stream = self.batches(train)
         started = time.monotonic()
         before = state["seconds"]
         while state["step"] < options.steps:
@@ -130,10 +122,10 @@ class Run:
         self._checkpoint()
         return self.report(valid)
 
-    def report(self, valid: Sequence[Example]) -> TrainReport:
+    def report(self, valid: Any) -> TrainReport:
         """Validation by style of the best averaged weights so far."""
         best = load_file(self.folder / "best.safetensors")
-        by_style, total = evaluate(self._network_of(best), valid, self.options.context)
+        by_style, total = self.validate(self._network_of(best), valid)
         state = self.state
         return TrainReport(
             state["step"],
@@ -145,7 +137,46 @@ class Run:
             state["best_step"],
         )
 
-    def _step(self, batch: Batch, step: int) -> tuple[float, int]:
+    # What differs between networks of events and others ---------------------------------------
+
+    def kind(self) -> str:
+        """Name of the family."""
+        return family_of(self.spec).composer.kind
+
+    def build(self) -> Any:
+        """A fresh network; its `objective(batch)` is what training makes small, and the number of targets."""
+        return family_of(self.spec).network(self.spec)
+
+    def batches(self, train: Any) -> Iterator[Any]:
+        """Endless batches from the run's step on; the n-th depends on the seed and n alone."""
+        options = self.options
+        return batches(
+            train,
+            options.seed,
+            options.tokens_a_step,
+            context=options.context,
+            keep=options.keep,
+            first=self.state["step"],
+            objectives=options.objectives,
+        )
+
+    def validate(self, network: Any, valid: Any) -> tuple[dict[str, float], float]:
+        """Validation loss by style and over all."""
+        return evaluate(network, valid, self.options.context)
+
+    def judge(self, network: Any, valid: Any) -> tuple[dict[str, float], float]:
+        """Validation loss of each objective, and the one by which the best weights are chosen."""
+        shares = self.options.objectives
+        # Every fourth piece says enough of the objectives that are not compared with other models.
+        losses = {
+            name: evaluate(network, valid[:: 1 if name == "next" else 4], self.options.context, name)[1]
+            for name in shares
+            if shares[name]
+        }
+        total = sum(shares[name] * loss for name, loss in losses.items()) / sum(shares[n] for n in losses)
+        return losses, total
+
+    def _step(self, batch: Any, step: int) -> tuple[float, int]:
         options = self.options
         torch.manual_seed(options.seed * 1_000_003 + step)
         self.network.train()
@@ -161,14 +192,7 @@ class Run:
         return float(loss.detach() / count), int(count)
 
     def _evaluate(self, valid: Sequence[Example]) -> None:
-        network, shares = self._network_of(self.average), self.options.objectives
-        # Every fourth piece says enough of the objectives that are not compared with other models.
-        losses = {
-            name: evaluate(network, valid[:: 1 if name == "next" else 4], self.options.context, name)[1]
-            for name in shares
-            if shares[name]
-        }
-        total = sum(shares[name] * loss for name, loss in losses.items()) / sum(shares[n] for n in losses)
+        losses, total = self.judge(self._network_of(self.average), valid)
         state = self.state
         state["history"].append(
             {"step": state["step"], "train": state["train_loss"], "valid": losses.get("next", total),
@@ -189,8 +213,8 @@ class Run:
         late = self.state["step"] - self.state["best_step"]
         return bool(self.options.patience) and late >= self.options.patience * self.options.evaluate_every
 
-    def _network_of(self, weights: dict[str, Tensor]) -> EventNetwork:
-        network = family_of(self.spec).network(self.spec)
+    def _network_of(self, weights: dict[str, Tensor]) -> Any:
+        network = self.build()
         network.load_state_dict(weights, strict=False)
         return network.eval()
 

@@ -26,6 +26,23 @@ class Stack(NamedTuple):
     """Row in `METRES`, (n,)."""
 
 
+class VaeBatch(NamedTuple):
+    """Passages of one length, and what their latent vectors may cost."""
+
+    grid: NDArray[np.uint8]
+    metre: NDArray[np.uint8]
+    free_nats: float
+    """KL of a passage up to which it costs nothing (free bits, Kingma et al. 2016)."""
+    kl_weight: float
+    """Weight of what lies above."""
+
+
+FREE_BITS = {2: 48.0, 4: 80.0, 16: 256.0}
+"""As MusicVAE has them for 2 and 16 bars (Roberts et al. 2018)."""
+SHARES = {2: 0.4, 4: 0.2, 16: 0.4}
+"""How often a batch is of each length."""
+
+
 def stack(found: Iterable[Passage]) -> Stack:
     """Passages of one length as arrays.
 
@@ -50,30 +67,36 @@ def stacks(scores: Iterable[Score]) -> dict[int, Stack]:
 
 
 def batches(
-    data: Mapping[int, Stack], seed: int, bars_a_batch: int, shares: Mapping[int, float], first: int = 0
-) -> Iterator[Stack]:
+    data: Mapping[int, Stack], seed: int, bars_a_batch: int, kl_weight: float, annealing: int, first: int = 0
+) -> Iterator[VaeBatch]:
     """Endless batches, each of one length and of about `bars_a_batch` bars, transposed at random.
 
     The n-th depends on `seed` and n alone.
 
     Args:
-        shares: how often each length is drawn.
+        kl_weight: weight of the KL above the free bits, reached after `annealing` batches.
 
     Raises:
         InputError: there is no passage.
     """
-    lengths = [n for n in shares if n in data]
+    lengths = [n for n in SHARES if n in data]
     if not lengths:
         raise InputError("no passage to train on; the pieces are too short or in other metres")
-    weights = np.array([shares[n] for n in lengths])
+    weights = np.array([SHARES[n] for n in lengths])
     number = first
     while True:
         rng = np.random.default_rng([seed, number])
         bars = lengths[int(rng.choice(len(lengths), p=weights / weights.sum()))]
         grid, metre = data[bars]
         rows = rng.integers(len(grid), size=max(1, bars_a_batch // bars))
-        yield Stack(transposed(grid[rows], rng), metre[rows])
+        share = min(1.0, number / max(annealing, 1))
+        yield VaeBatch(transposed(grid[rows], rng), metre[rows], free_nats(bars), kl_weight * share)
         number += 1
+
+
+def free_nats(bars: int) -> float:
+    """Nats of KL that a passage of some bars may cost for nothing."""
+    return FREE_BITS[bars] * float(np.log(2.0))
 
 
 def transposed(grid: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

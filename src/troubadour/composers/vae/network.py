@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.composers.network import autocast
+from troubadour.composers.vae.dataset import VaeBatch
 from troubadour.composers.vae.passages import METRES, PAD
 from troubadour.composers.vae.spec import VaeSpec
 
@@ -72,14 +74,43 @@ class VaeNetwork(nn.Module):
         self.decoder = nn.ModuleList(Block(width, spec.head, d, causal=True) for _ in range(spec.step_layers))
         self.decoder_norm = nn.RMSNorm(width, eps=1e-6)
         self.head = nn.Linear(width, spec.tokens, bias=False)
+        tables = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}
         for name, p in self.named_parameters():
             if p.dim() == 2:
-                residual = name.endswith(("out.weight", "down.weight")) and ".bar_out" not in name
-                std = 0.02 if not isinstance(p, nn.Linear) else p.shape[1] ** -0.5
-                nn.init.normal_(p, std=std / 2 if residual else std)
+                # What adds to the stream of a layer starts small.
+                residual = name.endswith((".out.weight", ".down.weight"))
+                nn.init.normal_(p, std=0.02 if id(p) in tables or residual else p.shape[1] ** -0.5)
         nn.init.normal_(self.to_latent.weight, std=0.02)
-        for linear in (self.bar_up, self.bar_down, self.from_latent, self.bar_out):
-            nn.init.normal_(linear.weight, std=linear.weight.shape[1] ** -0.5)
+
+    def objective(self, batch: VaeBatch) -> tuple[Tensor, Tensor]:
+        """The bound with annealed, thresholded KL (free bits), summed over steps, and the number of steps."""
+        grid = torch.from_numpy(batch.grid.astype("int64"))
+        metre = torch.from_numpy(batch.metre.astype("int64"))
+        with autocast():
+            mean, log_variance = self.encode(grid, metre)
+            mean, log_variance = mean.float(), log_variance.float()
+            z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+            before = self.before(grid)
+            hidden = torch.rand(before.shape) < self.spec.unheard
+            before = torch.where(hidden, self.spec.tokens, before)
+            logits = self.write(self.conduct(z, metre, grid.shape[1]), before)
+        there = grid != PAD
+        nats = F.cross_entropy(logits.float()[there], grid[there], reduction="sum")
+        excess = F.relu(divergence(mean, log_variance) - batch.free_nats).sum()
+        return nats + batch.kl_weight * excess, there.sum()
+
+    @torch.no_grad()
+    def nats(self, batch: VaeBatch) -> tuple[float, float, int, int]:
+        """Reconstruction nats at the posterior mean, KL, steps and passages, summed."""
+        grid = torch.from_numpy(batch.grid.astype("int64"))
+        metre = torch.from_numpy(batch.metre.astype("int64"))
+        with autocast():
+            mean, log_variance = self.encode(grid, metre)
+            logits = self.write(self.conduct(mean, metre, grid.shape[1]), self.before(grid))
+        there = grid != PAD
+        nats = F.cross_entropy(logits.float()[there], grid[there], reduction="sum")
+        kl = divergence(mean.float(), log_variance.float()).sum()
+        return float(nats), float(kl), int(there.sum()), len(grid)
 
     def encode(self, grid: Tensor, metre: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, each (batch, latent), of grids (batch, bars, steps) and metre rows (batch,)."""
@@ -100,7 +131,8 @@ class VaeNetwork(nn.Module):
         x = x + self.place_out.weight[:bars] + self.metre_out(metre)[:, None] + self.length_out.weight[bars]
         for block in self.conductor:
             x = block(x)
-        return x
+        out: Tensor = x
+        return out
 
     def write(self, bar: Tensor, before: Tensor) -> Tensor:
         """Logits (batch, bars, steps, tokens) from bars' vectors and the tokens before each step."""
@@ -109,8 +141,14 @@ class VaeNetwork(nn.Module):
         x = x.flatten(0, 1)
         for block in self.decoder:
             x = block(x)
-        return self.head(self.decoder_norm(x)).view(batch, bars, steps, -1)
+        out: Tensor = self.head(self.decoder_norm(x)).view(batch, bars, steps, -1)
+        return out
 
     def before(self, grid: Tensor) -> Tensor:
         """What stands before each step of a bar: nothing before the first."""
         return F.pad(grid[:, :, :-1], (1, 0), value=PAD)
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL of each posterior from the standard normal, in nats, (batch,)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(1)

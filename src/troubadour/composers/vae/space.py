@@ -38,8 +38,8 @@ class Sampling:
             if step == 0:
                 logits[:, 0, HOLD] = -np.inf  # nothing sounds before a passage
             if not self.temperature:
-                return logits.argmax(axis=-1)
-            noisy = logits / self.temperature
+                return np.asarray(logits.argmax(axis=-1))
+            noisy = logits / np.float32(self.temperature)
             if self.top_p < 1.0:
                 noisy = _nucleus(noisy, self.top_p)
             # The largest of logits with Gumbel noise is a draw from their softmax.
@@ -168,9 +168,9 @@ def token_accuracy(truth: Sequence[Passage], made: Sequence[Passage]) -> float:
 
 def _nucleus(logits: Floats, top_p: float) -> Floats:
     """Strike out what lies beyond the likeliest `top_p` of the probability."""
-    order = np.sort(logits, axis=-1)[..., ::-1]
-    shares = np.exp(order - order[..., :1])
-    shares /= shares.sum(axis=-1, keepdims=True)
+    order: Floats = np.sort(logits, axis=-1)[..., ::-1]
+    odds: Floats = np.exp(order - order[..., :1])
+    shares: Floats = odds / odds.sum(axis=-1, keepdims=True)
     kept = np.cumsum(shares, axis=-1) - shares < top_p
     floor = np.where(kept, order, np.inf).min(axis=-1, keepdims=True)
     out: Floats = np.where(logits >= floor, logits, -np.inf).astype(np.float32)

@@ -33,6 +33,10 @@ class VaeSpec:
     dropout: float = 0.05
     unheard: float = 0.3
     """Share of the decoder's own past that training hides, so that it leans on the latent vector."""
+    kl_weight: float = 0.2
+    """Weight of the divergence from the prior above the free bits, once annealed."""
+    annealing: int = 1000
+    """Batches over which that weight rises from zero."""
     steps: int = STEPS
     tokens: int = N_TOKENS
     longest: int = LENGTHS[-1]
