@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from troubadour.catalogue.importing import ImportReport, import_pieces
-from troubadour.catalogue.store import KINDS, Event, Store
+from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
 from troubadour.composers.dataset import Example, example
 from troubadour.composers.events import DOCUMENT, WEIGHTS, load_composer
 from troubadour.composers.options import TrainOptions
@@ -20,6 +20,7 @@ from troubadour.composers.originality import Corpus
 from troubadour.composers.profiles import profiles
 from troubadour.composers.recipe import Recipe
 from troubadour.composers.spec import SPECS
+from troubadour.composers.vae.composer import VaeComposer
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
 from troubadour.corpora.folder import read_path
 from troubadour.errors import InputError, MissingExtraError, ModelError
@@ -211,6 +212,8 @@ def train_composer(
         from troubadour.composers.train import Run, load_start, save_composer
     except ImportError as error:
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
+    if recipe.family == "vae":
+        return _train_vae(store, recipe, folder, steps, start, tell)
     known = load_composer(start).spec.styles if start else STYLES
     train, pieces = _examples(store, recipe, "train", known)
     valid, _ = _examples(store, recipe, "valid", known)
@@ -227,6 +230,34 @@ def train_composer(
     return {**asdict(report), "train_pieces": len(train), "valid_pieces": len(valid), "folder": str(folder)}
 
 
+def _train_vae(
+    store: Store, recipe: Recipe, folder: Path, steps: int | None, start: Path | None, tell: Tell | None
+) -> dict[str, Any]:
+    """As `train_composer`, on passages instead of whole pieces."""
+    from safetensors.torch import load_file
+
+    from troubadour.composers.vae.dataset import stacks
+    from troubadour.composers.vae.spec import VaeSpec
+    from troubadour.composers.vae.train import VaeRun, save_vae
+
+    pieces = _pieces(store, recipe, "train")
+    valid = stacks(score for score, _ in _pieces(store, recipe, "valid"))
+    train = stacks(score for score, _ in pieces)
+    if not train:
+        raise InputError("no usable piece to train on; import music first, or check its quality report")
+    spec = VaeSpec(**recipe.model)
+    weights = None
+    if start is not None:
+        spec = VaeComposer.load(start).spec
+        weights = {k: v.float() for k, v in load_file(start / WEIGHTS).items() if not k.startswith("atlas.")}
+    options = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
+    run = VaeRun(folder, spec, options, weights)
+    report = run.go(train, valid or train, _steps(tell, recipe.name, options.steps))
+    save_vae(folder, run, pieces, profiles(pieces), recipe.name)
+    counts = {f"{n}_bars": len(s.grid) for n, s in train.items()}
+    return {**asdict(report), "train_pieces": len(pieces), "passages": counts, "folder": str(folder)}
+
+
 def _steps(tell: Tell | None, name: str, total: int) -> Callable[[int, float], None] | None:
     if tell is None:
         return None
@@ -237,14 +268,7 @@ def _examples(
     store: Store, recipe: Recipe, split: str, styles: Sequence[str]
 ) -> tuple[list[Example], list[tuple[Score, str]]]:
     """Encoded pieces of a split that a recipe takes, and the pieces themselves."""
-    rows = [
-        p
-        for p in store.pieces(generated=False, split=split, medium="score")
-        if (not recipe.collections or p.collection in recipe.collections)
-        and "barlines are not to be trusted" not in p.quality
-    ]
-    scores = store.scores([p.id for p in rows])
-    kept = [(p, s) for p, s in zip(rows, scores, strict=True) if len(s.metres) <= recipe.metre_changes + 1]
+    kept = _rows(store, recipe, split)
     encoded = [example(s, p.style, p.id, styles) for p, s in kept]
     if split == "train":
         encoded += [
@@ -253,3 +277,19 @@ def _examples(
             for _ in range(recipe.repeat.get(p.collection, 1) - 1)
         ]
     return encoded, [(s, p.style) for p, s in kept]
+
+
+def _pieces(store: Store, recipe: Recipe, split: str) -> list[tuple[Score, str]]:
+    """Scores and styles of a split that a recipe takes."""
+    return [(s, p.style) for p, s in _rows(store, recipe, split)]
+
+
+def _rows(store: Store, recipe: Recipe, split: str) -> list[tuple[PieceRow, Score]]:
+    rows = [
+        p
+        for p in store.pieces(generated=False, split=split, medium="score")
+        if (not recipe.collections or p.collection in recipe.collections)
+        and "barlines are not to be trusted" not in p.quality
+    ]
+    scores = store.scores([p.id for p in rows])
+    return [(p, s) for p, s in zip(rows, scores, strict=True) if len(s.metres) <= recipe.metre_changes + 1]

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from troubadour.composers.muon import Muon
 from troubadour.composers.options import TrainOptions
 
 
@@ -34,14 +35,8 @@ class Optimiser:
             betas=(0.9, 0.98),
             fused=True,
         )
-        # The adjustment lets a step be as large as AdamW's would be at the same rate.
-        muon = torch.optim.Muon(
-            matrices,
-            lr=options.matrix_rate,
-            weight_decay=options.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        )
-        self._halves = {
+        muon = Muon(matrices, lr=options.matrix_rate, weight_decay=options.weight_decay)
+        self._halves: dict[str, tuple[torch.optim.Optimizer, float]] = {
             "adamw": (adamw, options.learning_rate),
             "muon": (muon, options.matrix_rate),
         }

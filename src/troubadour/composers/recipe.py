@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from troubadour.composers.options import TrainOptions
 from troubadour.composers.spec import SPECS
+from troubadour.composers.vae.spec import VaeSpec
 from troubadour.errors import InputError
 
-_NOT_CHOSEN = ("tokens", "features", "tokeniser", "styles")
+_FAMILIES: Final[Mapping[str, type[Any]]] = {**SPECS, "vae": VaeSpec}
+_NOT_CHOSEN = ("tokens", "features", "tokeniser", "styles", "steps", "longest", "version")
 """Fields of a spec that follow from the program and the data."""
 
 
@@ -21,7 +24,7 @@ class Recipe:
 
     name: str
     family: str = "transformer"
-    """One of `spec.SPECS`."""
+    """`transformer`, `lstm` or `vae`."""
     collections: tuple[str, ...] = ()
     """Built-in collections; others in the catalogue are left out. Empty = everything."""
     metre_changes: int = 2
@@ -49,10 +52,10 @@ class Recipe:
         data = values.pop("data", {})
         model, train = values.pop("model", {}), values.pop("train", {})
         family = values.pop("family", "transformer")
-        if family not in SPECS:
-            raise InputError(f"recipe {path}: family is {family!r}; allowed: {', '.join(SPECS)}")
+        if family not in _FAMILIES:
+            raise InputError(f"recipe {path}: family is {family!r}; allowed: {', '.join(_FAMILIES)}")
         _known(path, "data", data, ("collections", "metre_changes", "repeat"))
-        shape = tuple(f.name for f in fields(SPECS[family]) if f.name not in _NOT_CHOSEN)
+        shape = tuple(f.name for f in fields(_FAMILIES[family]) if f.name not in _NOT_CHOSEN)
         _known(path, "model", model, shape)
         _known(path, "train", train, tuple(f.name for f in fields(TrainOptions)))
         name = values.pop("name", path.stem)

@@ -93,13 +93,13 @@ def show(
     events.sort(key=lambda e: e[:2])
     out = [lx.FILL]
     bar = 1
-    for start, _, stop, pitches in events:
+    for start, _, stop, sounding in events:
         while bar < len(bars) and bars[bar] <= start:
             out += [lx.BAR, *(changes or {}).get(bars[bar], ())]
             bar += 1
-        if pitches is None:
+        if sounding is None:
             out.append(lx.MASK)
         else:
-            out += [lx.PITCH + p for p in pitches] or [lx.REST]
+            out += [lx.PITCH + p for p in sounding] or [lx.REST]
         out += duration_tokens(stop - start)
     return [*out, lx.FILL]

@@ -140,10 +140,8 @@ class Space:
             width: standard deviations; below 1 nearer to the middle.
         """
         noise = rng.standard_normal((n, len(self.atlas.spread))).astype(np.float32)
-        out: Floats = (
-            self.atlas.centre(style, mode, guidance) + np.float32(width) * noise @ self.atlas.spread.T
-        )
-        return out
+        centre = self.atlas.centre(style, mode, guidance)
+        return np.asarray(centre + np.float32(width) * noise @ self.atlas.spread.T, dtype=np.float32)
 
 
 def slerp(a: Floats, b: Floats, share: float) -> Floats:
