@@ -31,6 +31,7 @@ from troubadour.music.score import Score
 from troubadour.music.styles import STYLES
 from troubadour.recommenders.rank import Ranker
 from troubadour.releases import Release, Releases
+from troubadour.rights import check_terms
 from troubadour.studio import info_of, save_corpus, save_ranker
 from troubadour.understand import borrowing, fit_styles, save_styles
 
@@ -191,6 +192,7 @@ def train_composer(
     *,
     steps: int | None = None,
     start: Path | None = None,
+    accept_terms: bool = False,
     tell: Tell | None = None,
 ) -> dict[str, Any]:
     """Train a composer on the catalogue's training split, or go on with a run; its report.
@@ -202,9 +204,10 @@ def train_composer(
         folder: the run's own.
         steps: instead of the recipe's.
         start: folder of a composer whose weights to start from (fine-tuning).
+        accept_terms: learn from pieces under terms too.
 
     Raises:
-        InputError: no usable piece.
+        InputError: no usable piece, or one is under terms that were not accepted.
         MissingExtraError: torch is not installed.
         ModelError: the folder holds a run of another shape, or `start` no composer.
     """
@@ -212,6 +215,7 @@ def train_composer(
         from troubadour.composers.train import Run, load_start, save_composer
     except ImportError as error:
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
+    check_terms([p for split in ("train", "valid") for p in _taken(store, recipe, split)], accept_terms)
     if recipe.family == "vae":
         return _train_vae(store, recipe, folder, steps, start, tell)
     known = load_composer(start).spec.styles if start else STYLES
@@ -284,12 +288,17 @@ def _pieces(store: Store, recipe: Recipe, split: str) -> list[tuple[Score, str]]
     return [(s, p.style) for p, s in _rows(store, recipe, split)]
 
 
-def _rows(store: Store, recipe: Recipe, split: str) -> list[tuple[PieceRow, Score]]:
-    rows = [
+def _taken(store: Store, recipe: Recipe, split: str) -> list[PieceRow]:
+    """The pieces of a split that a recipe takes."""
+    return [
         p
         for p in store.pieces(generated=False, split=split, medium="score")
         if (not recipe.collections or p.collection in recipe.collections)
         and "barlines are not to be trusted" not in p.quality
     ]
+
+
+def _rows(store: Store, recipe: Recipe, split: str) -> list[tuple[PieceRow, Score]]:
+    rows = _taken(store, recipe, split)
     scores = store.scores([p.id for p in rows])
     return [(p, s) for p, s in zip(rows, scores, strict=True) if len(s.metres) <= recipe.metre_changes + 1]

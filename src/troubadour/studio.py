@@ -36,9 +36,11 @@ from troubadour.music.midi import write_midi
 from troubadour.music.musicxml import write_musicxml
 from troubadour.music.render import MidiRenderer, Renderer, play, write_wav
 from troubadour.music.score import Score
+from troubadour.notebook import NotebookPiece
 from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
 from troubadour.releases import Release, Releases
+from troubadour.rights import check_terms
 from troubadour.similarity.index import VectorIndex, Where
 from troubadour.similarity.lines import Line
 from troubadour.understand import Hit, OriginalityReport, Understanding
@@ -416,28 +418,59 @@ class Studio:
         )
         return counts.most_common()
 
-    def musicxml(self, piece: str) -> str:
-        """A piece as MusicXML."""
+    def piece(self, piece: str) -> NotebookPiece:
+        """A piece with its notes and facts; a notebook shows its score, a player and its rights.
+
+        Raises:
+            NotFoundError: no such piece.
+        """
+        return NotebookPiece(self.store.piece(piece), self.store.score(piece), self.renderer)
+
+    def musicxml(self, piece: str, *, accept_terms: bool = False) -> str:
+        """A piece as MusicXML, with its rights, its source and whether a machine composed it.
+
+        Raises:
+            NotFoundError: no such piece.
+            InputError: it is under terms that were not accepted.
+        """
         row = self.store.piece(piece)
+        check_terms([row], accept_terms)
         return write_musicxml(
             self.store.score(piece),
             title=row.title,
             composer=row.composer,
-            rights="" if row.generated else row.licence,
+            rights=f"Composed by machine; {row.licence}" if row.generated else row.licence,
+            source=row.source,
             generated=row.generated,
         )
 
-    def midi(self, piece: str) -> bytes:
-        """A piece as MIDI."""
-        return write_midi(self.store.score(piece), title=self.store.piece(piece).title)
+    def midi(self, piece: str, *, accept_terms: bool = False) -> bytes:
+        """A piece as MIDI, with its rights, its source and whether a machine composed it.
 
-    def write_files(self, piece: str, folder: Path) -> dict[str, str]:
+        Raises:
+            NotFoundError: no such piece.
+            InputError: it is under terms that were not accepted.
+        """
+        row = self.store.piece(piece)
+        check_terms([row], accept_terms)
+        made = f"composed by machine, {row.source}, release {row.provenance.get('release')}"
+        return write_midi(
+            self.store.score(piece),
+            title=row.title,
+            rights=row.licence,
+            note=made if row.generated else row.source,
+        )
+
+    def write_files(self, piece: str, folder: Path, *, accept_terms: bool = False) -> dict[str, str]:
         """Write a piece as MIDI, MusicXML and WAV; their paths.
 
         Raises:
+            NotFoundError: no such piece.
+            InputError: it is under terms that were not accepted.
             TroubadourError: the folder cannot be written.
         """
         row = self.store.piece(piece)
+        check_terms([row], accept_terms)
         slug = "-".join("".join(c if c.isalnum() else " " for c in row.title.lower()).split())[:60]
         stem = f"{piece}-{slug}"
         paths = {
@@ -446,8 +479,8 @@ class Studio:
         audio = play(self.store.score(piece), self.renderer)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            paths["midi"].write_bytes(self.midi(piece))
-            paths["musicxml"].write_text(self.musicxml(piece), encoding="utf-8")
+            paths["midi"].write_bytes(self.midi(piece, accept_terms=accept_terms))
+            paths["musicxml"].write_text(self.musicxml(piece, accept_terms=accept_terms), encoding="utf-8")
             write_wav(paths["wav"], audio)
         except OSError as error:
             raise TroubadourError(f"{folder} cannot be written: {error.strerror}") from error

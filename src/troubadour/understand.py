@@ -24,6 +24,7 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 from troubadour.releases import Releases
+from troubadour.rights import rights
 from troubadour.similarity.lines import Line
 from troubadour.similarity.melody import MelodyIndex, MelodyMatch
 
@@ -324,16 +325,6 @@ def load_styles(folder: Path) -> StyleModel:
         raise ModelError(f"{folder}: no model of styles can be read there: {error}") from error
 
 
-def rights(piece: PieceRow) -> dict[str, Any]:
-    """Where a piece comes from and under which terms: shown wherever it is shown."""
-    return {
-        "source": piece.source,
-        "licence": piece.licence,
-        "generated": piece.generated,
-        **({"release": piece.provenance.get("release")} if piece.generated else {}),
-    }
-
-
 def read_music(path: Path) -> Piece:
     """The music in a file, quantised; of a book of tunes the first.
 
@@ -353,5 +344,5 @@ def read_music(path: Path) -> Piece:
 
 __all__ = [
     "Borrowing", "Hit", "OriginalityReport", "Understanding", "borrowing", "fit_styles", "load_styles",
-    "longest_matches", "read_music", "rights", "save_styles",
+    "longest_matches", "read_music", "save_styles",
 ]  # fmt: skip

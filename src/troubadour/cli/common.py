@@ -31,6 +31,9 @@ Home = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AcceptTerms = Annotated[
+    bool, typer.Option("--accept-terms", help="For collections under terms (essen, palestrina): accept them.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same result.", min=0)]
 
 

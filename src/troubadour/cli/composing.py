@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, progress, train_app
+from troubadour.cli.common import (
+    AcceptTerms,
+    AsJson,
+    Home,
+    Seed,
+    app,
+    open_studio,
+    print_json,
+    progress,
+    train_app,
+)
 
 if TYPE_CHECKING:
     from troubadour.composers.base import Brief
@@ -121,6 +131,7 @@ def train_composer(
     ),
     steps: Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)] = None,
     use: Annotated[bool, typer.Option("--use", help="Make a release with it and go live.")] = False,
+    accept_terms: AcceptTerms = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -133,12 +144,15 @@ def train_composer(
     chosen = Recipe.load(recipe)
     with open_studio(home) as studio, progress() as tell:
         if not studio.store.counts()["pieces"]:
-            jobs.import_builtin(studio.store, list(chosen.collections) or ["oneills"], tell=tell)
+            names = list(chosen.collections) or ["oneills"]
+            jobs.import_builtin(studio.store, names, accept_terms=accept_terms, tell=tell)
         for path in data or []:
             name = jobs.import_folder(studio.store, path, tell).collection
             if chosen.collections:
                 chosen = replace(chosen, collections=(*chosen.collections, name))
-        report = jobs.train_composer(studio.store, chosen, folder, steps=steps, start=start, tell=tell)
+        report = jobs.train_composer(
+            studio.store, chosen, folder, steps=steps, start=start, accept_terms=accept_terms, tell=tell
+        )
         if use:
             report["release"] = jobs.use_composer(studio.releases, folder).id
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, progress, say
+from troubadour.cli.common import AcceptTerms, AsJson, Home, Seed, app, open_studio, print_json, progress, say
 from troubadour.cli.composing import print_piece
 
 if TYPE_CHECKING:
@@ -81,10 +81,7 @@ def import_(
             help="Files, folders, or built-in collections (builtin, oneills, ryans, airds, folk, chorales)."
         ),
     ] = None,
-    accept_terms: Annotated[
-        bool,
-        typer.Option("--accept-terms", help="For collections under terms (essen, palestrina): accept them."),
-    ] = False,
+    accept_terms: AcceptTerms = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:

@@ -17,8 +17,11 @@ def recommend(
     as_json: AsJson = False,
 ) -> None:
     """Recommend pieces to a listener, each with its reasons."""
+    from troubadour.rights import rights, rights_line
+
     with open_studio(home) as studio:
         found, release = studio.recommend(listener, n)
+        rows = [studio.store.piece(item.id) for item in found]
     if as_json:
         items = [
             {
@@ -26,10 +29,10 @@ def recommend(
                 "title": item.title,
                 "score": round(item.score, 6),
                 "reasons": [r.text for r in item.reasons],
-                "generated": item.generated,
+                **rights(row),
                 **({"fallback": item.fallback} if item.fallback else {}),
             }
-            for item in found
+            for item, row in zip(found, rows, strict=True)
         ]
         print_json({"listener": listener, "items": items, "release": release})
         return
@@ -38,6 +41,7 @@ def recommend(
         print(f"{i:3}. {item.title}{mark}  [{item.id}]  {item.score:.2f}")
         for reason in item.reasons:
             print(f"       {reason.text}")
+        print(f"       {rights_line(rows[i - 1])}")
 
 
 @train_app.command("recommender")

@@ -29,6 +29,7 @@ def search(
 ) -> None:
     """Find a melody in the catalogue, in any key, octave and tempo."""
     from troubadour.errors import InputError
+    from troubadour.rights import rights_line
     from troubadour.similarity.lines import query_line
     from troubadour.similarity.melody import MOST_NOTES
     from troubadour.similarity.typed import typed_line
@@ -55,7 +56,7 @@ def search(
             f"{i:3}. {hit.piece.title}{mark}  [{hit.piece.id}]  {m.score:.3f}  {m.notes} notes, bars "
             f"{m.bars[0]}-{m.bars[1]} in its bars {m.their_bars[0]}-{m.their_bars[1]}, {m.semitones:+d} semitones"
         )
-        print(f"       {hit.piece.source}; {hit.piece.licence or 'licence unknown'}")
+        print(f"       {rights_line(hit.piece)}")
 
 
 @app.command()
@@ -73,7 +74,7 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """The pieces nearest to one by their content."""
-    from troubadour.understand import rights
+    from troubadour.rights import rights, rights_line
 
     given = {"style": style, "key": key, "generated": generated}
     with open_studio(home) as studio:
@@ -95,7 +96,7 @@ def similar(
     for i, item in enumerate(found, start=1):
         mark = " (generated)" if item.generated else ""
         print(f"{i:3}. {item.title}{mark}  [{item.id}]  {item.similarity:.3f}  {item.shared}")
-        print(f"       {rows[i - 1].source}; {rows[i - 1].licence or 'licence unknown'}")
+        print(f"       {rights_line(rows[i - 1])}")
 
 
 @app.command()
@@ -142,6 +143,8 @@ def originality(
     as_json: AsJson = False,
 ) -> None:
     """The longest passages that a piece shares with the catalogue, beside what human pieces share."""
+    from troubadour.rights import rights_line
+
     with open_studio(home) as studio:
         score, title, piece = read_music_of(studio, music)
         found = studio.originality(score, n, without=piece)
@@ -157,7 +160,7 @@ def originality(
         print(
             f"  {m.notes} notes, bars {m.bars[0]}-{m.bars[1]}: {row.title} [{row.id}], bars {m.their_bars[0]}-{m.their_bars[1]}"
         )
-        print(f"       {row.source}; {row.licence or 'licence unknown'}")
+        print(f"       {rights_line(row)}")
 
 
 @app.command()
@@ -168,10 +171,15 @@ def draw(
     music: Annotated[
         str | None, typer.Argument(help="A file or the id of a piece; `map` draws the catalogue.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The SVG file; without it, WHAT.svg.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="An .svg or .png file; without it, WHAT.svg.")
+    ] = None,
+    width: Annotated[int, typer.Option("--width", help="Of a PNG, in pixels.")] = 1600,
+    font: Annotated[Path | None, typer.Option("--font", help="Font file for a PNG.")] = None,
     home: Home = None,
 ) -> None:
-    """Draw a piece or the catalogue as SVG."""
+    """Draw a piece or the catalogue as SVG or PNG."""
+    from troubadour.analysis.png import to_png
     from troubadour.errors import InputError
 
     kinds = ("roll", "similarity", "timeline", "map")
@@ -179,15 +187,19 @@ def draw(
         raise InputError(f"cannot draw '{what}'; allowed: {', '.join(kinds)}")
     if (music is None) != (what == "map"):
         raise InputError("`draw map` draws the catalogue; the others need a file or the id of a piece")
+    path = out or Path(f"{what}.svg")
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise InputError(f"cannot draw a '{path.suffix}' file; allowed: .svg, .png")
     with open_studio(home) as studio:
         if music is None:
             picture = studio.understanding.map()
         else:
             score, title, _ = read_music_of(studio, music)
             picture = studio.understanding.draw(what, score, title)
-    path = out or Path(f"{what}.svg")
+    png = path.suffix.lower() == ".png"
+    data = to_png(picture, width, font) if png else picture.encode()
     try:
-        path.write_text(picture, encoding="utf-8")
+        path.write_bytes(data)
     except OSError as error:
         raise TroubadourError(f"{path} cannot be written: {error.strerror}") from error
     print(path)

@@ -25,6 +25,9 @@ MAX_TRACKS: Final = 64
 """Tracks with notes."""
 MAX_SECONDS: Final = 3 * 3600
 _FILE_TICKS: Final = 480
+_TEXT: Final = 1
+_COPYRIGHT: Final = 2
+_MOST_TEXT: Final = 127  # so that its length is one byte
 _MARKER: Final = re.compile(r"key: (-?\d) fifths (\w+)")
 _UPBEAT: Final = re.compile(r"upbeat: (\d+) of 24 a quarter")
 
@@ -149,11 +152,15 @@ def _rising(entries: list[Any]) -> list[Any]:
     return kept
 
 
-def write_midi(score: Score, *, title: str = "") -> bytes:
+def write_midi(score: Score, *, title: str = "", rights: str = "", note: str = "") -> bytes:
     """A format 1 MIDI file of a quantised score.
 
     Reading it back and quantising gives the same score. More than 15 pitched tracks share
     channels; those on one channel then sound with the program of the last.
+
+    Args:
+        rights: for the file's copyright event; printable ASCII is kept.
+        note: for its text event, such as that a machine composed the piece.
 
     Raises:
         InputError: the score is not quantised.
@@ -191,7 +198,24 @@ def write_midi(score: Score, *, title: str = "") -> bytes:
         for onset, duration, pitch, velocity, _ in score.notes()[mine].tolist():
             part.notes.append(symusic.Note(onset * scale, duration * scale, pitch, velocity))
         out.tracks.append(part)
-    return bytes(out.dumps_midi())
+    return _with_texts(bytes(out.dumps_midi()), {_COPYRIGHT: rights, _TEXT: note})
+
+
+def _with_texts(data: bytes, texts: dict[int, str]) -> bytes:
+    """Meta events of text at the start of the first track, where the standard wants the copyright.
+
+    symusic writes none of them.
+    """
+    events = b""
+    for kind, text in texts.items():
+        said = "".join(c for c in text if c.isprintable()).encode("ascii", "replace")[:_MOST_TEXT]
+        if said:
+            events += bytes([0, 0xFF, kind, len(said)]) + said
+    if not events:
+        return data
+    start = data.index(b"MTrk")
+    length = int.from_bytes(data[start + 4 : start + 8], "big") + len(events)
+    return data[: start + 4] + length.to_bytes(4, "big") + events + data[start + 8 :]
 
 
 def _text(value: object) -> str:

@@ -48,7 +48,13 @@ class _Bar:
 
 
 def write_musicxml(
-    score: Score, *, title: str = "", composer: str = "", rights: str = "", generated: bool = False
+    score: Score,
+    *,
+    title: str = "",
+    composer: str = "",
+    rights: str = "",
+    source: str = "",
+    generated: bool = False,
 ) -> str:
     """A MusicXML 4.0 document.
 
@@ -77,6 +83,11 @@ def write_musicxml(
         f'<creator type="composer">{_clean(composer)}</creator>' if composer else "",
         f"<rights>{_clean(rights)}</rights>" if rights else "",
         "<encoding><software>Troubadour</software></encoding>",
+        f"<source>{_clean(source)}</source>" if source else "",
+        '<miscellaneous><miscellaneous-field name="generated">composed by machine</miscellaneous-field>'
+        "</miscellaneous>"
+        if generated
+        else "",
         "</identification>",
         "<part-list>",
     ]

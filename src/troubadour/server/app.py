@@ -27,9 +27,10 @@ from troubadour.errors import (
     StorageError,
     TroubadourError,
 )
+from troubadour.music.engrave import Engraver
 from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
-from troubadour.server.engrave import Engraver
+from troubadour.rights import rights
 from troubadour.studio import Composed, Studio
 
 _PAGE: Final = Path(__file__).parent / "page"
@@ -167,7 +168,7 @@ def create_app(studio: Studio) -> FastAPI:
                 "score": round(item.score, 6),
                 "reasons": [r.text for r in item.reasons],
                 "fallback": item.fallback,
-                "generated": item.generated,
+                **rights(studio.store.piece(item.id)),
             }
             for item in found
         ]
@@ -226,7 +227,7 @@ def create_app(studio: Studio) -> FastAPI:
                 "title": i.title,
                 "score": i.similarity,
                 "shared": i.shared,
-                "generated": i.generated,
+                **rights(studio.store.piece(i.id)),
             }
             for i in studio.similar(piece, n)
         ]
@@ -234,16 +235,20 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/pieces/{piece}/score.svg")
     def score(piece: str, width: int = Query(2100, ge=500, le=5000)) -> Response:
-        return Response(engraver.svg(studio.musicxml(piece), width), media_type="image/svg+xml")
+        # Looking at a piece is no export: whoever imported it accepted its terms for that.
+        page = studio.musicxml(piece, accept_terms=True)
+        return Response(engraver.svg(page, width), media_type="image/svg+xml")
 
     @app.get("/api/pieces/{piece}/score.musicxml")
-    def musicxml(piece: str) -> Response:
+    def musicxml(piece: str, accept_terms: bool = False) -> Response:
         kind = "application/vnd.recordare.musicxml+xml"
-        return Response(studio.musicxml(piece), media_type=kind, headers=_attachment(piece, "musicxml"))
+        data = studio.musicxml(piece, accept_terms=accept_terms)
+        return Response(data, media_type=kind, headers=_attachment(piece, "musicxml"))
 
     @app.get("/api/pieces/{piece}/score.mid")
-    def midi(piece: str) -> Response:
-        return Response(studio.midi(piece), media_type="audio/midi", headers=_attachment(piece, "mid"))
+    def midi(piece: str, accept_terms: bool = False) -> Response:
+        data = studio.midi(piece, accept_terms=accept_terms)
+        return Response(data, media_type="audio/midi", headers=_attachment(piece, "mid"))
 
     @app.get("/api/pieces/{piece}/sound.wav")
     def sound(piece: str) -> Response:
