@@ -100,9 +100,14 @@ def _events(log: Interactions, ids: list[str], seed: int) -> Iterator[Event]:
         )
 
 
-def interactions_of(store: Store) -> Interactions:
-    """The whole log, over the whole catalogue."""
-    columns: dict[str, Any] = store.interaction_columns()
+def interactions_of(store: Store, *, until: int | None = None, without: str | None = None) -> Interactions:
+    """The log, over the whole catalogue; what was flagged is left out.
+
+    Args:
+        until: as it was when `Store.last_event` was this.
+        without: as if this listener had done nothing.
+    """
+    columns: dict[str, Any] = store.interaction_columns(until=until, without=without)
     return Interactions(
         columns["listener"],
         columns["item"],
@@ -119,8 +124,12 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
     pieces = store.pieces()
     if not pieces:
         raise InputError("the catalogue is empty; import music first")
+    last = store.last_event()
     ranker = Ranker.fit(
-        interactions_of(store), store.vectors(), [info_of(p) for p in pieces], np.random.default_rng(seed)
+        interactions_of(store, until=last),
+        store.vectors(),
+        [info_of(p) for p in pieces],
+        np.random.default_rng(seed),
     )
     human = [p.id for p in pieces if not p.generated and p.medium == "score"]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
@@ -139,6 +148,7 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
         {
             "counts": store.counts(),
             "seed": seed,
+            "last_event": last,  # what was learnt from: needed to take a listener out of it exactly
             "blend": [repr(t) for t in ranker.trials[:1]],
             "borrowing": asdict(borrowing(corpus, store)),
         },

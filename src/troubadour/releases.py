@@ -14,12 +14,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from troubadour.errors import ModelError, NotFoundError, StorageError
+from troubadour.errors import InputError, ModelError, NotFoundError, StorageError
 
 _POINTER: Final = "pointer.json"
 
@@ -135,6 +135,41 @@ class Releases:
         """The release that serves; nothing before the first."""
         pointer = self._pointer()
         return self.get(pointer["live"]) if pointer.get("live") else None
+
+    def previous(self) -> Release | None:
+        """The release that `rollback` would make live, if there is one."""
+        pointer = self._pointer()
+        return self.get(pointer["previous"]) if pointer.get("previous") else None
+
+    def point(self, *, live: str, previous: str | None) -> None:
+        """Say which release is live and which one can be rolled back to, in one step.
+
+        Raises:
+            NotFoundError: there is no such release.
+        """
+        self.get(live)
+        if previous is not None:
+            self.get(previous)
+        _write(self._root / _POINTER, {"live": live, "previous": previous})
+
+    def remove(self, names: Iterable[str]) -> list[str]:
+        """Delete releases and the artefacts that only they name; the ids of those deleted.
+
+        Raises:
+            InputError: one of them is live or could be rolled back to.
+        """
+        gone = [self.get(name) for name in names]
+        pointer = self._pointer()
+        held = {pointer.get("live"), pointer.get("previous")} & {r.id for r in gone}
+        if held:
+            raise InputError(f"release {held.pop()} is live or the previous one; promote another first")
+        for release in gone:
+            (self._manifests / f"{release.id}.json").unlink(missing_ok=True)
+        _sync(self._manifests)
+        kept = {artefact for name in self.ids() for artefact in self.get(name).parts.values()}
+        for artefact in {a for release in gone for a in release.parts.values()} - kept:
+            shutil.rmtree(self._artefacts / artefact, ignore_errors=True)
+        return [release.id for release in gone]
 
     def promote(self, release: str) -> None:
         """Make a release live; the one that was so far can be rolled back to."""

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.blocks import Blocks
 from troubadour.catalogue.database import Writer, as_storage_errors, open_engine
+from troubadour.catalogue.erasing import compact, erase
 from troubadour.catalogue.impressions import Impressions
 from troubadour.catalogue.records import KINDS, Event, ListenerRow, NewPiece, PieceRow
 from troubadour.catalogue.rows import CHUNK, rows_of
@@ -253,6 +254,17 @@ class Store:
             before = select(func.count()).select_from(listeners).where(listeners.c.row < row.row)
             return ListenerRow(connection.execute(before).scalar_one(), row.id, row.name, bool(row.simulated))
 
+    def created(self, listener: str) -> float:
+        """When a listener was added, Unix seconds.
+
+        Raises:
+            NotFoundError: there is no such listener.
+        """
+        self.listener(listener)
+        with self._reading() as connection:
+            query = select(listeners.c.created).where(listeners.c.id == listener)
+            return float(connection.execute(query).scalar_one())
+
     # Interactions -----------------------------------------------------------------------------
 
     def record(self, events: Sequence[Event]) -> int:
@@ -289,23 +301,46 @@ class Store:
 
         return self._writer.run(work)
 
-    def interaction_columns(self, *, flagged: bool = False) -> dict[str, NDArray[Any]]:
+    def last_event(self) -> int:
+        """Number of the event that arrived last, 0 without any: names a state of the log."""
+        with self._reading() as connection:
+            return int(connection.execute(select(func.max(interactions.c.row))).scalar() or 0)
+
+    def interaction_columns(
+        self, *, flagged: bool = False, until: int | None = None, without: str | None = None
+    ) -> dict[str, NDArray[Any]]:
         """Events as columns: listener and item (dense rows), kind, value (NaN = none), time.
 
         In order of time, events of one second in order of arrival. About 2 s a million.
 
         Args:
             flagged: also those that were flagged as a bot's or as duplicates.
+            until: only those that had arrived when `last_event` was this.
+            without: as if this listener had done nothing.
+
+        Raises:
+            NotFoundError: there is no listener `without`.
         """
-        where = "" if flagged else " WHERE flags = 0"
-        query = f"SELECT listener, piece - 1, kind, value, time FROM interactions{where} ORDER BY row"
+        query = select(
+            interactions.c.listener, interactions.c.piece - 1, interactions.c.kind, interactions.c.value,
+            interactions.c.time,
+        ).order_by(interactions.c.row)  # fmt: skip
+        if not flagged:
+            query = query.where(interactions.c.flags == 0)
+        if until is not None:
+            query = query.where(interactions.c.row <= until)
         parts = [np.zeros((0, 5))]
         with self._reading() as connection:
             people = np.array(
                 connection.execute(select(listeners.c.row).order_by(listeners.c.row)).scalars().all()
             )
-            result = connection.exec_driver_sql(query)
-            # In blocks: a million rows as Python objects would take 400 MB. None becomes NaN.
+            if without is not None:
+                left_out = rows_of(connection, listeners, [without], "listener")[without]
+                query = query.where(interactions.c.listener != left_out)
+            # Past SQLAlchemy's rows, which are slow, and in blocks: a million rows as Python objects
+            # would take 400 MB. None becomes NaN.
+            compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+            result = connection.exec_driver_sql(str(compiled))
             while rows := result.cursor.fetchmany(_BLOCK):
                 parts.append(np.array(rows, dtype=np.float64))
         table = np.concatenate(parts)
@@ -345,6 +380,32 @@ class Store:
             for name, column in zip(names, columns, strict=True)
         }
 
+    def event_rows(self, listener: str, until: int | None = None) -> list[dict[str, Any]]:
+        """Everything held of a listener's events, flagged ones too, in order of arrival.
+
+        Args:
+            until: only those that had arrived when `last_event` was this.
+
+        Raises:
+            NotFoundError: there is no such listener.
+        """
+        columns = ("event", "value", "time", "release", "rank", "propensity", "flags", "source")
+        query = (
+            select(pieces.c.id, interactions.c.kind, *(interactions.c[name] for name in columns))
+            .join(pieces, pieces.c.row == interactions.c.piece)
+            .order_by(interactions.c.row)
+        )
+        if until is not None:
+            query = query.where(interactions.c.row <= until)
+        with self._reading() as connection:
+            row = rows_of(connection, listeners, [listener], "listener")[listener]
+            return [
+                {
+                    "event": r.event, "piece": r.id, "kind": KINDS[r.kind], **{n: getattr(r, n) for n in columns[1:]}
+                }
+                for r in connection.execute(query.where(interactions.c.listener == row))
+            ]  # fmt: skip
+
     def history(self, listener: str, limit: int = 1000) -> list[tuple[str, str, float | None, int]]:
         """A listener's events, newest first: (piece, kind, value, time); flagged ones are left out."""
         query = (
@@ -358,6 +419,23 @@ class Store:
             row = rows_of(connection, listeners, {listener}, "listener")[listener]
             query = query.where(interactions.c.listener == row, interactions.c.flags == 0)
             return [(r.id, KINDS[r.kind], r.value, r.time) for r in connection.execute(query)]
+
+    # Rights -----------------------------------------------------------------------------------
+
+    def erase(self, listener: str) -> dict[str, int]:
+        """Delete a listener and every row of theirs; how many of each table.
+
+        See `erasing.erase`; `compact` then takes the bytes out of the file.
+
+        Raises:
+            NotFoundError: there is no such listener.
+        """
+        return self._writer.run(lambda connection: erase(connection, listener))
+
+    def compact(self) -> None:
+        """Rewrite the file without what was deleted; see `erasing.compact`."""
+        with as_storage_errors(self.path):
+            compact(self._engine)
 
     # Counts and settings ----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Take in what listeners did."""
+"""Take in what listeners did; give it out; forget it."""
 
 from __future__ import annotations
 
@@ -71,6 +71,54 @@ def import_plays(
         _print(report)
     if any(r.new for r in reports):
         say("Lists change at once; `troubadour train recommender` learns what is heard together.")
+
+
+@app.command()
+def forget(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a listener from the store and from every model, and write a receipt."""
+    from troubadour.forgetting import forget
+
+    with open_studio(home) as studio:
+        person = studio.store.listener(listener)
+        if not yes and not typer.confirm(f"Forget {person.id} for good?", err=True):
+            raise typer.Exit(1)
+        receipt, path = forget(studio.store, studio.releases, studio.home, listener)
+    if as_json:
+        print_json({**receipt.to_dict(), "receipt": str(path)})
+        return
+    print(", ".join(f"{n} of {table}" for table, n in receipt.rows.items() if n) + " deleted")
+    for one in receipt.models:
+        print(f"  {one.release} {one.part}: {one.treatment}")
+    print(f"  release {receipt.live} is live" if receipt.live else "  no release")
+    print(f"receipt: {path}")
+
+
+@app.command("export")
+def export_listener(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; without it printed.")] = None,
+    home: Home = None,
+) -> None:
+    """Everything that is held of a listener, as JSON."""
+    import json
+
+    from troubadour.listeners import export
+
+    with open_studio(home) as studio:
+        held = export(studio.store, listener)
+    if out is None:
+        print_json(held)
+        return
+    try:
+        out.write_text(json.dumps(held, indent=1, ensure_ascii=False), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    say(f"{len(held['events'])} events written to {out}")
 
 
 def _mapped(columns: list[str]) -> dict[str, str]:
