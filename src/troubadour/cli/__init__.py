@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from troubadour.cli import composing, exporting, home, listening, recommending, understanding
+from troubadour.cli import composing, exporting, home, latent, listening, recommending, understanding
 from troubadour.cli.common import app
 from troubadour.errors import TroubadourError
 
@@ -21,4 +21,14 @@ def main() -> None:
         sys.exit(130)
 
 
-__all__ = ["app", "composing", "exporting", "home", "listening", "main", "recommending", "understanding"]
+__all__ = [
+    "app",
+    "composing",
+    "exporting",
+    "home",
+    "latent",
+    "listening",
+    "main",
+    "recommending",
+    "understanding",
+]

@@ -1,0 +1,129 @@
+"""Blend two melodies, or give one more or less of something, in the VAE's latent space."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json
+from troubadour.cli.understanding import Music, read_music_of
+
+if TYPE_CHECKING:
+    from troubadour.composers.vae.composer import VaeComposer
+    from troubadour.composers.vae.passages import Passage
+    from troubadour.music.score import Score
+
+Model = Annotated[
+    Path | None, typer.Option("--model", help="Folder of a trained VAE; without it, the one that ships.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for MIDI and MusicXML.")]
+Bar = Annotated[int, typer.Option("--bar", help="Whole bar at which the passage starts, from 1.", min=1)]
+_NO_MODEL: Final = "no VAE is installed; train one: troubadour train composer recipes/vae.toml"
+
+
+@app.command()
+def interpolate(
+    first: Music,
+    second: Annotated[str, typer.Argument(help="The other melody: a file or the id of a piece.")],
+    steps: Annotated[int, typer.Option("--steps", help="How many, both ends counted.", min=2, max=33)] = 5,
+    bars: Annotated[int, typer.Option("--bars", help="Bars of each passage: 2, 4 or 16.")] = 16,
+    bar: Bar = 1,
+    model: Model = None,
+    out: Out = Path("out"),
+    seed: Seed = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Melodies between two, along an arc in the latent space; both in one metre."""
+    import numpy as np
+
+    vae = _vae(model)
+    with open_studio(home) as studio:
+        ends = [_passage(read_music_of(studio, m)[0], bars, bar, m) for m in (first, second)]
+    made = vae.space.interpolate(*ends, steps, np.random.default_rng(seed or 0))
+    names = [f"interpolated-{i + 1}-of-{steps}" for i in range(steps)]
+    _write(made, names, out, as_json, f"between {first} and {second}")
+
+
+@app.command()
+def move(
+    music: Music,
+    attribute: Annotated[str, typer.Option("--attribute", help="density, range, syncopation or mode.")],
+    amount: Annotated[
+        list[float],
+        typer.Option("--amount", help="Standard deviations more, or less below 0; may be given often."),
+    ],
+    bar: Bar = 1,
+    model: Model = None,
+    out: Out = Path("out"),
+    seed: Seed = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """A melody's 16 bars with more or less of an attribute."""
+    import numpy as np
+
+    vae = _vae(model)
+    with open_studio(home) as studio:
+        passage = _passage(read_music_of(studio, music)[0], 16, bar, music)
+    made = vae.space.move(passage, attribute, amount, np.random.default_rng(seed or 0))
+    _write(made, [f"{attribute}{a:+g}" for a in amount], out, as_json, f"{attribute} moved in {music}")
+
+
+def _vae(model: Path | None) -> VaeComposer:
+    from troubadour.composers.vae.composer import VaeComposer
+    from troubadour.errors import NotFoundError
+
+    if model is not None:
+        return VaeComposer.load(model)
+    with as_file(files("troubadour") / "data" / "models" / "vae") as folder:
+        if not folder.is_dir():
+            raise NotFoundError(_NO_MODEL)
+        return VaeComposer.load(folder)
+
+
+def _passage(score: Score, bars: int, bar: int, name: str) -> Passage:
+    from troubadour.composers.vae.passages import LENGTHS, METRES, passages
+    from troubadour.errors import InputError
+    from troubadour.music.quantise import quantise
+
+    if bars not in LENGTHS:
+        raise InputError(f"bars is {bars}; allowed: {', '.join(map(str, LENGTHS))}")
+    for i, passage in enumerate(passages(quantise(score), bars)):
+        if i == bar - 1:
+            return passage
+    known = ", ".join(f"{n}/{d}" for n, d in METRES)
+    raise InputError(f"{name} has no {bars} bars of melody from whole bar {bar} on in one of {known}")
+
+
+def _write(made: list[Passage], names: list[str], out: Path, as_json: bool, what: str) -> None:
+    from troubadour.composers.vae.atlas import ATTRIBUTES, measure
+    from troubadour.errors import TroubadourError
+    from troubadour.music.midi import write_midi
+    from troubadour.music.musicxml import write_musicxml
+    from troubadour.music.quantise import quantise
+
+    items = []
+    for passage, name in zip(made, names, strict=True):
+        score = quantise(passage.score())
+        paths = {"midi": out / f"{name}.mid", "musicxml": out / f"{name}.musicxml"}
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            paths["midi"].write_bytes(write_midi(score, title=name))
+            paths["musicxml"].write_text(write_musicxml(score, title=name, generated=True), encoding="utf-8")
+        except OSError as error:
+            raise TroubadourError(f"{out} cannot be written: {error.strerror}") from error
+        measured = dict(zip(ATTRIBUTES, (round(float(x), 3) for x in measure(passage)), strict=True))
+        items.append(
+            {"title": name, "generated": True, "files": {k: str(p) for k, p in paths.items()}, **measured}
+        )
+    if as_json:
+        print_json({"what": what, "items": items})
+        return
+    for item in items:
+        values = ", ".join(f"{a} {item[a]}" for a in ATTRIBUTES)
+        print(f"{item['title']}: {values}")
+        print(f"    {out / item['title']}.mid and .musicxml")
