@@ -13,7 +13,7 @@ from contract import *  # noqa: E402, F403
 
 NOT_PERSONAL = {"popular", "personal"}
 """Outside the history these say the same to everybody."""
-NOT_FAIR = {"bpr", "content", "sequential", "ratings"}
+NOT_FAIR = {"bpr", "cold", "content", "sequential", "ratings"}
 """Where the log says nothing, the random start of these shows, or the sound."""
 NOT_LINEAR = {"content"}
 """Its score is divided by the length of the profile."""

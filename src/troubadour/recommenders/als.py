@@ -56,8 +56,8 @@ class AlsSpec:
 
 SEARCH: Final[Search] = {
     "factors": (32, 256, True),
-    "confidence": (1.0, 100.0, True),
-    "regularisation": (0.1, 300.0, True),
+    "confidence": (2.0, 100.0, True),
+    "regularisation": (1.0, 300.0, True),
 }
 
 

@@ -17,12 +17,12 @@ from troubadour.recommenders.neighbours import NeighbourRecommender, NeighbourSp
 class ItemKnnSpec(NeighbourSpec):
     """What may be chosen about it."""
 
-    rarity: float = 1.0
+    rarity: float = 1.2
     """How much less a listener of many items says, 0 (as much) to 2: the power of their TF-IDF
     factor log(items / (1 + items heard))."""
-    shrink: float = 0.0
+    shrink: float = 1.0
     """Added to the product of the lengths; the larger, the less rarely heard pairs count; 0 to 1,000."""
-    popularity: float = 0.5
+    popularity: float = 0.45
     """Power of the target's length in the denominator, 0 to 1: 0.5 is the cosine, less favours
     items that many hear."""
 
@@ -34,10 +34,10 @@ class ItemKnnSpec(NeighbourSpec):
 
 
 SEARCH: Final[Search] = {
-    "neighbours": (20, 800, True),
+    "neighbours": (50, 500, True),
     "rarity": (0.0, 2.0, False),
     "shrink": (0.01, 100.0, True),
-    "popularity": (0.2, 0.8, False),
+    "popularity": (0.3, 0.55, False),
 }
 
 

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 class NeighbourSpec:
     """What may be chosen about any of them."""
 
-    neighbours: int = 100
+    neighbours: int = 200
     """How many of each item's nearest count, 1 to 100,000."""
     memory_bytes: int = 2 * 2**30
     """Most memory that fitting may take; a larger log is refused with advice."""

@@ -17,7 +17,7 @@ from troubadour.recommenders.neighbours import NeighbourRecommender, NeighbourSp
 class Rp3BetaSpec(NeighbourSpec):
     """What may be chosen about it."""
 
-    alpha: float = 0.8
+    alpha: float = 0.75
     """Power of the probability of a step, above 0 to 2; below 1 evens them out."""
     beta: float = 0.4
     """Power of an item's popularity by which its scores are divided, 0 to 2."""
@@ -30,8 +30,8 @@ class Rp3BetaSpec(NeighbourSpec):
 
 SEARCH: Final[Search] = {
     "neighbours": (20, 800, True),
-    "alpha": (0.3, 1.6, False),
-    "beta": (0.0, 1.0, False),
+    "alpha": (0.4, 1.2, False),
+    "beta": (0.1, 0.6, False),
 }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from troubadour.errors import InputError, ModelError, NotFoundError
+from troubadour.topn import best
 
 Facts = Mapping[str, str | float | bool]
 """What is known of an item: style, key, generated ..."""
@@ -175,11 +176,7 @@ class VectorIndex:
             usable &= ~np.isin(rows, gone)
         near = units @ unit
         near[~usable] = -np.inf
-        k = min(k, int(usable.sum()))
-        if not k:
-            return []
-        top = np.argpartition(-near, k - 1)[:k]
-        top = top[np.lexsort((top, -near[top]))]  # of equals the first
+        top = best(near, k)
         return [Neighbour(self.ids[rows[i]], float(np.clip(near[i], -1.0, 1.0))) for i in top.tolist()]
 
     def row(self, item: str) -> int:
