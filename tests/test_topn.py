@@ -28,6 +28,7 @@ def test_products_in_pieces_are_those_at_once(rows: int, width: int, n: int) -> 
     everything = vectors @ query
     np.testing.assert_array_equal(found, best(everything, n))
     np.testing.assert_array_equal(products, everything[found])
+    np.testing.assert_array_equal(best_products(vectors, query, n, threads=3)[0], found)
 
 
 def test_vectors_that_are_no_numbers_are_never_found() -> None:

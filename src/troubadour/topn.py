@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.blas import one_thread
 from troubadour.errors import InputError
 
 _CHUNK_BYTES: Final = 2**20
@@ -36,39 +39,54 @@ def best(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
 
 
 def best_products(
-    vectors: NDArray[np.float32], query: NDArray[np.float32], n: int
+    vectors: NDArray[np.float32], query: NDArray[np.float32], n: int, threads: int = 1
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The n rows of `vectors`, shape (m, d), whose product with `query`, shape (d,), is greatest.
 
     Exact: every product is computed, a piece of memory at a time, and compared with the nth best so
     far while it is still in the cache. Costs about the time to read the vectors once.
 
+    Args:
+        threads: into so many parts the rows are cut; 1 = all in the calling thread.
+
     Returns:
         Rows and products, greatest first, of equals the first.
 
     Raises:
-        InputError: the shapes do not fit, or n < 1.
+        InputError: the shapes do not fit, or n or threads < 1.
     """
-    if vectors.ndim != 2 or query.shape != vectors.shape[1:] or n < 1:
+    if vectors.ndim != 2 or query.shape != vectors.shape[1:] or min(n, threads) < 1:
         raise InputError(
-            f"vectors have shape {vectors.shape}, the query {query.shape}, and n is {n}; "
-            "need (m, d), (d,) and 1 or more"
+            f"vectors have shape {vectors.shape}, the query {query.shape}, n is {n} and threads {threads}; "
+            "need (m, d), (d,), 1 or more and 1 or more"
         )
+    cuts = np.linspace(0, len(vectors), threads + 1).astype(int).tolist()
+    with one_thread():  # each part is a thread already
+        if threads == 1:
+            parts = [_of_part(vectors, query, n, 0, len(vectors))]
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                parts = [*pool.map(partial(_of_part, vectors, query, n), cuts[:-1], cuts[1:])]
+    rows, products = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = best(products, n)
+    return rows[order], products[order]
+
+
+def _of_part(
+    vectors: NDArray[np.float32], query: NDArray[np.float32], n: int, start: int, end: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The best of rows start .. end, in the order of rows."""
     step = max(n, _CHUNK_BYTES // max(1, vectors.strides[0]))
     rows = np.empty(0, dtype=np.int64)
     products = np.empty(0, dtype=np.float32)
     least = -np.inf
-    for start in range(0, len(vectors), step):
-        some = vectors[start : start + step] @ query
+    for at in range(start, end, step):
+        some = vectors[at : min(at + step, end)] @ query
         found = np.flatnonzero(some > least)
-        if not len(found):
-            continue
-        rows = np.concatenate([rows, found + start])
-        products = np.concatenate([products, some[found]])
-        if len(rows) > n:
-            kept = np.sort(best(products, n))  # in the order of rows, so that of equals the first stays
+        if len(found):
+            rows = np.concatenate([rows, found + at])
+            products = np.concatenate([products, some[found]])
+            kept = np.sort(best(products, n))
             rows, products = rows[kept], products[kept]
-        if len(rows) == n:
-            least = float(products.min())
-    order = best(products, n)
-    return rows[order], products[order]
+            least = float(products.min()) if len(rows) == n else least
+    return rows, products

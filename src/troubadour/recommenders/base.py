@@ -106,6 +106,22 @@ class Forgetful(Protocol):
         ...
 
 
+def faded(history: History, half_life: float) -> History:
+    """A history whose weights halve every `half_life` items, counted back from its latest; 0 = never.
+
+    What a listener met last says most about what comes next.
+
+    Raises:
+        InputError: `half_life` is below 0.
+    """
+    if half_life < 0:
+        raise InputError(f"half_life is {half_life}; allowed: 0 (never) and above")
+    if half_life == 0:
+        return history
+    age = np.arange(len(history))[::-1]
+    return History(history.items, history.weights * 0.5 ** (age / half_life))
+
+
 def history_matrix(histories: Sequence[History], n_items: int) -> Csr:
     """Histories as a sparse matrix, shape (n_histories, n_items); later items are left out."""
     kept = [history.items < n_items for history in histories]

@@ -19,6 +19,7 @@ from troubadour.recommenders.base import (
     State,
     check_fitted,
     check_range,
+    faded,
     history_matrix,
     pick,
 )
@@ -69,15 +70,10 @@ class PersonalRecommender:
         """See `Recommender.score`; never NaN but for items that came after fitting."""
         popular = check_fitted(self._popular, "personal")
         share = popular.counts / (popular.n_listeners + 1.0)
-        faded = [History(h.items, h.weights * self._fade(len(h))) for h in histories]
-        own = history_matrix(faded, len(share)).toarray()
+        own = history_matrix([faded(h, self.spec.half_life) for h in histories], len(share)).toarray()
         liked = np.where(own > 0, own, np.inf).min(axis=1, initial=np.inf)
         least = np.where(np.isfinite(liked), liked, 1.0)[:, None]
         return pick(np.where(own == 0, share * least, own), items)
-
-    def _fade(self, n: int) -> NDArray[np.float64]:
-        age = np.arange(n)[::-1]
-        return np.ones(n) if self.spec.half_life == 0 else 0.5 ** (age / self.spec.half_life)
 
     def state(self) -> State:
         """See `Persistent.state`."""
