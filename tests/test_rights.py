@@ -9,7 +9,7 @@ import mido
 import pytest
 from typer.testing import CliRunner
 
-from troubadour import jobs
+from troubadour import training
 from troubadour.catalogue.importing import import_pieces
 from troubadour.cli import app
 from troubadour.composers.base import Brief
@@ -67,7 +67,7 @@ def test_a_composer_learns_from_pieces_under_terms_only_once_they_are_accepted(
     pytest.importorskip("torch", reason="torch is an extra: pip install 'troubadour[train]'")
     recipe = replace(Recipe.load(root / "recipes" / "tunes-and-chorales.toml"), collections=())
     with Studio(bound_home) as studio, pytest.raises(InputError, match="under terms"):
-        jobs.train_composer(studio.store, recipe, tmp_path / "run", steps=1)
+        training.train_composer(studio.store, recipe, tmp_path / "run", steps=1)
 
 
 def test_files_say_whose_the_music_is_and_read_back_equal(small_home: Path) -> None:

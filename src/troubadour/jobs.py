@@ -12,26 +12,17 @@ from typing import Any, Final
 import numpy as np
 
 from troubadour.catalogue.importing import ImportReport, import_pieces
-from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
-from troubadour.composers.dataset import Example, example
+from troubadour.catalogue.store import KINDS, Event, Store
 from troubadour.composers.events import DOCUMENT, WEIGHTS, load_composer
-from troubadour.composers.options import TrainOptions
 from troubadour.composers.originality import Corpus
-from troubadour.composers.profiles import profiles
-from troubadour.composers.recipe import Recipe
-from troubadour.composers.spec import SPECS
-from troubadour.composers.vae.composer import VaeComposer
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
 from troubadour.corpora.folder import read_path
-from troubadour.errors import InputError, MissingExtraError, ModelError
+from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import Interactions
 from troubadour.listening.simulate import SimulationSpec, simulate
 from troubadour.listening.vocabulary import Vocabulary
-from troubadour.music.score import Score
-from troubadour.music.styles import STYLES
 from troubadour.recommenders.rank import Ranker
 from troubadour.releases import Release, Releases
-from troubadour.rights import check_terms
 from troubadour.studio import info_of, save_corpus, save_ranker
 from troubadour.understand import borrowing, fit_styles, save_styles
 
@@ -174,6 +165,23 @@ def add_shipped_composer(releases: Releases) -> str:
         return releases.add("composer", write)
 
 
+def composer_folder(releases: Releases, where: str) -> Path:
+    """The folder of a composer: of a release by id, of the live one, the shipped one, or a path.
+
+    Args:
+        where: `r0003`, `live`, `shipped`, or a folder that holds a composer.
+
+    Raises:
+        NotFoundError: there is no such release or folder.
+    """
+    if where == "shipped":
+        return releases.folder(add_shipped_composer(releases))
+    if Path(where).is_dir():
+        return Path(where)
+    live = releases.live() if where == "live" else None
+    return releases.folder((live or releases.get(where)).parts["composer"])
+
+
 def use_composer(releases: Releases, folder: Path) -> Release:
     """Put a trained composer into a new release beside the live one's other parts.
 
@@ -193,122 +201,3 @@ def use_composer(releases: Releases, folder: Path) -> Release:
     release = releases.publish({**live.parts, "composer": releases.add("composer", write)}, dict(live.notes))
     releases.promote(release.id)
     return release
-
-
-def train_composer(
-    store: Store,
-    recipe: Recipe,
-    folder: Path,
-    *,
-    steps: int | None = None,
-    start: Path | None = None,
-    accept_terms: bool = False,
-    tell: Tell | None = None,
-) -> dict[str, Any]:
-    """Train a composer on the catalogue's training split, or go on with a run; its report.
-
-    Writes `composer.safetensors`, `composer.json` and `report.json` into `folder`, next to the
-    checkpoint from which the same command goes on.
-
-    Args:
-        folder: the run's own.
-        steps: instead of the recipe's.
-        start: folder of a composer whose weights to start from (fine-tuning).
-        accept_terms: learn from pieces under terms too.
-
-    Raises:
-        InputError: no usable piece, or one is under terms that were not accepted.
-        MissingExtraError: torch is not installed.
-        ModelError: the folder holds a run of another shape, or `start` no composer.
-    """
-    try:
-        from troubadour.composers.train import Run, load_start, save_composer
-    except ImportError as error:
-        raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
-    check_terms([p for split in ("train", "valid") for p in _taken(store, recipe, split)], accept_terms)
-    if recipe.family == "vae":
-        return _train_vae(store, recipe, folder, steps, start, tell)
-    known = load_composer(start).spec.styles if start else STYLES
-    train, pieces = _examples(store, recipe, "train", known)
-    valid, _ = _examples(store, recipe, "valid", known)
-    if not train:
-        raise InputError("no usable piece to train on; import music first, or check its quality report")
-    spec = SPECS[recipe.family](**recipe.model, styles=known)
-    options = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
-    weights = None
-    if start is not None:
-        spec, weights = load_start(start)
-    run = Run(folder, spec, options, weights)
-    report = run.go(train, valid or train, _steps(tell, recipe.name, options.steps))
-    save_composer(folder, run, profiles(pieces), recipe.name)
-    return {**asdict(report), "train_pieces": len(train), "valid_pieces": len(valid), "folder": str(folder)}
-
-
-def _train_vae(
-    store: Store, recipe: Recipe, folder: Path, steps: int | None, start: Path | None, tell: Tell | None
-) -> dict[str, Any]:
-    """As `train_composer`, on passages instead of whole pieces."""
-    from safetensors.torch import load_file
-
-    from troubadour.composers.vae.dataset import stacks
-    from troubadour.composers.vae.spec import VaeSpec
-    from troubadour.composers.vae.train import VaeRun, save_vae
-
-    pieces = _pieces(store, recipe, "train")
-    valid = stacks(score for score, _ in _pieces(store, recipe, "valid"))
-    train = stacks(score for score, _ in pieces)
-    if not train:
-        raise InputError("no usable piece to train on; import music first, or check its quality report")
-    spec = VaeSpec(**recipe.model)
-    weights = None
-    if start is not None:
-        spec = VaeComposer.load(start).spec
-        weights = {k: v.float() for k, v in load_file(start / WEIGHTS).items() if not k.startswith("atlas.")}
-    options = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
-    run = VaeRun(folder, spec, options, weights)
-    report = run.go(train, valid or train, _steps(tell, recipe.name, options.steps))
-    save_vae(folder, run, pieces, profiles(pieces), recipe.name)
-    counts = {f"{n}_bars": len(s.grid) for n, s in train.items()}
-    return {**asdict(report), "train_pieces": len(pieces), "passages": counts, "folder": str(folder)}
-
-
-def _steps(tell: Tell | None, name: str, total: int) -> Callable[[int, float], None] | None:
-    if tell is None:
-        return None
-    return lambda step, loss: tell(f"{name}, loss {loss:.3f}", step, total)
-
-
-def _examples(
-    store: Store, recipe: Recipe, split: str, styles: Sequence[str]
-) -> tuple[list[Example], list[tuple[Score, str]]]:
-    """Encoded pieces of a split that a recipe takes, and the pieces themselves."""
-    kept = _rows(store, recipe, split)
-    encoded = [example(s, p.style, p.id, styles) for p, s in kept]
-    if split == "train":
-        encoded += [
-            one
-            for one, (p, _) in zip(tuple(encoded), kept, strict=True)
-            for _ in range(recipe.repeat.get(p.collection, 1) - 1)
-        ]
-    return encoded, [(s, p.style) for p, s in kept]
-
-
-def _pieces(store: Store, recipe: Recipe, split: str) -> list[tuple[Score, str]]:
-    """Scores and styles of a split that a recipe takes."""
-    return [(s, p.style) for p, s in _rows(store, recipe, split)]
-
-
-def _taken(store: Store, recipe: Recipe, split: str) -> list[PieceRow]:
-    """The pieces of a split that a recipe takes."""
-    return [
-        p
-        for p in store.pieces(generated=False, split=split, medium="score")
-        if (not recipe.collections or p.collection in recipe.collections)
-        and "barlines are not to be trusted" not in p.quality
-    ]
-
-
-def _rows(store: Store, recipe: Recipe, split: str) -> list[tuple[PieceRow, Score]]:
-    rows = _taken(store, recipe, split)
-    scores = store.scores([p.id for p in rows])
-    return [(p, s) for p, s in zip(rows, scores, strict=True) if len(s.metres) <= recipe.metre_changes + 1]

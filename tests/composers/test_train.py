@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import json
 import logging
+import signal
 import subprocess
 import sys
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from troubadour.composers.dataset import Example, example
-from troubadour.composers.spec import TransformerSpec
+from troubadour.composers.dataset import Example, example, save
+from troubadour.composers.events import load_composer
+from troubadour.composers.lstm import LstmComposer
+from troubadour.composers.profiles import profiles
+from troubadour.composers.scorer import scored
+from troubadour.composers.spec import LstmSpec, TransformerSpec
 from troubadour.errors import InputError, ModelError, TroubadourError
 from troubadour.music.score import Score
 
@@ -19,7 +26,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from troubadour.composers.train import Run, TrainOptions, evaluate, rate  # noqa: E402
+from troubadour.composers.train import Run, TrainOptions, evaluate, rate, save_composer  # noqa: E402
 
 OPTIONS = TrainOptions(
     steps=30,
@@ -85,6 +92,80 @@ def test_a_run_that_was_killed_goes_on_to_the_very_same_weights(
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
     best, other = (load_file(f / "best.safetensors") for f in (tmp_path, finished))
     assert all(torch.equal(best[k], other[k]) for k in other)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from troubadour.composers.dataset import load
+from troubadour.composers.spec import SPECS
+from troubadour.composers.train import Run, TrainOptions
+import json
+folder, data, family, spec, options = sys.argv[1:]
+shape = SPECS[family].from_dict(json.loads(spec))
+parts = [load(Path(data) / f"{part}.npz") for part in ("train", "valid")]
+Run(Path(folder), shape, TrainOptions(**json.loads(options))).go(*parts)
+"""
+LSTM = LstmSpec(width=32, layers=2, styles=("jig", "march", "song"))
+
+
+@pytest.mark.parametrize("family", ["transformer", "lstm"])
+@pytest.mark.slow
+def test_after_kill_9_either_family_goes_on_to_the_very_same_weights(
+    tmp_path: Path, spec: TransformerSpec, data: Data, family: str
+) -> None:
+    shape = {"transformer": spec, "lstm": LSTM}[family]
+    options = replace(OPTIONS, steps=60, checkpoint_every=5)
+    for part, examples in zip(("train", "valid"), data, strict=True):
+        save(tmp_path / f"{part}.npz", examples)
+    run = tmp_path / "run"
+    words = [str(run), str(tmp_path), family, json.dumps(shape.to_dict()), json.dumps(asdict(options))]
+    killed = 0
+    for _ in range(2):
+        before = _step_of(run)
+        process = subprocess.Popen([sys.executable, "-c", KILLED, *words])
+        # Dead as soon as it has come on by a checkpoint, wherever it then is: in a step, or writing.
+        while process.poll() is None and _step_of(run) <= before:
+            time.sleep(0.005)
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+    assert killed >= 1
+    ours, whole = Run(run, shape, options), Run(tmp_path / "whole", shape, options)
+    assert 0 < ours.state["step"] < 60
+    ours.go(*data)
+    whole.go(*data)
+    first, second = (load_file(r.folder / "checkpoint-60.safetensors") for r in (ours, whole))
+    assert all(torch.equal(first[k], second[k]) for k in second)
+    assert ours.state["best"] == whole.state["best"]
+
+
+def _step_of(run: Path) -> int:
+    document = run / "checkpoint.json"
+    return int(json.loads(document.read_text())["state"]["step"]) if document.exists() else -1
+
+
+def test_a_run_of_an_lstm_lowers_the_loss_and_composes_what_it_learnt(
+    tmp_path: Path, data: Data, pieces: list[tuple[Score, str]]
+) -> None:
+    run = Run(tmp_path, LSTM, OPTIONS)
+    report = run.go(*data)
+    assert report.verdict.start.valid == pytest.approx(np.log(LSTM.tokens), rel=0.05)
+    assert report.valid_loss < report.verdict.start.valid - 1.5
+    save_composer(tmp_path, run, profiles(pieces), "small")
+    composer = load_composer(tmp_path)
+    assert isinstance(composer, LstmComposer)
+    found = scored(composer, data[1])
+    assert found.nats == pytest.approx(report.valid_loss, abs=0.01)
+
+
+def test_the_curves_say_that_a_run_on_two_pieces_overfits(
+    tmp_path: Path, spec: TransformerSpec, data: Data
+) -> None:
+    few = replace(OPTIONS, steps=80, evaluate_every=10, decay=0.1)
+    report = Run(tmp_path, replace(spec, dropout=0.0), few).go(data[0][:2], data[1])
+    assert report.verdict.finding == "overfits"
+    assert report.best_step < report.step
+    assert report.verdict.last.gap > report.verdict.start.gap + 0.2
 
 
 def test_a_finished_run_has_nothing_more_to_do(finished: Path, spec: TransformerSpec, data: Data) -> None:
@@ -163,7 +244,8 @@ def test_training_stops_when_nothing_gets_better(tmp_path: Path, spec: Transform
     still = replace(OPTIONS, steps=200, learning_rate=0.0, matrix_rate=0.0, evaluate_every=2, patience=2)
     report = Run(tmp_path, spec, still).go(*data)
     assert report.step < 20
-    assert report.best_step == 2
+    assert report.best_step == 0
+    assert report.verdict.finding == "no gain"
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from troubadour.cli import composing, exporting, home, latent, listening, recommending, understanding
+from troubadour.cli import (
+    composing,
+    exporting,
+    home,
+    latent,
+    listening,
+    recommending,
+    training,
+    understanding,
+)
 from troubadour.cli.common import app
 from troubadour.errors import TroubadourError
 
@@ -30,5 +39,6 @@ __all__ = [
     "listening",
     "main",
     "recommending",
+    "training",
     "understanding",
 ]

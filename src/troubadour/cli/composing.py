@@ -1,4 +1,4 @@
-"""Compose, and train composers."""
+"""Compose."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from troubadour.cli.common import (
-    AcceptTerms,
     AsJson,
     Home,
     Seed,
     app,
     open_studio,
     print_json,
-    progress,
-    train_app,
 )
 
 if TYPE_CHECKING:
@@ -116,50 +113,3 @@ def print_piece(piece: Composed, files: dict[str, str]) -> None:
     )
     for path in files.values():
         print(f"    {path}")
-
-
-@train_app.command("composer")
-def train_composer(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/tunes-and-chorales.toml.")],
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="Import this file or folder first and train on it too."),
-    ] = None,
-    start: Annotated[Path | None, typer.Option("--from", help="Folder of a composer to start from.")] = None,
-    folder: Annotated[Path, typer.Option("--folder", help="The run's folder; the same one resumes.")] = Path(
-        "run"
-    ),
-    steps: Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)] = None,
-    use: Annotated[bool, typer.Option("--use", help="Make a release with it and go live.")] = False,
-    accept_terms: AcceptTerms = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Train a composer on the catalogue, or go on with a run that was stopped."""
-    from dataclasses import replace
-
-    from troubadour import jobs
-    from troubadour.composers.recipe import Recipe
-
-    chosen = Recipe.load(recipe)
-    with open_studio(home) as studio, progress() as tell:
-        if not studio.store.counts()["pieces"]:
-            names = list(chosen.collections) or ["oneills"]
-            jobs.import_builtin(studio.store, names, accept_terms=accept_terms, tell=tell)
-        for path in data or []:
-            name = jobs.import_folder(studio.store, path, tell).collection
-            if chosen.collections:
-                chosen = replace(chosen, collections=(*chosen.collections, name))
-        report = jobs.train_composer(
-            studio.store, chosen, folder, steps=steps, start=start, accept_terms=accept_terms, tell=tell
-        )
-        if use:
-            report["release"] = jobs.use_composer(studio.releases, folder).id
-    if as_json:
-        print_json(report)
-        return
-    print(
-        f"step {report['step']}: train {report['train_loss']:.4f}, valid {report['valid_loss']:.4f} nats a token"
-    )
-    for style, loss in report["valid_by_style"].items():
-        print(f"  {style or 'no style':12} {loss:.4f}")

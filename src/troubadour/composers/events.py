@@ -77,7 +77,7 @@ class EventComposer(ABC):
     ) -> None:
         self.spec, self.name = spec, name or self.kind
         self._weights, self._book = dict(weights), StyleBook(profiles, spec.styles)
-        self._engine = self.runtime(spec, weights, threads, precision)
+        self.engine: Runtime = self.runtime(spec, weights, threads, precision)
         self._windows: tuple[Corpus, Windows] | None = None
 
     @staticmethod
@@ -97,6 +97,11 @@ class EventComposer(ABC):
     def styles(self) -> tuple[str, ...]:
         """Styles that a brief may ask for: those with music behind them."""
         return self._book.styles
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """What each style is usually like; the empty name stands for any melody."""
+        return self._book.profiles
 
     def compose(
         self, brief: Brief, rng: np.random.Generator, candidates: int = 1, corpus: Corpus | None = None
@@ -208,11 +213,11 @@ class EventComposer(ABC):
         self, brief: Brief, guides: list[Guide], prompt: list[int], rng: np.random.Generator
     ) -> Growth:
         n, room = len(guides), max(self._room(brief), min(len(prompt) + 64, self.spec.context))
-        network: Feed = self._engine.start(n, room)
+        network: Feed = self.engine.start(n, room)
         style = None if brief.style is None else self.spec.style_token(brief.style)
         if brief.guidance != 1.0 and style is not None:
             untold = [t for t in prompt if t != style]
-            network = Guided(network, self._engine.start(n, room), [untold] * n, brief.guidance)
+            network = Guided(network, self.engine.start(n, room), [untold] * n, brief.guidance)
         return Growth(network, guides, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p)
 
     def passages(self, corpus: Corpus, length: int) -> Windows:
@@ -268,7 +273,7 @@ class EventComposer(ABC):
             for row, i in enumerate(chunk):
                 tokens[row, : len(rows[i][0])] = rows[i][0]
                 places[row, : len(rows[i][0])] = rows[i][1]
-            hidden = self._engine.embed(tokens, places)
+            hidden = self.engine.embed(tokens, places)
             for row, i in enumerate(chunk):
                 out[i] = hidden[row, 2 : len(rows[i][0])].mean(axis=0)
         unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)

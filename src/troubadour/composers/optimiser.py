@@ -21,11 +21,13 @@ class Optimiser:
     """Both halves as one; state as named arrays."""
 
     def __init__(self, network: nn.Module, options: TrainOptions) -> None:
-        embedded = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
+        # The gates of an LSTM are four matrices in one, which no single orthogonal step suits.
+        apart = (m for m in network.modules() if isinstance(m, nn.Embedding | nn.LSTM))
+        listed = {id(p) for m in apart for p in m.parameters() if p.dim() == 2}
         parameters = list(network.parameters())
-        tables = [p for p in parameters if id(p) in embedded]
-        matrices = [p for p in parameters if p.dim() == 2 and id(p) not in embedded]
-        gains = [p for p in parameters if p.dim() != 2 and id(p) not in embedded]
+        tables = [p for p in parameters if id(p) in listed]
+        matrices = [p for p in parameters if p.dim() == 2 and id(p) not in listed]
+        gains = [p for p in parameters if p.dim() != 2]
         adamw = torch.optim.AdamW(
             [
                 {"params": tables, "weight_decay": options.weight_decay},
@@ -35,11 +37,12 @@ class Optimiser:
             betas=(0.9, 0.98),
             fused=True,
         )
-        muon = Muon(matrices, lr=options.matrix_rate, weight_decay=options.weight_decay)
         self._halves: dict[str, tuple[torch.optim.Optimizer, float]] = {
-            "adamw": (adamw, options.learning_rate),
-            "muon": (muon, options.matrix_rate),
+            "adamw": (adamw, options.learning_rate)
         }
+        if matrices:
+            muon = Muon(matrices, lr=options.matrix_rate, weight_decay=options.weight_decay)
+            self._halves["muon"] = (muon, options.matrix_rate)
 
     def step(self, share: float) -> None:
         """Take one step at `share` (0 to 1) of the full rates, and forget the gradients."""

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -31,9 +31,13 @@ from troubadour.composers.optimiser import Optimiser
 from troubadour.composers.options import TrainOptions
 from troubadour.composers.profiles import Profile
 from troubadour.composers.spec import Spec
+from troubadour.composers.verdict import Point, Verdict, judge
 from troubadour.errors import ModelError, TroubadourError
 
 log = logging.getLogger(__name__)
+
+_SLICE: Final = 200
+"""Most training pieces that are scored for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,16 @@ class TrainReport:
     valid_loss: float
     """Nats a token, averaged weights, prefix told."""
     valid_by_style: dict[str, float]
-    train_loss: float
+    train_loss: float | None
+    """Running mean, with dropout and transposition; nothing before the first step."""
+    seen_loss: float
+    """On a slice of the training music, scored as `valid_loss` is."""
     seconds: float
     """Of training, over all parts of the run."""
     tokens: int
     best_step: int
+    verdict: Verdict
+    """Whether it overfitted."""
 
 
 class Run:
@@ -86,8 +95,14 @@ class Run:
         train: Any,
         valid: Any,
         progress: Callable[[int, float], None] | None = None,
+        judged: Callable[[int, float], None] | None = None,
     ) -> TrainReport:
-        """Train to the last step.
+        """Train to the last step, or until validation has not become better for long.
+
+        Args:
+            progress: is told the step and the running loss.
+            judged: is told the step and the validation loss of each evaluation; what it raises ends
+                the run, which can be resumed.
 
         Raises:
             InputError: there is no piece to train on.
@@ -95,6 +110,10 @@ class Run:
         """
         options, state = self.options, self.state
         stream = self.batches(train)
+        seen = self.slice(train, valid)
+        if not state["history"]:
+            self._evaluate(seen, valid)
+            self._checkpoint()
         started = time.monotonic()
         before = state["seconds"]
         while state["step"] < options.steps:
@@ -102,8 +121,8 @@ class Run:
             loss, tokens = self._step(next(stream), step)
             if not np.isfinite(loss):
                 raise TroubadourError(
-                    f"loss is {loss} at step {step}; the checkpoint before it is kept in {self.folder}. "
-                    "Lower the learning rate"
+                    f"loss is {loss} at step {step}; the last checkpoint and the weights that were best (step "
+                    f"{state['best_step']}) are kept in {self.folder}. Lower the learning rate"
                 )
             smooth = state["train_loss"]
             state["train_loss"] = loss if smooth is None else 0.98 * smooth + 0.02 * loss
@@ -114,7 +133,9 @@ class Run:
                 progress(state["step"], state["train_loss"])
             last = state["step"] == options.steps
             if state["step"] % options.evaluate_every == 0 or last:
-                self._evaluate(valid)
+                self._evaluate(seen, valid)
+                if judged:
+                    judged(state["step"], state["history"][-1]["valid"])
                 if self._gone_stale():
                     break
             if state["step"] % options.checkpoint_every == 0 or last:
@@ -132,10 +153,17 @@ class Run:
             total,
             by_style,
             state["train_loss"],
+            next(p["seen"] for p in state["history"] if p["step"] == state["best_step"]),
             state["seconds"],
             state["tokens"],
             state["best_step"],
+            self.verdict(),
         )
+
+    def verdict(self) -> Verdict:
+        """What the curves say so far."""
+        state = self.state
+        return judge([Point(p["step"], p["seen"], p["valid"]) for p in state["history"]], state["best_step"])
 
     # What differs between networks of events and others ---------------------------------------
 
@@ -159,6 +187,10 @@ class Run:
             first=self.state["step"],
             objectives=options.objectives,
         )
+
+    def slice(self, train: Any, valid: Any) -> Any:
+        """About as much of the training data as there is to validate with: what the gap is measured on."""
+        return slice_of(train, len(valid))
 
     def validate(self, network: Any, valid: Any) -> tuple[dict[str, float], float]:
         """Validation loss by style and over all."""
@@ -191,17 +223,19 @@ class Run:
                 self.average[name].lerp_(value, 1.0 - keep)
         return float(loss.detach() / count), int(count)
 
-    def _evaluate(self, valid: Sequence[Example]) -> None:
-        losses, total = self.judge(self._network_of(self.average), valid)
-        state = self.state
+    def _evaluate(self, seen: Any, valid: Any) -> None:
+        network, state = self._network_of(self.average), self.state
+        losses, total = self.judge(network, valid)
+        _, known = self.validate(network, seen)
         state["history"].append(
-            {"step": state["step"], "train": state["train_loss"], "valid": losses.get("next", total),
-             "objectives": losses, "seconds": state["seconds"]}
+            {"step": state["step"], "train": state["train_loss"], "seen": known,
+             "valid": losses.get("next", total), "objectives": losses, "seconds": state["seconds"]}
         )  # fmt: skip
         log.info(
-            "step %d: train %.4f, valid %.4f, %.0f s",
+            "step %d: train %s, seen %.4f, valid %.4f, %.0f s",
             state["step"],
-            state["train_loss"],
+            "-" if state["train_loss"] is None else f"{state['train_loss']:.4f}",
+            known,
             total,
             state["seconds"],
         )
@@ -264,6 +298,13 @@ def save_composer(folder: Path, run: Run, styles: Mapping[str, Profile], name: s
     _write(
         folder / "report.json", json.dumps({**run.state, "options": asdict(run.options)}, indent=1).encode()
     )
+
+
+def slice_of(train: Sequence[Example], size: int) -> list[Example]:
+    """About `size` different training pieces, spread evenly over them: what the gap is measured on."""
+    pieces = list({e.piece: e for e in train}.values())
+    stride = max(1, len(pieces) // max(1, min(size, _SLICE)))
+    return pieces[::stride][: max(1, min(size, _SLICE))]
 
 
 def rate(step: int, options: TrainOptions) -> float:

@@ -43,6 +43,15 @@ class VaeRun(Run):
         bars = max(1, options.tokens_a_step // STEPS)
         return batches(train, options.seed, bars, spec.kl_weight, spec.annealing, self.state["step"])
 
+    def slice(self, train: Mapping[int, Stack], valid: Mapping[int, Stack]) -> Mapping[int, Stack]:
+        """See `Run.slice`: passages spread evenly over the training pieces."""
+        found = {}
+        for bars, (grid, metre) in train.items():
+            size = len(valid[bars].grid) if bars in valid else _VALIDATED
+            rows = np.unique(np.linspace(0, len(grid) - 1, size).astype(np.int64))
+            found[bars] = Stack(grid[rows], metre[rows])
+        return found
+
     def validate(self, network: VaeNetwork, valid: Mapping[int, Stack]) -> tuple[dict[str, float], float]:
         """Reconstruction nats a step, with the weighted KL above the free bits, by length and their mean."""
         found: dict[str, float] = {}

@@ -1,0 +1,115 @@
+"""Train composers, search for their settings, evaluate them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from troubadour.cli.common import AcceptTerms, AsJson, Home, app, open_studio, print_json, progress, train_app
+
+if TYPE_CHECKING:
+    from troubadour.composers.recipe import Recipe
+    from troubadour.studio import Studio
+
+RecipeFile = Annotated[Path, typer.Argument(help="A recipe, such as recipes/tunes-and-chorales.toml.")]
+Steps = Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)]
+
+
+@train_app.command("composer")
+def train_composer(
+    recipe: RecipeFile,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="Import this file or folder first; with --from train on it alone."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Start from this release, `shipped`, or the composer in this folder."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--folder", help="The run's folder; the same one resumes.")] = Path(
+        "run"
+    ),
+    steps: Steps = None,
+    use: Annotated[bool, typer.Option("--use", help="Make a release with it and go live.")] = False,
+    accept_terms: AcceptTerms = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a composer, fine-tune one on your own music (--from, --data), or go on with a run."""
+    from troubadour import jobs, training
+    from troubadour.composers.recipe import Recipe
+
+    chosen = Recipe.load(recipe)
+    with open_studio(home) as studio, progress() as tell:
+        own = [jobs.import_folder(studio.store, path, tell).collection for path in data or []]
+        if not own or chosen.collections:
+            _have_music(studio, chosen, accept_terms)
+        weights = None if start is None else jobs.composer_folder(studio.releases, start)
+        report = training.train_composer(
+            studio.store,
+            chosen,
+            folder,
+            steps=steps,
+            start=weights,
+            own=own,
+            accept_terms=accept_terms,
+            tell=tell,
+        )
+        if use:
+            report["release"] = jobs.use_composer(studio.releases, folder).id
+    if as_json:
+        print_json(report)
+        return
+    before = report["verdict"]["start"]["valid"]
+    print(
+        f"step {report['step']}, kept {report['best_step']}: held out {report['valid_loss']:.4f} nats a token "
+        f"({before:.4f} before), seen {report['seen_loss']:.4f}"
+    )
+    for style, loss in report["valid_by_style"].items():
+        print(f"  {style or 'no style':12} {loss:.4f}")
+    print(report["verdict"]["words"])
+    print(f"report: {folder / 'report.md'}")
+
+
+@app.command()
+def tune(
+    recipe: RecipeFile,
+    trials: Annotated[
+        int, typer.Option("--trials", help="How many in all, earlier ones counted.", min=1)
+    ] = 20,
+    hours: Annotated[float | None, typer.Option("--hours", help="Stop after this time.", min=0.0)] = None,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="The search's folder; the same one resumes.")
+    ] = Path("search"),
+    steps: Steps = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search for a recipe's best settings on validation music; poor trials are cut short."""
+    from dataclasses import asdict
+
+    from troubadour import tuning
+    from troubadour.composers.recipe import Recipe
+
+    chosen = Recipe.load(recipe)
+    with open_studio(home) as studio, progress() as tell:
+        _have_music(studio, chosen)
+        found = tuning.tune(studio.store, chosen, folder, trials=trials, hours=hours, steps=steps, tell=tell)
+    if as_json:
+        print_json({**asdict(found), "recipe": str(found.recipe)})
+        return
+    print((folder / "trials.md").read_text())
+    print(f"best of {found.trials}: {found.best:.4f} nats a token; written to {found.recipe}")
+
+
+def _have_music(studio: Studio, recipe: Recipe, accept_terms: bool = False) -> None:
+    """Import the recipe's built-in collections where the catalogue is empty."""
+    from troubadour import jobs
+
+    if not studio.store.counts()["pieces"]:
+        with progress() as tell:
+            jobs.import_builtin(
+                studio.store, list(recipe.collections) or ["oneills"], accept_terms=accept_terms, tell=tell
+            )

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from tests.composers.contract import ComposerContract, random_weights
+
+from troubadour.composers.events import EventComposer
+from troubadour.composers.lstm import LstmComposer
+from troubadour.composers.profiles import profiles
+from troubadour.composers.spec import LstmSpec, TransformerSpec
+from troubadour.composers.transformer import TransformerComposer
+from troubadour.music.score import Score
+from troubadour.registry import names
+
+STYLES = ("jig", "march", "song")
+Pieces = list[tuple[Score, str]]
+
+
+def inputs(spec: TransformerSpec | LstmSpec) -> dict[str, tuple[int, ...]]:
+    return {
+        "token.weight": (spec.tokens, spec.width),
+        "norm.weight": (spec.width,),
+        **{f"feature.{i}.weight": (n, spec.width) for i, n in enumerate(spec.features)},
+    }
+
+
+class TestTransformer(ComposerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def composer(cls, pieces: Pieces) -> EventComposer:
+        spec = TransformerSpec(width=32, layers=2, head=16, hidden=64, styles=STYLES)
+        width, hidden = spec.width, spec.hidden
+        shapes = inputs(spec)
+        for i in range(spec.layers):
+            at = f"layer.{i}."
+            shapes |= {f"{at}attention_norm.weight": (width,), f"{at}feed_norm.weight": (width,)}
+            shapes |= {f"{at}qkv.weight": (3 * width, width), f"{at}out.weight": (width, width)}
+            shapes |= {f"{at}up.weight": (hidden, width), f"{at}down.weight": (width, hidden)}
+        return TransformerComposer(spec, random_weights(shapes), profiles(pieces))
+
+
+class TestLstm(ComposerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def composer(cls, pieces: Pieces) -> EventComposer:
+        spec = LstmSpec(width=32, layers=2, styles=STYLES)
+        gates = 4 * spec.width
+        shapes = inputs(spec)
+        for i in range(spec.layers):
+            at = f"layer.{i}."
+            shapes[f"{at}norm.weight"] = (spec.width,)
+            for kind in ("ih", "hh"):
+                shapes[f"{at}lstm.weight_{kind}_l0"] = (gates, spec.width)
+                shapes[f"{at}lstm.bias_{kind}_l0"] = (gates,)
+        return LstmComposer(spec, random_weights(shapes), profiles(pieces))
+
+
+def test_every_registered_composer_passes_through_the_suite() -> None:
+    tested = {cls.__name__.removeprefix("Test").lower() for cls in ComposerContract.__subclasses__()}
+    assert {n for n in names("composers") if n in ("transformer", "lstm")} <= tested
