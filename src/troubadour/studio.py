@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -196,6 +196,33 @@ class Studio:
         best = kept[self._best([scores[i] for i in kept], brief, history, models)]
         score, match = scores[best], matches[best]
         return self._keep(score, brief, seed, match, listener, history, models, started)
+
+    def stream(
+        self, brief: Brief, *, seed: int | None = None, listener: str | None = None
+    ) -> Iterator[Score | Composed]:
+        """Compose one piece and show it as it grows: at each barline the score so far, at last the stored piece.
+
+        There is one candidate, of which nothing is thrown away. Closing the iterator stops the
+        composing within a token, and nothing is stored.
+
+        Raises:
+            InputError: the brief cannot be met; before the first bar.
+            NotFoundError: no such listener, or no models yet.
+        """
+        started = time.monotonic()
+        models = self.models()
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        rng = np.random.default_rng(seed)
+        history = self.history(listener, models) if listener else History.empty()
+        if listener:
+            brief = self.taste(brief, history, models, rng)
+        brief = models.composer.complete(brief, rng)
+        score = None
+        for score in models.composer.stream(brief, rng):
+            yield score
+        assert score is not None
+        match = models.corpus.longest_match(score)
+        yield self._keep(score, brief, seed, match, listener, history, models, started)
 
     def taste(self, brief: Brief, history: History, models: Models, rng: np.random.Generator) -> Brief:
         """Fill what a brief leaves open from what a listener likes.

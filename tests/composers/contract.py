@@ -128,6 +128,36 @@ class ComposerContract:
         assert all(len(a) <= len(b) for a, b in itertools.pairwise(parts))
         assert len(parts) >= 4
 
+    def test_a_stream_that_is_closed_composes_no_further_token(
+        self, composer: EventComposer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fed: list[int] = []
+        start = composer.engine.start
+
+        def counted(batch: int, length: int) -> Any:
+            network = start(batch, length)
+            feed = network.feed
+            monkeypatch.setattr(
+                network,
+                "feed",
+                lambda tokens, places: (fed.append(1), feed(tokens, places))[1],
+                raising=False,
+            )
+            return network
+
+        monkeypatch.setattr(composer.engine, "start", counted, raising=False)
+        brief = Brief(style="jig", metre=(6, 8), key=(2, "major"), bars=8, tempo_bpm=176, upbeat=False)
+        whole = composer.stream(brief, np.random.default_rng(2))
+        list(whole)
+        total = len(fed)
+        fed.clear()
+        cut = composer.stream(brief, np.random.default_rng(2))
+        next(cut)
+        at_first_bar = len(fed)
+        cut.close()
+        assert list(cut) == []
+        assert len(fed) == at_first_bar < total / 2
+
     def test_an_unknown_style_is_told_which_there_are(self, composer: EventComposer) -> None:
         with pytest.raises(InputError, match="style is 'zouk'; allowed: jig, march, song"):
             self.one(composer, style="zouk")

@@ -40,12 +40,15 @@ Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives th
 @contextmanager
 def open_studio(home: Path | None) -> Iterator[Studio]:
     """All use cases, on the home folder that was asked for."""
+    from troubadour.composers.spec import as_precision
     from troubadour.config import Settings
     from troubadour.music.render import MidiRenderer
     from troubadour.studio import Studio
 
     settings = Settings.load(home=home)
-    with Studio(settings.home, settings.threads, MidiRenderer(settings.soundfont)) as studio:
+    with Studio(
+        settings.home, settings.threads, MidiRenderer(settings.soundfont), as_precision(settings.precision)
+    ) as studio:
         yield studio
 
 

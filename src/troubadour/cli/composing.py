@@ -15,6 +15,7 @@ from troubadour.cli.common import (
     app,
     open_studio,
     print_json,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def compose(
     top_p: Annotated[float, typer.Option("--top-p", help="Share of the probability sampled from.")] = 0.97,
     count: Annotated[int, typer.Option("--count", help="How many pieces.", min=1, max=100)] = 1,
     out: Annotated[Path, typer.Option("--out", help="Folder for MIDI, MusicXML and WAV.")] = Path("out"),
+    stream: Annotated[bool, typer.Option("--stream", help="Print each bar as soon as it is ready.")] = False,
     seed: Seed = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -59,7 +61,8 @@ def compose(
         top_p=top_p,
     )
     with open_studio(home) as studio:
-        done = list(_compose_some(studio, brief, listener, seed, count, out))
+        some = _stream_some if stream else _compose_some
+        done = list(some(studio, brief, listener, seed, count, out))
     if as_json:
         described = [_piece_json(piece, files) for piece, files in done]
         print_json(described[0] if count == 1 else described)
@@ -74,6 +77,23 @@ def _compose_some(
     for i in range(count):
         piece = studio.compose(brief, seed=None if seed is None else seed + i, listener=listener)
         yield piece, studio.write_files(piece.id, out)
+
+
+def _stream_some(
+    studio: Studio, brief: Brief, listener: str | None, seed: int | None, count: int, out: Path
+) -> Iterator[tuple[Composed, dict[str, str]]]:
+    from troubadour.music.bars import bars_text
+    from troubadour.music.score import Score
+
+    for i in range(count):
+        shown = 0
+        for part in studio.stream(brief, seed=None if seed is None else seed + i, listener=listener):
+            so_far = bars_text(part, whole=False) if isinstance(part, Score) else bars_text(part.score)
+            for number, text in enumerate(so_far[shown:], start=shown + 1):
+                say(f"{number:3}  {text}")
+            shown = len(so_far)
+            if not isinstance(part, Score):
+                yield part, studio.write_files(part.id, out)
 
 
 def _piece_json(piece: Composed, files: dict[str, str]) -> dict[str, Any]:

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from troubadour.cli.common import AcceptTerms, AsJson, Home, app, open_studio, print_json, progress, train_app
+from troubadour.cli.common import (
+    AcceptTerms,
+    AsJson,
+    Home,
+    Seed,
+    app,
+    open_studio,
+    print_json,
+    progress,
+    train_app,
+)
 
 if TYPE_CHECKING:
     from troubadour.composers.recipe import Recipe
     from troubadour.studio import Studio
+
+evaluate_app = typer.Typer(help="Evaluate models.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe, such as recipes/tunes-and-chorales.toml.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)]
@@ -102,6 +115,38 @@ def tune(
         return
     print((folder / "trials.md").read_text())
     print(f"best of {found.trials}: {found.best:.4f} nats a token; written to {found.recipe}")
+
+
+@evaluate_app.command("composer")
+def evaluate_composer(
+    which: Annotated[
+        str, typer.Argument(help="A release, `live`, `shipped`, or a composer's folder.")
+    ] = "shipped",
+    pieces: Annotated[int, typer.Option("--pieces", help="How many to compose.", min=10)] = 200,
+    most: Annotated[int, typer.Option("--works", help="Most works of a split to score.", min=1)] = 400,
+    folder: Annotated[Path, typer.Option("--folder", help="Where report and pictures go.")] = Path(
+        "evaluation"
+    ),
+    seed: Seed = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Nats on held-out works by style, validity, originality and descriptors, with pictures."""
+    from troubadour import evaluation, jobs
+    from troubadour.composers.events import load_composer
+
+    with open_studio(home) as studio, progress() as tell:
+        composer = load_composer(
+            jobs.composer_folder(studio.releases, which), studio.threads, studio.precision
+        )
+        report = evaluation.evaluate_composer(
+            studio.store, composer, pieces=pieces, most=most, seed=seed or 0, tell=tell
+        )
+    written = evaluation.write_evaluation(folder, report)
+    if as_json:
+        print_json(report)
+        return
+    print(written.read_text())
 
 
 def _have_music(studio: Studio, recipe: Recipe, accept_terms: bool = False) -> None:

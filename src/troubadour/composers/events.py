@@ -99,6 +99,11 @@ class EventComposer(ABC):
         return self._book.styles
 
     @property
+    def weights(self) -> Mapping[str, NDArray[Any]]:
+        """Arrays by name, as they were given."""
+        return self._weights
+
+    @property
     def profiles(self) -> Mapping[str, Profile]:
         """What each style is usually like; the empty name stands for any melody."""
         return self._book.profiles

@@ -21,6 +21,7 @@ Integers = NDArray[np.int64]
 
 _EPSILON: Final = 1e-6
 _MICROSOFT: Final = "com.microsoft"
+_BLOCK: Final = 32
 
 
 class Graph:
@@ -28,8 +29,9 @@ class Graph:
 
     Args:
         weights: arrays by name, any float type.
-        precision: `int8` stores each column of a matrix as 8-bit whole numbers with a scale of its
-            own, and rounds what is multiplied with it to 8 bits as it runs.
+        precision: `int8` stores a matrix as 8-bit whole numbers, with a scale for each block of 32
+            in a column, and rounds what is multiplied with it likewise as it runs. Each row has
+            scales of its own, so what one sequence sounds like does not depend on its company.
     """
 
     def __init__(self, weights: Mapping[str, NDArray[Any]], precision: Precision) -> None:
@@ -88,14 +90,19 @@ class Graph:
         matrix = self.array(f"{name}.weight", shape).T
         if self._precision == "fp32":
             return self.node("MatMul", [x, self.constant(f"{name}.matrix", matrix)], output)
-        whole, scale = rounded(matrix)
-        inputs = [
-            x,
-            self.constant(f"{name}.whole", whole),
-            self.constant(f"{name}.scale", scale),
-            self.constant(f"{name}.zero", np.zeros(shape[0], dtype=np.int8)),
-        ]
-        return self.node("DynamicQuantizeMatMul", inputs, output, domain=_MICROSOFT)
+        whole, scale = in_blocks(matrix)
+        inputs = [x, self.constant(f"{name}.whole", whole), self.constant(f"{name}.scale", scale)]
+        return self.node(
+            "MatMulNBits",
+            inputs,
+            output,
+            domain=_MICROSOFT,
+            N=shape[0],
+            K=shape[1],
+            bits=8,
+            block_size=_BLOCK,
+            accuracy_level=4,  # whole numbers are multiplied as such
+        )
 
     def recurrent(
         self, x: str, name: str, width: int, past: tuple[str, str], outputs: tuple[str, str, str]
@@ -192,6 +199,17 @@ class Ids:
     def of(self, tokens: Integers, features: Integers) -> Integers:
         """New ids."""
         return self.fill(np.empty((*tokens.shape, len(self._offsets)), dtype=np.int64), tokens, features)
+
+
+def in_blocks(matrix: Floats) -> tuple[NDArray[np.uint8], Floats]:
+    """A matrix (inputs, outputs) as ONNX Runtime's MatMulNBits has it: (outputs, blocks, 32), 128 = zero."""
+    inputs, outputs = matrix.shape
+    blocks = -(-inputs // _BLOCK)
+    padded = np.zeros((outputs, blocks * _BLOCK), dtype=np.float32)
+    padded[:, :inputs] = matrix.T
+    rows = padded.reshape(outputs, blocks, _BLOCK)
+    scale = np.maximum(np.abs(rows).max(axis=2), 1e-12) / 127
+    return (np.rint(rows / scale[:, :, None]) + 128).astype(np.uint8), scale.astype(np.float32)
 
 
 def rounded(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:

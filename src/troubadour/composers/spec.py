@@ -16,6 +16,18 @@ PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 FULL: Final[Precision] = "fp32"
 
 
+def as_precision(text: str) -> Precision:
+    """A precision by its name.
+
+    Raises:
+        ModelError: no such precision.
+    """
+    for known in PRECISIONS:
+        if text == known:
+            return known
+    raise ModelError(f"precision is {text!r}; allowed: {', '.join(PRECISIONS)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What all families share: width, context, and the tokens and positions that they read."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 Finding = Literal["no gain", "overfits", "memorises", "still learning", "sound"]
 _GAIN: Final = 0.002
@@ -19,7 +19,8 @@ _WIDE: Final = 0.15
 """Share of the validation loss from which on a gap that training opened counts as memorising."""
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Point:
     """One evaluation of a run, in nats a token."""
 
     step: int
