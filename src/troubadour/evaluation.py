@@ -83,7 +83,8 @@ def evaluate_composer(
             "counts": Counter(h.style for h in held),
         }
         test = held
-    known = [h for h in test if h.style in composer.styles]
+    # The empty style stands for any melody.
+    known = [h for h in test if h.style in composer.profiles]
     if not known:
         raise InputError(f"no test work has a style of this composer ({', '.join(composer.styles)})")
     composed = _compose(composer, known, pieces, seed, tell)
@@ -125,7 +126,7 @@ def _compose(
     out: list[tuple[str, Score]] = []
     for style, count in sorted(styles.items()):
         for start in range(0, count, _BATCH):
-            found = composer.compose(Brief(style=style), rng, min(_BATCH, count - start))
+            found = composer.compose(Brief(style=style or None), rng, min(_BATCH, count - start))
             out += [(style, s) for s in found]
             if tell:
                 tell("compose", len(out), pieces)
