@@ -16,8 +16,10 @@ from troubadour.catalogue.store import KINDS, Event, Store
 from troubadour.composers.events import DOCUMENT, WEIGHTS, load_composer
 from troubadour.composers.originality import Corpus
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
-from troubadour.corpora.folder import read_path
+from troubadour.corpora.folder import files_in, read_path
 from troubadour.errors import InputError, ModelError
+from troubadour.hearing.importing import import_recordings, recordings_in
+from troubadour.hearing.pool import Workers
 from troubadour.listening.interactions import Interactions
 from troubadour.listening.simulate import SimulationSpec, simulate
 from troubadour.listening.vocabulary import Vocabulary
@@ -45,8 +47,30 @@ def import_builtin(
 
 
 def import_folder(store: Store, path: Path, tell: Tell | None = None) -> ImportReport:
-    """Import a file or folder of the user's own."""
+    """Import the scores in a file or folder of the user's own."""
     return import_pieces(store, read_path(path), path.resolve().name, _counter(tell, str(path), 0))
+
+
+def import_path(
+    store: Store, path: Path, tell: Tell | None = None, workers: Workers | None = None, *, retry: bool = False
+) -> list[ImportReport]:
+    """Import a file or folder of the user's own: scores, and recordings in worker processes.
+
+    Args:
+        retry: try recordings again that were refused before.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    name, reports = path.resolve().name, list[ImportReport]()
+    recordings = recordings_in(path)
+    if files_in(path) and recordings != [path]:
+        reports.append(import_folder(store, path, tell))
+    if recordings:
+        counted = (lambda done, total: tell(f"{path} recordings", done, total)) if tell else None
+        report = import_recordings(store, path, name, workers or Workers(), retry=retry, progress=counted)
+        reports.append(report)
+    return reports or [ImportReport(name)]
 
 
 def _counter(tell: Tell | None, what: str, total: int) -> Callable[[int], None] | None:

@@ -29,6 +29,7 @@ from troubadour.composers.events import EventComposer, load_composer
 from troubadour.composers.originality import Corpus, Match
 from troubadour.composers.spec import FULL, Precision
 from troubadour.errors import ModelError, NotFoundError, TroubadourError
+from troubadour.hearing.nearest import Hearing
 from troubadour.listening.interactions import History
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
@@ -109,6 +110,7 @@ class Studio:
         self.store = Store.open(home)
         self.releases = Releases(home)
         self.understanding = Understanding(self.store, self.releases)
+        self.hearing = Hearing(self.store)
         self._models: Models | None = None
         self._lock = threading.Lock()
 
@@ -433,7 +435,12 @@ class Studio:
     def status(self) -> dict[str, Any]:
         """Counts and the live release."""
         live = self.releases.live()
-        return {**self.store.counts(), "release": live.id if live else None, "home": str(self.home)}
+        return {
+            **self.store.counts(),
+            **self.store.sounds.counts(),
+            "release": live.id if live else None,
+            "home": str(self.home),
+        }
 
     def liked_styles(self, listener: str) -> list[tuple[str, int]]:
         """How often a listener played each style, most first."""

@@ -1,14 +1,20 @@
-"""From ids to rows of a table."""
+"""From ids to rows of a table, from values to rows to add."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 
+from troubadour.catalogue.records import NewPiece
+from troubadour.catalogue.schema import identifiers, pieces
 from troubadour.errors import NotFoundError
+from troubadour.listening.names import artist_key, title_key
 
 CHUNK: Final = 500
 """Bound variables in one statement."""
@@ -30,3 +36,29 @@ def rows_of(connection: Connection, table: Any, ids: Iterable[str], what: str) -
     if missing is not None:
         raise NotFoundError(f"no {what} '{missing}'; add it first")
     return found
+
+
+def piece_values(piece: NewPiece) -> dict[str, Any]:
+    """A new piece as values of the table of pieces."""
+    return {
+        "id": piece.id, "title": piece.title, "composer": piece.composer, "style": piece.style,
+        "collection": piece.collection, "source": piece.source, "number": piece.number,
+        "licence": piece.licence, "work": piece.work, "split": piece.split,
+        "generated": int(piece.generated), "fingerprint": piece.fingerprint,
+        "grams": piece.grams.astype("<u4").tobytes(), "attributes": json.dumps(dict(piece.attributes)),
+        "quality": json.dumps(list(piece.quality)), "provenance": json.dumps(dict(piece.provenance)),
+        "score": b"" if piece.score is None else piece.score.to_bytes(),
+        "vector": None if piece.vector is None else piece.vector.astype("<f4").tobytes(),
+        "added": time.time(), "artist": piece.artist, "album": piece.album, "medium": piece.medium,
+        "duration_seconds": piece.duration_seconds, "explicit": int(piece.explicit),
+        "title_key": "" if piece.generated else title_key(piece.title),
+        "artist_key": "" if piece.generated else artist_key(piece.artist or piece.composer),
+    }  # fmt: skip
+
+
+def identify(connection: Connection, named: Sequence[tuple[str, str, str]]) -> None:
+    """Add (piece, scheme, value); what is known stays. Raises as `rows_of`."""
+    rows = rows_of(connection, pieces, {piece for piece, _, _ in named}, "piece")
+    values = [{"scheme": scheme, "value": value, "piece": rows[piece]} for piece, scheme, value in named]
+    if values:
+        connection.execute(upsert(identifiers).on_conflict_do_nothing(), values)

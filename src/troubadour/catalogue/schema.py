@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """Newest migration; a store of a newer one is refused."""
 
 metadata: Final = MetaData()
@@ -49,7 +49,7 @@ pieces: Final = Table(
     Column("album", Text, nullable=False, server_default=""),
     Column("title_key", Text, nullable=False, server_default=""),  # listening.names
     Column("artist_key", Text, nullable=False, server_default=""),
-    Column("medium", Text, nullable=False, server_default="score"),  # score, metadata; others may come
+    Column("medium", Text, nullable=False, server_default="score"),  # score, audio, metadata
     Column("duration_seconds", Float),  # of a recording, where it is known
     Column("explicit", Integer, nullable=False, server_default="0"),
     Index("pieces_by_fingerprint", "fingerprint"),
@@ -142,6 +142,30 @@ blocks: Final = Table(
     Column("value", Text, primary_key=True),  # id of the piece, or the artist's key
     Column("name", Text, nullable=False, server_default=""),  # as it was given
     Column("time", Integer, nullable=False),
+)
+
+sounds: Final = Table(
+    "sounds",  # what a piece sounds like, of its recording or of its score played by the renderer
+    metadata,
+    Column("piece", Integer, ForeignKey("pieces.row"), primary_key=True),
+    Column("version", Integer, nullable=False),  # audio.describe.VERSION
+    Column("origin", Text, nullable=False),  # recording, rendered
+    Column("statistics", LargeBinary, nullable=False),  # float32, audio.describe.STATISTICS
+    Column("timbre", LargeBinary, nullable=False),  # float32: 20 means, 20 x 20 covariances
+    Column("embedding", LargeBinary),  # float32
+    Column("encoder", Text, nullable=False, server_default=""),  # which made the embedding
+    Column("facts", Text, nullable=False, server_default="{}"),  # JSON
+)
+
+audio_files: Final = Table(
+    "audio_files",  # every audio file that an import finished with, by its content
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("piece", Integer, ForeignKey("pieces.row")),  # nothing: refused
+    Column("cause", Text, nullable=False, server_default=""),  # why it was refused
+    Column("time", Float, nullable=False),
+    Index("audio_files_by_piece", "piece"),
 )
 
 meta: Final = Table(

@@ -19,11 +19,11 @@ from troubadour.catalogue.database import Writer, as_storage_errors, open_engine
 from troubadour.catalogue.erasing import compact, erase
 from troubadour.catalogue.impressions import Impressions
 from troubadour.catalogue.records import KINDS, Event, ListenerRow, NewPiece, PieceRow
-from troubadour.catalogue.rows import CHUNK, rows_of
+from troubadour.catalogue.rows import CHUNK, identify, piece_values, rows_of
 from troubadour.catalogue.schema import identifiers, interactions, listeners, meta, pieces
+from troubadour.catalogue.sounds import Sounds
 from troubadour.catalogue.unmatched import UnmatchedPlays
 from troubadour.errors import InputError, NotFoundError
-from troubadour.listening.names import artist_key, title_key
 from troubadour.music.score import Score
 
 _BLOCK: Final = 20_000  # rows read at once
@@ -52,6 +52,8 @@ class Store:
         """What listeners never want to get again."""
         self.unmatched = UnmatchedPlays(self._reading, self._writer)
         """Imported plays of what the catalogue does not hold."""
+        self.sounds = Sounds(self._reading, self._writer)
+        """What pieces sound like, and the audio files that were taken in."""
 
     @classmethod
     def open(cls, home: Path) -> Self:
@@ -86,14 +88,14 @@ class Store:
         Returns:
             How many were new.
         """
-        rows = [_piece_values(p) for p in batch]
+        rows = [piece_values(p) for p in batch]
         named = [(p.id, scheme, value) for p in batch for scheme, value in p.identifiers.items() if value]
 
         def work(connection: Connection) -> int:
             before = connection.execute(select(func.count()).select_from(pieces)).scalar_one()
             if rows:
                 connection.execute(upsert(pieces).on_conflict_do_nothing(index_elements=["id"]), rows)
-            _identify(connection, named)
+            identify(connection, named)
             return int(connection.execute(select(func.count()).select_from(pieces)).scalar_one() - before)
 
         return self._writer.run(work)
@@ -117,7 +119,7 @@ class Store:
             NotFoundError: a piece does not exist.
         """
         given = [(piece, scheme, value) for piece, scheme, value in named if value]
-        self._writer.run(lambda connection: _identify(connection, given))
+        self._writer.run(lambda connection: identify(connection, given))
 
     def identifiers(self) -> list[tuple[str, str, int]]:
         """All that others call pieces: (scheme, value, dense row of the piece)."""
@@ -474,23 +476,6 @@ class Store:
         self._writer.run(work)
 
 
-def _piece_values(piece: NewPiece) -> dict[str, Any]:
-    return {
-        "id": piece.id, "title": piece.title, "composer": piece.composer, "style": piece.style,
-        "collection": piece.collection, "source": piece.source, "number": piece.number,
-        "licence": piece.licence, "work": piece.work, "split": piece.split,
-        "generated": int(piece.generated), "fingerprint": piece.fingerprint,
-        "grams": piece.grams.astype("<u4").tobytes(), "attributes": json.dumps(dict(piece.attributes)),
-        "quality": json.dumps(list(piece.quality)), "provenance": json.dumps(dict(piece.provenance)),
-        "score": b"" if piece.score is None else piece.score.to_bytes(),
-        "vector": None if piece.vector is None else piece.vector.astype("<f4").tobytes(),
-        "added": time.time(), "artist": piece.artist, "album": piece.album, "medium": piece.medium,
-        "duration_seconds": piece.duration_seconds, "explicit": int(piece.explicit),
-        "title_key": "" if piece.generated else title_key(piece.title),
-        "artist_key": "" if piece.generated else artist_key(piece.artist or piece.composer),
-    }  # fmt: skip
-
-
 def _light(row: Any) -> PieceRow:
     values = row._mapping
     return PieceRow(
@@ -505,13 +490,6 @@ def _light(row: Any) -> PieceRow:
         quality=json.loads(values["quality"]),
         provenance=json.loads(values["provenance"]),
     )  # fmt: skip
-
-
-def _identify(connection: Connection, named: Sequence[tuple[str, str, str]]) -> None:
-    rows = rows_of(connection, pieces, {piece for piece, _, _ in named}, "piece")
-    values = [{"scheme": scheme, "value": value, "piece": rows[piece]} for piece, scheme, value in named]
-    if values:
-        connection.execute(upsert(identifiers).on_conflict_do_nothing(), values)
 
 
 def _check_event(event: Event) -> None:

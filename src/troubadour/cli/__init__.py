@@ -7,6 +7,7 @@ import sys
 from troubadour.cli import (
     composing,
     exporting,
+    hearing,
     home,
     latent,
     listening,
@@ -34,6 +35,7 @@ __all__ = [
     "app",
     "composing",
     "exporting",
+    "hearing",
     "home",
     "latent",
     "listening",

@@ -9,6 +9,7 @@ import typer
 
 from troubadour.cli.common import AcceptTerms, AsJson, Home, Seed, app, open_studio, print_json, progress, say
 from troubadour.cli.composing import print_piece
+from troubadour.cli.hearing import Processes, pool
 
 if TYPE_CHECKING:
     from troubadour.studio import Studio
@@ -82,10 +83,14 @@ def import_(
         ),
     ] = None,
     accept_terms: AcceptTerms = False,
+    workers: Processes = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try recordings again that an earlier import refused.")
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import music into the catalogue; importing twice changes nothing."""
+    """Import music and recordings into the catalogue; importing twice changes nothing."""
     from troubadour import jobs
     from troubadour.corpora.builtin import COLLECTIONS, DEFAULT
 
@@ -99,7 +104,7 @@ def import_(
                 elif path in names and not Path(path).exists():
                     reports += jobs.import_builtin(studio.store, [path], accept_terms=accept_terms, tell=tell)
                 else:
-                    reports.append(jobs.import_folder(studio.store, Path(path), tell))
+                    reports += jobs.import_path(studio.store, Path(path), tell, pool(workers), retry=retry)
         if studio.releases.live() is None and studio.store.counts()["pieces"]:
             say("Making the first release")
             jobs.fit(studio.store, studio.releases)

@@ -61,8 +61,15 @@ def search(
 
 @app.command()
 def similar(
-    piece: Annotated[str, typer.Argument(help="Id of a piece.")],
+    piece: Annotated[str, typer.Argument(help="Id of a piece, or a recording.")],
     n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 10,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            help="content (notes), timbre or sound (measured); without it content, for recordings timbre.",
+        ),
+    ] = None,
     style: Annotated[str | None, typer.Option("--style", help="Only pieces of this style.")] = None,
     key: Annotated[
         str | None, typer.Option("--key", help="Only pieces in this key, such as 'D major'.")
@@ -73,11 +80,25 @@ def similar(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """The pieces nearest to one by their content."""
+    """The pieces nearest to one, by their content or by their sound."""
+    from troubadour.cli.hearing import show_similar
+    from troubadour.errors import InputError
+    from troubadour.hearing.nearest import WAYS, is_recording
     from troubadour.rights import rights, rights_line
+
+    if by not in (None, "content", *WAYS):
+        raise InputError(f"by is '{by}'; allowed: content, {', '.join(WAYS)}")
 
     given = {"style": style, "key": key, "generated": generated}
     with open_studio(home) as studio:
+        heard = is_recording(Path(piece)) or studio.store.piece(piece).medium == "audio"
+        if by in WAYS or (by is None and heard):
+            if any(v is not None for v in given.values()):
+                raise InputError(
+                    "--style, --key and --generated choose by content; leave them out, or add --by content"
+                )
+            show_similar(studio, piece, n, by or "timbre", as_json)
+            return
         found = studio.similar(piece, n, where={k: v for k, v in given.items() if v is not None})
         rows = [studio.store.piece(i.id) for i in found]
     if as_json:
@@ -101,8 +122,14 @@ def similar(
 
 @app.command()
 def analyse(music: Music, home: Home = None, as_json: AsJson = False) -> None:
-    """Key, metre, chords, form, style, mood and difficulty of a piece, with the evidence."""
+    """Key, metre, chords, form, style, mood and difficulty of a piece, with the evidence; of a recording what it tells."""
+    from troubadour.cli.hearing import show_recording
+    from troubadour.hearing.nearest import is_recording
+
     with open_studio(home) as studio:
+        if is_recording(Path(music)):
+            show_recording(studio, Path(music), as_json)
+            return
         score, title, _ = read_music_of(studio, music)
         found = studio.analyse(score)
     if as_json:

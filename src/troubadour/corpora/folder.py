@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +17,8 @@ SUFFIXES: Final = (".mid", ".midi", ".abc", ".xml", ".musicxml", ".mxl")
 MAX_FILES: Final = 1_000_000
 
 
-def files_in(path: Path) -> list[Path]:
-    """The music files at or below a path, sorted; links are not followed.
+def files_in(path: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """The files at or below a path whose names end so, sorted; links are not followed.
 
     Raises:
         InputError: there is no such file or folder.
@@ -33,7 +33,7 @@ def files_in(path: Path) -> list[Path]:
         found += [
             Path(folder, name)
             for name in sorted(names)
-            if Path(name).suffix.lower() in SUFFIXES and not Path(folder, name).is_symlink()
+            if Path(name).suffix.lower() in suffixes and not Path(folder, name).is_symlink()
         ]
         if len(found) > MAX_FILES:
             raise InputError(f"more than {MAX_FILES} files in '{path}'; import its folders one by one")

@@ -1,0 +1,109 @@
+"""Measure what pieces sound like, and show what recordings tell."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress
+
+if TYPE_CHECKING:
+    from troubadour.studio import Studio
+
+Processes = Annotated[
+    int | None, typer.Option("--workers", help="Processes; without it one a core.", min=1, max=64)
+]
+
+
+@app.command()
+def features(
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Measure at most so many pieces now.", min=1)
+    ] = None,
+    workers: Processes = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play pieces with notes and measure their sound, so that they compare with recordings; goes on where it stopped."""
+    from troubadour.hearing.measuring import measure_scores
+
+    with open_studio(home) as studio, progress() as tell:
+        found = measure_scores(
+            studio.store,
+            pool(workers),
+            limit=limit,
+            soundfont=getattr(studio.renderer, "soundfont", None),
+            progress=lambda done, total: tell("Measuring", done, total),
+        )
+    if as_json:
+        failed = [list(f) for f in found.failed]
+        print_json({"added": found.added, "known": found.known, "left": found.left, "failed": failed})
+        return
+    print(f"{found.added} measured, {found.known} known, {found.left} left")
+    for piece, cause in found.failed:
+        print(f"  not measured: {piece}: {cause}")
+
+
+def pool(workers: int | None) -> Any:
+    """The worker processes that were asked for."""
+    from troubadour.hearing.pool import Workers
+
+    return Workers(workers or os.cpu_count() or 1)
+
+
+def show_similar(studio: Studio, asked: str, n: int, by: str, as_json: bool) -> None:
+    """Print what sounds like a piece or a file."""
+    from troubadour.hearing.nearest import is_recording
+    from troubadour.rights import rights
+
+    query = studio.hearing.hear(Path(asked))[0] if is_recording(Path(asked)) else asked
+    found = studio.hearing.similar(query, n, by)
+    if as_json:
+        items = [
+            {
+                "id": f.piece.id, "title": f.piece.title, "score": round(f.similarity, 6), "origin": f.origin,
+                "artist": f.piece.artist, **rights(f.piece),
+            }
+            for f in found
+        ]  # fmt: skip
+        print_json({"piece": asked, "by": by, "items": items})
+        return
+    for i, f in enumerate(found, start=1):
+        by_whom = f" - {f.piece.artist or f.piece.composer}" if f.piece.artist or f.piece.composer else ""
+        print(f"{i:3}. {f.piece.title}{by_whom}  [{f.piece.id}]  {f.similarity:.3f}  ({f.origin})")
+        print(f"       {f.piece.source}; {f.piece.licence or 'licence unknown'}")
+
+
+def show_recording(studio: Studio, path: Path, as_json: bool) -> None:
+    """Print what a recording tells: key, tempo, loudness and the evidence for them."""
+    found = studio.hearing.hear(path)[1]
+    facts, tags = found["facts"], found["tags"]
+    title = tags["title"] or path.name
+    if as_json:
+        stated = {k: v for k, v in tags.items() if v}
+        print_json({
+            "title": title, "medium": "audio", "seconds": round(found["seconds"], 2),
+            "warnings": found["warnings"], "tags": stated, **facts,
+        })  # fmt: skip
+        return
+    print(f"{title}{' - ' + tags['artist'] if tags['artist'] else ''}")
+    print(
+        f"  file       {found['seconds']:.1f} s, {facts['encoding']}, {facts['rate']} Hz, {facts['channels']} channels"
+    )
+    for warning in found["warnings"]:
+        print(f"             {warning}")
+    candidates = ", ".join(f"{k['key']} {k['correlation']:.2f}" for k in facts["key_candidates"])
+    print(f"  key        {facts['key'] or 'none that is clear'} (likeness to its profile: {candidates})")
+    print(f"  tuning     {facts['tuning_cents']:+d} cents from A4 = 440 Hz")
+    others = ", ".join(f"{bpm:g} ({strength:.2f})" for bpm, strength in facts["tempo_others"])
+    beat = f"{facts['tempo_bpm']:g} beats a minute" if facts["tempo_bpm"] else "no steady beat"
+    print(f"  tempo      {beat} (strength {facts['tempo_strength']:.2f}; also {others or 'none'})")
+    print(f"  loudness   {facts['loudness_lufs']:.1f} LUFS, peak {facts['peak_dbfs']:.1f} dBFS")
+    print(
+        f"  sound      centre at {facts['brightness_hertz']} Hz, {facts['onsets_per_second']:.1f} onsets a second"
+    )
+    if tags["licence"]:
+        print(f"  licence    {tags['licence']}")

@@ -1,0 +1,1 @@
+"""The use cases of sound: import recordings, measure pieces, find what sounds alike or was hummed."""

@@ -1,0 +1,102 @@
+"""An embedding of sound: a small network over MFCCs, served by NumPy.
+
+Learnt without labels from pairs of excerpts of one piece (`sound_training.py`). Two convolutions over
+time see half a second, their means and deviations over the excerpt say what it is like, and one matrix
+makes 64 numbers of that.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.errors import InputError, ModelError
+
+WEIGHTS: Final = "encoder.npz"
+DOCUMENT: Final = "encoder.json"
+WIDTH: Final = 64
+KERNEL: Final = 5
+STRIDE: Final = 2
+LEAST_FRAMES: Final = 20
+ARRAYS: Final = (
+    "mean", "scale", "first", "first_bias", "second", "second_bias", "out", "out_bias",
+)  # fmt: skip
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundEncoder:
+    """From MFCCs of an excerpt to a vector of length 1."""
+
+    name: str
+    """Which training it comes from; embeddings of two encoders cannot be compared."""
+    weights: dict[str, Floats]
+    notes: dict[str, Any]
+    """What it was trained on."""
+
+    @classmethod
+    def shipped(cls) -> Self | None:
+        """The encoder that comes with the program; nothing where the installation has none."""
+        with as_file(files("troubadour") / "data" / "models" / "sound") as folder:
+            return cls.load(folder) if (folder / WEIGHTS).is_file() else None
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read an encoder.
+
+        Raises:
+            ModelError: it is missing, damaged, or of another shape.
+        """
+        try:
+            document = json.loads((folder / DOCUMENT).read_text())
+            with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
+                weights = {name: arrays[name].astype(np.float32) for name in ARRAYS}
+            name = str(document["name"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder}: no encoder of sound can be read there: {error}") from error
+        if not all(np.isfinite(w).all() for w in weights.values()):
+            raise ModelError(f"{folder}: the encoder's weights hold NaN")
+        if weights["out"].shape[0] != 2 * weights["second"].shape[0]:
+            raise ModelError(f"{folder}: the encoder's arrays do not fit each other")
+        return cls(name, weights, document)
+
+    def save(self, folder: Path) -> None:
+        """Write weights as npz beside JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DOCUMENT).write_text(json.dumps({**self.notes, "name": self.name}, indent=1) + "\n")
+        np.savez(folder / WEIGHTS, allow_pickle=False, **self.weights)
+
+    def embed(self, frames: Floats) -> Floats:
+        """The vector of an excerpt, shape (WIDTH,), of length 1; 4 ms for 25 s.
+
+        Args:
+            frames: MFCCs as `audio.spectrum.mfcc` gives them, shape (n, 20), at least `LEAST_FRAMES`.
+
+        Raises:
+            InputError: too few frames, or NaN among them.
+        """
+        if len(frames) < LEAST_FRAMES or not np.isfinite(frames).all():
+            raise InputError(
+                f"{len(frames)} frames of MFCCs; at least {LEAST_FRAMES}, all finite, are needed"
+            )
+        w = self.weights
+        hidden = (frames - w["mean"]) / w["scale"]
+        hidden = np.maximum(_convolve(hidden, w["first"]) + w["first_bias"], 0)
+        hidden = np.maximum(_convolve(hidden, w["second"]) + w["second_bias"], 0)
+        pooled = np.concatenate([hidden.mean(axis=0), hidden.std(axis=0)])
+        out = pooled @ w["out"] + w["out_bias"]
+        return np.asarray(out / max(float(np.linalg.norm(out)), 1e-9), dtype=np.float32)
+
+
+def _convolve(frames: Floats, kernel: Floats) -> Floats:
+    """Every second place of a convolution without padding: (n, c_in), (c_out, c_in, width) -> (m, c_out)."""
+    windows = np.lib.stride_tricks.sliding_window_view(frames, kernel.shape[2], axis=0)[::STRIDE]
+    flat = windows.reshape(len(windows), -1)  # (m, c_in * width)
+    return np.asarray(flat @ kernel.reshape(len(kernel), -1).T, dtype=np.float32)

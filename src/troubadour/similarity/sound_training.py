@@ -1,0 +1,127 @@
+"""Train the encoder of sound without labels: two excerpts of one piece shall be near, of two pieces far.
+
+NT-Xent (Chen et al., 2020) over pairs of excerpts. Excerpts differ in time, level and a little in
+the spectrum's tilt, so that neither the notes nor the microphone decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from troubadour.errors import InputError
+from troubadour.similarity.encoder import KERNEL, STRIDE, WIDTH, SoundEncoder
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """What may be chosen about training."""
+
+    steps: int = 1500
+    batch: int = 64
+    """Pieces a step; each is compared with all others of the batch."""
+    crop_frames: int = 160
+    """Frames of an excerpt: 3.7 s."""
+    channels: int = 64
+    temperature: float = 0.1
+    rate: float = 2e-3
+    tilt: float = 0.1
+    """Standard deviation of what is added to each coefficient's mean, in its own deviations."""
+    seed: int = 0
+
+
+def train_encoder(
+    pieces: Sequence[Floats],
+    options: EncoderOptions,
+    notes: dict[str, Any],
+    tell: Callable[[int, float], None] | None = None,
+) -> SoundEncoder:
+    """Learn from the MFCCs of many pieces, each of shape (n_frames, 20).
+
+    About a minute for 1,500 steps on one core.
+
+    Raises:
+        InputError: fewer than two pieces are long enough for an excerpt.
+    """
+    usable = [p for p in pieces if len(p) > options.crop_frames]
+    if len(usable) < 2:
+        raise InputError(f"{len(usable)} pieces of over {options.crop_frames} frames; at least 2 are needed")
+    rng = np.random.default_rng(options.seed)
+    torch.manual_seed(options.seed)
+    stacked = np.concatenate(usable)
+    mean, scale = stacked.mean(axis=0), stacked.std(axis=0) + 1e-3
+    net = _Net(usable[0].shape[1], options.channels)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.steps)
+    batch = min(options.batch, len(usable))
+    for step in range(options.steps):
+        chosen = rng.choice(len(usable), batch, replace=False)
+        crops = [_crop(usable[i], options, rng) for i in (*chosen, *chosen)]
+        x = torch.from_numpy((np.stack(crops) - mean) / scale)
+        level = torch.from_numpy(rng.normal(size=(2 * batch, 1, x.shape[2])).astype(np.float32))
+        out = functional.normalize(net(x + options.tilt * level), dim=1)
+        near = out @ out.T / options.temperature
+        near.fill_diagonal_(-1e9)
+        target = torch.arange(2 * batch).roll(batch)
+        loss = functional.cross_entropy(near, target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if tell and (step + 1) % 100 == 0:
+            tell(step + 1, float(loss.detach()))
+    return SoundEncoder(_name(net), _weights(net, mean, scale), {**notes, "options": asdict(options)})
+
+
+class _Net(nn.Module):
+    def __init__(self, coefficients: int, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(coefficients, channels, KERNEL, STRIDE)
+        self.second = nn.Conv1d(channels, channels, KERNEL, STRIDE)
+        self.out = nn.Linear(2 * channels, WIDTH)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shape (b, frames, coefficients) to (b, WIDTH)."""
+        hidden = functional.relu(self.second(functional.relu(self.first(x.transpose(1, 2)))))
+        deviation = torch.sqrt(hidden.var(dim=2, unbiased=False) + 1e-6)
+        return self.out(torch.cat([hidden.mean(dim=2), deviation], dim=1))
+
+
+def _crop(frames: Floats, options: EncoderOptions, rng: np.random.Generator) -> Floats:
+    start = int(rng.integers(len(frames) - options.crop_frames))
+    part = frames[start : start + options.crop_frames].copy()
+    part[:, 0] += rng.normal() * 20.0  # the first coefficient is loudness
+    return part
+
+
+def _weights(net: _Net, mean: Floats, scale: Floats) -> dict[str, Floats]:
+    found = {
+        "mean": mean, "scale": scale,
+        "first": net.first.weight, "first_bias": net.first.bias,
+        "second": net.second.weight, "second_bias": net.second.bias,
+        "out": net.out.weight.T, "out_bias": net.out.bias,
+    }  # fmt: skip
+    return {
+        name: np.ascontiguousarray(
+            value.detach().numpy() if isinstance(value, torch.Tensor) else value, dtype=np.float32
+        )
+        for name, value in found.items()
+    }
+
+
+def _name(net: _Net) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    for value in net.state_dict().values():
+        digest.update(value.numpy().tobytes())
+    return f"sound-{digest.hexdigest()[:12]}"
