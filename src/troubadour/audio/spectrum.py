@@ -1,7 +1,7 @@
 """Short-time spectra, mel bands, MFCCs and their deltas, as librosa 0.11 defines them.
 
 Equal to librosa within 1e-3 under the same settings (`tests/audio/test_reference.py`) and about
-three times as fast (`docs/benchmarks/audio_features.md`). Time comes first in every array, because
+twice as fast (`docs/benchmarks/audio_features.md`). Time comes first in every array, because
 that is how the transform reads and writes memory.
 """
 
