@@ -158,10 +158,11 @@ def test_a_run_of_an_lstm_lowers_the_loss_and_composes_what_it_learnt(
     assert found.nats == pytest.approx(report.valid_loss, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_curves_say_that_a_run_on_two_pieces_overfits(
     tmp_path: Path, spec: TransformerSpec, data: Data
 ) -> None:
-    few = replace(OPTIONS, steps=80, evaluate_every=10, decay=0.1)
+    few = replace(OPTIONS, steps=300, evaluate_every=20, checkpoint_every=300, decay=0.1)
     report = Run(tmp_path, replace(spec, dropout=0.0), few).go(data[0][:2], data[1])
     assert report.verdict.finding == "overfits"
     assert report.best_step < report.step
