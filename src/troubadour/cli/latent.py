@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -42,8 +42,9 @@ def interpolate(
 
     vae = _vae(model)
     with open_studio(home) as studio:
-        ends = [_passage(read_music_of(studio, m)[0], bars, bar, m) for m in (first, second)]
-    made = vae.space.interpolate(*ends, steps, np.random.default_rng(seed or 0))
+        start = _passage(read_music_of(studio, first)[0], bars, bar, first)
+        end = _passage(read_music_of(studio, second)[0], bars, bar, second)
+    made = vae.space.interpolate(start, end, steps, np.random.default_rng(seed or 0))
     names = [f"interpolated-{i + 1}-of-{steps}" for i in range(steps)]
     _write(made, names, out, as_json, f"between {first} and {second}")
 
@@ -106,7 +107,7 @@ def _write(made: list[Passage], names: list[str], out: Path, as_json: bool, what
     from troubadour.music.musicxml import write_musicxml
     from troubadour.music.quantise import quantise
 
-    items = []
+    items: list[dict[str, Any]] = []
     for passage, name in zip(made, names, strict=True):
         score = quantise(passage.score())
         paths = {"midi": out / f"{name}.mid", "musicxml": out / f"{name}.musicxml"}
