@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ from troubadour.recommenders.blend import standardise
 from troubadour.recommenders.content import ContentRecommender
 from troubadour.recommenders.ease import EaseRecommender, EaseSpec
 from troubadour.recommenders.evaluate import interval
-from troubadour.recommenders.itemknn import ItemKnnRecommender, ItemKnnSpec
+from troubadour.recommenders.itemknn import ItemKnnRecommender
 from troubadour.recommenders.popular import PopularRecommender
 from troubadour.recommenders.rp3beta import Rp3BetaRecommender, Rp3BetaSpec
 from troubadour.recommenders.sequential import features, liked_sequences
@@ -45,16 +46,16 @@ Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 Run = tuple[Pair, list[float], float]
 """And NDCG@10 on validation after each pass, and CPU seconds."""
 K = 10
-PATIENCE = 4
-HALF_LIVES = (0.0, 30.0, 10.0, 3.0)
-SPEC = SequentialSpec(epochs=30, batch=32, rate=2e-3, dropout=0.3)
+PATIENCE = 3
+HALF_LIVES = (0.0, 10.0)
+SPEC = SequentialSpec(epochs=20, batch=32, rate=2e-3, dropout=0.3)
 CANDIDATES: dict[str, Sequence[Callable[[], Any]]] = {
     "popular": [PopularRecommender],
     "content (attributes)": [ContentRecommender],
-    "ItemKNN": [lambda n=n, s=s: ItemKnnRecommender(ItemKnnSpec(n, shrink=s)) for n in (100, 500) for s in (0.0, 10.0)],
-    "RP3beta": [lambda a=a, b=b: Rp3BetaRecommender(Rp3BetaSpec(200, alpha=a, beta=b)) for a in (0.6, 0.9) for b in (0.2, 0.4)],
-    "ALS": [lambda c=c, r=r: AlsRecommender(AlsSpec(confidence=c, regularisation=r)) for c, r in ((10, 10), (20, 80), (5, 30))],
-    "EASE": [lambda r=r: EaseRecommender(EaseSpec(r)) for r in (30, 100, 300)],
+    "ItemKNN": [ItemKnnRecommender],
+    "RP3beta": [lambda b=b: Rp3BetaRecommender(Rp3BetaSpec(beta=b)) for b in (0.2, 0.4)],
+    "ALS": [lambda c=c, r=r: AlsRecommender(AlsSpec(confidence=c, regularisation=r)) for c, r in ((10, 10), (20, 80))],
+    "EASE": [lambda r=r: EaseRecommender(EaseSpec(r)) for r in (30, 150)],
 }  # fmt: skip
 
 
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     given.work.mkdir(parents=True, exist_ok=True)
     sequences = [
         np.array(line.split()[1:], dtype=np.int64) - 1 for line in (given.data / "LastFM.txt").open()
@@ -107,6 +109,7 @@ def main() -> None:
     options = FitOptions(Weights(), vectors)
     valid, test = Stage(sequences, n_items, 2), Stage(sequences, n_items, 1)
 
+    runs = [neural(given.work, seed, valid, test, vectors) for seed in range(given.seeds)]
     parts: dict[str, Pair] = {}
     chosen: dict[str, str] = {}
     for name, makes in CANDIDATES.items():
@@ -122,7 +125,6 @@ def main() -> None:
         chosen[name] = f"{spec}, half-life {half:g} items" if name != "popular" else ""
         print(name, chosen[name], [float(x.mean()) for x in test.figures(parts[name][1])], flush=True)
 
-    runs = [neural(given.work, seed, valid, test, vectors) for seed in range(given.seeds)]
     report(given.target, given, valid, test, parts, chosen, runs)
 
 
@@ -200,6 +202,8 @@ def report(
         told = ", ".join(f"{n} {w:g}" for n, w in weights.items() if w)
         line(name, told, *test.figures(total(tested, weights)))
     told = "; ".join(f"{len(passes)} and {seconds:.0f}" for _, passes, seconds in runs)
+    counted = PopularRecommender().fit(test.log).score(test.histories)
+    told_popular = [float(x.mean()) for x in test.figures(counted)]
     table = "\n".join(lines)
     target.write_text(
         f"""# What comes next: LastFM, leave-one-out
@@ -208,7 +212,7 @@ Command: `python benchmarks/sequential.py {given.data} {given.target} --work FOL
 {datetime.date.today()}; {os.cpu_count()} cores, one thread; seeds 0 to {given.seeds - 1}
 
 {len(test.target):,} listeners, {test.hidden.shape[1]:,} artists, the data of S3-Rec (CIKM 2020). The last artist of each \
-sequence is the test, the last but one validation, and all models are fitted without either, as the published ones were; all artists but those met before are ranked (no target was met \
+sequence is the test, the last but one validation, and all models are fitted without either; all artists but those met before are ranked (no target was met \
 before in this data). Mean over listeners with 95% bootstrap intervals; equals share their places.
 
 | model | HR@10 | NDCG@10 | chosen on validation |
@@ -216,8 +220,8 @@ before in this data). Mean over listeners with 95% bootstrap intervals; equals s
 {table}
 
 Published, full ranking (S3-Rec, CIKM 2020): PopRec .0440/.0203, GRU4Rec .0367/.0187, Caser .0413/.0214, \
-SASRec .0688/.0390, BERT4Rec .0633/.0337, S3-Rec .0743/.0427. The row of `popular` is theirs to the last digit, \
-so the protocol is the same.
+SASRec .0688/.0390, BERT4Rec .0633/.0337, S3-Rec .0743/.0427. Popularity that counts the validation \
+artists too gives {told_popular[0]:.4f}/{told_popular[1]:.4f} here; published for PopRec: .0440/.0203.
 
 The sequential model: {SPEC}; stopped when {PATIENCE} passes brought no better NDCG@10 on validation. \
 Passes and CPU seconds: {told}. Blends weigh standardised scores, the weights chosen by NDCG@10 on \

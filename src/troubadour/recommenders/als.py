@@ -55,9 +55,9 @@ class AlsSpec:
 
 
 SEARCH: Final[Search] = {
-    "factors": (32, 256, True),
-    "confidence": (2.0, 100.0, True),
-    "regularisation": (1.0, 300.0, True),
+    "factors": (48, 128, True),
+    "confidence": (5.0, 60.0, True),
+    "regularisation": (5.0, 200.0, True),
 }
 
 

@@ -7,6 +7,7 @@ RecSys 2023; Petrov & Macdonald, "gSASRec", RecSys 2023).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,9 +23,11 @@ from troubadour.recommenders.sequential_graph import Engine
 from troubadour.recommenders.sequential_network import SequentialNetwork
 from troubadour.recommenders.sequential_spec import SequentialSpec
 
+log = logging.getLogger(__name__)
+
 Rows = NDArray[np.int64]
-_AVERAGE = 0.995
-"""Weights served are a running mean of those of the last two hundred steps or so."""
+_AVERAGE = 0.99
+"""Weights served are a running mean of those of the last hundred steps or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ def _train(
             average = {k: keep * average[k] + (1 - keep) * w for k, w in _weights(network).items()}
         ndcg = float("nan") if held_out is None else _ndcg(average, spec, sequences, held_out)
         epochs.append(Epoch(epoch, float(np.mean(losses)) if losses else 0.0, ndcg))
+        log.info("pass %d: loss %.3f, NDCG@10 %.4f", epoch, epochs[-1].loss, ndcg)
         since = 0 if ndcg > best_ndcg else since + 1
         if not since or held_out is None:
             best, best_ndcg = average, ndcg
