@@ -103,7 +103,7 @@ the final fit together.
 
 Tried before this table was made, on validation alone: 30 random draws for RP3beta (best .3025), 40 for ItemKNN (.2961), \
 24 for ALS (.3176) and six penalties for EASE (.2925 at 100). ALS wants far more confidence and penalty than is usual \
-(20 and 80, or 60 and 180; about 1 to 3 or 4): at 10 and 10 it is behind RP3beta, at 60 and 400 it collapses (.2416).
+(20 and 80, or 60 and 180; about 1 to 3 or 4): at 60 and 400 it collapses (.2416).
 """
     )
 
