@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -23,7 +24,9 @@ from troubadour.hearing.pool import Workers
 from troubadour.listening.interactions import Interactions
 from troubadour.listening.simulate import SimulationSpec, simulate
 from troubadour.listening.vocabulary import Vocabulary
+from troubadour.recommenders.choose import Effort
 from troubadour.recommenders.rank import Ranker
+from troubadour.recommenders.report import to_markdown
 from troubadour.releases import Release, Releases
 from troubadour.studio import info_of, save_corpus, save_ranker
 from troubadour.understand import borrowing, fit_styles, save_styles
@@ -134,8 +137,22 @@ def interactions_of(store: Store, *, until: int | None = None, without: str | No
     )
 
 
-def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
-    """Fit the recommender on the log, index the catalogue for originality, publish and go live."""
+def fit(
+    store: Store,
+    releases: Releases,
+    seed: int = 0,
+    *,
+    effort: Effort | None = None,
+    tell: Tell | None = None,
+) -> Release:
+    """Choose and fit the recommender on the log, index the catalogue for originality, publish, go live.
+
+    How the recommender was chosen stands in the release's notes (`choice`), and beside its weights as
+    `choice.json` and `choice.md`.
+
+    Args:
+        effort: how much may be tried to choose.
+    """
     pieces = store.pieces()
     if not pieces:
         raise InputError("the catalogue is empty; import music first")
@@ -145,6 +162,8 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
         store.vectors(),
         [info_of(p) for p in pieces],
         np.random.default_rng(seed),
+        effort=effort,
+        tell=tell,
     )
     human = [p.id for p in pieces if not p.generated and p.medium == "score"]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
@@ -154,7 +173,7 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
     release = releases.publish(
         {
             "composer": composer,
-            "recommender": releases.add("recommender", lambda folder: save_ranker(folder, ranker)),
+            "recommender": releases.add("recommender", lambda folder: _save_chosen(folder, ranker)),
             "corpus": releases.add("corpus", lambda folder: save_corpus(folder, corpus)),
             **(
                 {"style": releases.add("style", lambda folder: save_styles(folder, styles))} if styles else {}
@@ -164,12 +183,21 @@ def fit(store: Store, releases: Releases, seed: int = 0) -> Release:
             "counts": store.counts(),
             "seed": seed,
             "last_event": last,  # what was learnt from: needed to take a listener out of it exactly
-            "blend": [repr(t) for t in ranker.trials[:1]],
+            "choice": ranker.choice.to_dict() if ranker.choice else None,
             "borrowing": asdict(borrowing(corpus, store)),
         },
     )
     releases.promote(release.id)
     return release
+
+
+def _save_chosen(folder: Path, ranker: Ranker) -> None:
+    """A ranker, and how it was chosen."""
+    save_ranker(folder, ranker)
+    if ranker.choice is not None:
+        document = ranker.choice.to_dict()
+        (folder / "choice.json").write_text(json.dumps(document, indent=1))
+        (folder / "choice.md").write_text(to_markdown(document))
 
 
 def add_shipped_composer(releases: Releases) -> str:

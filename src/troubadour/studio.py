@@ -6,6 +6,7 @@ new set, which later requests take.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import threading
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from troubadour.analysis.report import Analysis
 from troubadour.blas import one_thread
 from troubadour.catalogue.importing import piece_id
+from troubadour.catalogue.records import Impression
 from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
 from troubadour.composers.base import Brief
 from troubadour.composers.cadence import cadence_strength
@@ -38,6 +40,7 @@ from troubadour.music.musicxml import write_musicxml
 from troubadour.music.render import MidiRenderer, Renderer, play, write_wav
 from troubadour.music.score import Score
 from troubadour.notebook import NotebookPiece
+from troubadour.recommenders.filters import Filters
 from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
 from troubadour.releases import Release, Releases
@@ -375,14 +378,41 @@ class Studio:
     def recommend(self, listener: str, n: int = 10) -> tuple[list[Recommendation], str]:
         """A list for a listener, and the release that made it. A play a second ago counts.
 
+        The places that are kept for new pieces are left to chance, which stays the same until the
+        listener does something or the release changes. What they blocked is never in the list.
+        Whoever shows the list should say so with `shown`.
+
         Raises:
             NotFoundError: no such listener.
             InputError: n is out of range.
         """
         models = self.models()
         history = self.history(listener, models)
+        state = f"{models.release.id} {listener} {history.items.tolist()} {history.weights.tolist()}"
+        digest = hashlib.sha256(state.encode()).digest()
+        filters = Filters(pieces=frozenset(self.store.blocks.pieces(listener)))
         with one_thread():
-            return models.ranker.recommend(history, n), models.release.id
+            rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+            return models.ranker.recommend(history, n, filters=filters, rng=rng), models.release.id
+
+    def shown(
+        self, listener: str, items: Sequence[Recommendation], release: str, *, slot: str = "for-you"
+    ) -> str:
+        """Store that a list was shown: rank, release and propensity of each piece. Its id.
+
+        Raises:
+            NotFoundError: no such listener.
+        """
+        together, now = secrets.token_hex(8), int(time.time())
+        self.store.impressions.add(
+            [
+                Impression(
+                    f"{together}-{rank}", listener, one.id, rank, now, release, slot, together, one.propensity
+                )
+                for rank, one in enumerate(items, start=1)
+            ]
+        )
+        return together
 
     def similar(self, piece: str, n: int = 10, *, where: Where | None = None) -> list[SimilarItem]:
         """The pieces nearest to one by their content.
@@ -525,7 +555,12 @@ def info_of(piece: PieceRow) -> ItemInfo:
     """What the recommender needs to know of a piece."""
     group = "Troubadour" if piece.generated else piece.artist or piece.composer or piece.collection
     return ItemInfo(
-        piece.title, piece.work, group, {**piece.attributes, "style": piece.style}, piece.generated
+        piece.title,
+        piece.work,
+        group,
+        {**piece.attributes, "style": piece.style},
+        piece.generated,
+        piece.explicit,
     )
 
 

@@ -98,23 +98,6 @@ def test_lists_hold_nothing_heard_one_of_a_work_and_a_reason_each(ranker: Ranker
         assert all(f.reasons and f.reasons[0].text for f in found)
 
 
-def test_named_plays_add_up_to_the_collaborative_score(ranker: Ranker, world) -> None:
-    log = world[0]
-    checked = 0
-    for listener in range(15):
-        history = log.history(listener, ranker.weights)
-        for found in ranker.recommend(history, 10):
-            for reason in found.reasons:
-                if reason.model == "ease":
-                    row = np.array([ranker.items.row(found.id)], dtype=np.int32)
-                    told = sum(b.amount for b in reason.because)
-                    assert told == pytest.approx(
-                        float(ranker.blend.ease.score([history], row)[0, 0]), abs=1e-6
-                    )
-                    checked += 1
-    assert checked > 20
-
-
 def test_a_stranger_gets_what_is_popular_and_is_told_so(ranker: Ranker) -> None:
     found = ranker.recommend(History.empty(), 10)
     assert len(found) == 10

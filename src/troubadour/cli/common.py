@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train models.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+evaluate_app = typer.Typer(help="Measure models on what they were not fitted on.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
 
 Home = Annotated[
     Path | None,

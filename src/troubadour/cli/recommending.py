@@ -1,12 +1,25 @@
-"""Recommend, and train recommenders."""
+"""Recommend, and train and measure recommenders."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, train_app
+from troubadour.cli.common import (
+    AsJson,
+    Home,
+    Seed,
+    app,
+    evaluate_app,
+    open_studio,
+    print_json,
+    progress,
+    train_app,
+)
+
+if TYPE_CHECKING:
+    from troubadour.recommenders.choose import Effort
 
 
 @app.command()
@@ -22,6 +35,7 @@ def recommend(
     with open_studio(home) as studio:
         found, release = studio.recommend(listener, n)
         rows = [studio.store.piece(item.id) for item in found]
+        studio.shown(listener, found, release)
     if as_json:
         items = [
             {
@@ -45,13 +59,75 @@ def recommend(
 
 
 @train_app.command("recommender")
-def train_recommender(home: Home = None, seed: Seed = None, as_json: AsJson = False) -> None:
-    """Fit the recommender on all that listeners did, publish a release and go live."""
+def train_recommender(
+    home: Home = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            help="Look until so much processor time is used; without it a quick look of seconds.",
+            min=0.01,
+        ),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option("--recipe", help="Try only this recommender; may be repeated.")
+    ] = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose a recommender by validation, fit it on all that listeners did, publish and go live."""
     from troubadour import jobs
 
-    with open_studio(home) as studio:
-        release = jobs.fit(studio.store, studio.releases, seed or 0)
+    with open_studio(home) as studio, progress() as tell:
+        release = jobs.fit(
+            studio.store, studio.releases, seed or 0, effort=_effort(minutes, recipe or []), tell=tell
+        )
     if as_json:
         print_json({"release": release.id, "notes": dict(release.notes)})
         return
+    choice = release.notes["choice"]
     print(f"release {release.id} is live")
+    print(f"  {choice['why']}.")
+    for part in choice["chosen"]["parts"]:
+        options = ", ".join(f"{k} {v:.4g}" for k, v in part["options"].items())
+        print(f"  {part['model']}: weight {part['weight']:g}{', ' + options if options else ''}")
+    tried = len(choice["trials"])
+    print(f"  {tried} recipes tried on {choice['listeners']} listeners ({choice['split']})")
+    for text in choice["left_out"]:
+        print(f"  not tried: {text}")
+
+
+@evaluate_app.command("recommender")
+def evaluate_recommender(
+    home: Home = None,
+    k: Annotated[int, typer.Option("--k", help="Length of the lists.", min=1, max=1000)] = 20,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", help="Processor time to choose with, as in training.", min=0.01),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option("--recipe", help="Compare with only this recommender; may be repeated."),
+    ] = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose without the latest fifth of the log, then judge on it, beside every recipe and baseline."""
+    from troubadour import measuring
+
+    with open_studio(home) as studio, progress() as tell:
+        report = measuring.evaluate_recommender(
+            studio.store, k=k, seed=seed or 0, effort=_effort(minutes, recipe or []), tell=tell
+        )
+    if as_json:
+        print_json(report)
+        return
+    print(measuring.to_markdown(report))
+
+
+def _effort(minutes: float | None, recipes: list[str]) -> Effort | None:
+    from troubadour.recommenders.choose import QUICK, Effort
+
+    if minutes is not None:
+        return Effort.of_minutes(minutes, recipes)
+    return Effort(recipes=tuple(recipes) or QUICK)

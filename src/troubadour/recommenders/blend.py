@@ -1,122 +1,214 @@
-"""What is heard together, what sounds alike and what is popular, added up, with named fall-backs."""
+"""Several recommenders added up, whatever they are, with named fall-backs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour import registry
 from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import History, Interactions
-from troubadour.recommenders.base import FitOptions, Items, Scores, State, check_fitted, require
+from troubadour.recommenders.base import (
+    FitOptions,
+    Forgetful,
+    Items,
+    Persistent,
+    Recommender,
+    Scores,
+    State,
+    check_fitted,
+    check_range,
+    pick,
+    require,
+)
 from troubadour.recommenders.content import ContentRecommender
-from troubadour.recommenders.ease import EaseRecommender, EaseSpec
 from troubadour.recommenders.popular import PopularRecommender
+from troubadour.recommenders.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class PartSpec:
+    """One recommender of a blend."""
+
+    model: str
+    """Name in the registry of recommenders; each may occur once."""
+    weight: float = 1.0
+    """0 or more; 0 = only where none of those with a weight knows a piece."""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of its spec that differ from the default."""
+
+    def __post_init__(self) -> None:
+        check_range(f"weight of {self.model}", self.weight, 0, 1000)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How to build it."""
+        return Recipe(self.model, self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class BlendSpec:
-    """What may be chosen about the blend; `choose_blend` chooses by validation."""
+    """What may be chosen about the blend; `choose` chooses by validation."""
 
-    ease: EaseSpec = field(default_factory=EaseSpec)
-    """The collaborative part."""
-    content: float = 0.4
-    """Weight of content beside the collaborative part's 1; 0 or more."""
+    parts: tuple[PartSpec, ...] = (PartSpec("ease"), PartSpec("content", 0.4))
+    """The recommenders, those with a weight and those that stand in for them."""
     popularity: float = 0.0
-    """Weight of popularity; 0 or more."""
+    """Weight of popularity beside them, 0 or more."""
     cold: float = 0.5
-    """Trust in content alone, 0 to 1: an item that nobody heard scores this share of what content
-    would give if the collaborative part agreed with it."""
+    """Trust in a part alone, 0 to 1: a piece that only a vanishing share of the weights knows (content,
+    where nobody heard it) scores this share of what it would if all others agreed."""
 
     def __post_init__(self) -> None:
-        for name in ("content", "popularity", "cold"):
-            value = getattr(self, name)
-            if not 0 <= value <= (1 if name == "cold" else 100):
-                raise InputError(f"{name} is {value}; allowed: 0 to {1 if name == 'cold' else 100}")
+        check_range("popularity", self.popularity, 0, 100)
+        check_range("cold", self.cold, 0, 1)
+        names = [part.model for part in self.parts]
+        if len({*names, "popular"}) != len(names) + 1:
+            raise InputError(
+                f"parts are {names}; each recommender may occur once, and popular is always there"
+            )
+        if not any(part.weight for part in self.parts) and not self.popularity:
+            raise InputError("every weight of the blend is 0; give one a weight above 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        parts = [{"model": p.model, "weight": p.weight, "options": dict(p.options)} for p in self.parts]
+        return {"parts": parts, "popularity": self.popularity, "cold": self.cold}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From JSON.
+
+        Raises:
+            ModelError: a field is missing or unknown.
+        """
+        try:
+            parts = tuple(PartSpec(**part) for part in values["parts"])
+            return cls(parts, values["popularity"], values["cold"])
+        except (KeyError, TypeError) as error:
+            raise ModelError(
+                f"stored blend spec {dict(values)} cannot be read ({error}); run `troubadour train recommender`"
+            ) from error
 
 
 class Basis(IntEnum):
     """What a score rests on."""
 
     BLEND = 0
-    """All parts."""
-    CONTENT = 1
-    """Content alone: nobody heard the item, or none of what the listener likes."""
+    """All parts that have a weight."""
+    PARTS = 1
+    """Some of them, or a stand-in: nobody heard the piece, or nothing that the listener likes."""
     POPULARITY = 2
-    """Popularity alone: nothing is known of the listener's taste, or of the item."""
+    """Popularity alone: nothing is known of the listener's taste, or of the piece."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Scores of a blend taken apart, each of shape (n_histories, n_items)."""
+    """Scores of a blend taken apart; each array has the shape (n_histories, n_items)."""
 
-    ease: Scores
-    content: Scores
+    names: tuple[str, ...]
+    """Of the recommenders, in the order of `amounts`."""
+    amounts: tuple[Scores, ...]
+    """What each adds to the score; 0 where it says nothing."""
+    scales: tuple[Scores, ...]
+    """What one unit of each recommender's own score adds; 0 where it says nothing."""
     popularity: Scores
+    """What popularity adds."""
     basis: NDArray[np.int8]
+    """A `Basis` each."""
 
     def total(self) -> Scores:
-        """The score: the sum of the parts."""
-        return self.ease + self.content + self.popularity
+        """The score: the sum of all that is added."""
+        return np.asarray(sum(self.amounts, self.popularity))
+
+    def pick(self, items: Items | None) -> Parts:
+        """Only some items."""
+        if items is None:
+            return self
+        return Parts(
+            self.names,
+            tuple(a[:, items] for a in self.amounts),
+            tuple(s[:, items] for s in self.scales),
+            self.popularity[:, items],
+            self.basis[:, items],
+        )
 
 
 class BlendRecommender:
-    """score = z(EASE) + content * z(cosine) + popularity * z(log(1 + listeners)).
+    """score = sum of weight * z(recommender) + popularity * z(log(1 + listeners)).
 
     z is the number of standard deviations above the mean over the items that the history does not
-    hold, because the parts have different units. Where a part is unknown, the score falls back:
-    see `Basis`; every score tells which it rests on.
+    hold, because recommenders have different units. Where some do not know a piece the others
+    stand in for them, with less trust; see `Basis`: every score tells what it rests on.
+
+    Costs what its parts cost, and a pass over their scores.
     """
 
     def __init__(
         self,
         spec: BlendSpec | None = None,
-        parts: tuple[EaseRecommender, ContentRecommender | None, PopularRecommender] | None = None,
+        models: Mapping[str, Recommender] | None = None,
+        popular: PopularRecommender | None = None,
     ) -> None:
         self.spec = spec or BlendSpec()
-        self._parts = parts
+        self._models = None if models is None else dict(models)
+        self._popular = popular
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`; without item vectors there is no content part."""
+        """See `Recommender.fit`; without item vectors what needs them is left out."""
         options = options or FitOptions()
-        content = ContentRecommender() if options.item_vectors is not None else None
-        return type(self)(
-            self.spec,
-            (
-                EaseRecommender(self.spec.ease).fit(interactions, options),
-                content.fit(interactions, options) if content else None,
-                PopularRecommender().fit(interactions, options),
-            ),
-        )
+        models = {
+            part.model: part.recipe.build().fit(interactions, options)
+            for part in self.spec.parts
+            if options.item_vectors is not None or part.model not in NEED_VECTORS
+        }
+        return type(self)(self.spec, models, PopularRecommender().fit(interactions, options))
 
     def extended(self, vectors: NDArray[np.float32]) -> Self:
         """With items appended to the catalogue, shape (n_new, d); they are scored by content.
 
         Raises:
-            InputError: there is no content part, or the vectors have another width.
+            InputError: no part can take them, or the vectors have another width.
         """
         if self.content is None:
             raise InputError("this blend was fitted without item_vectors; fit it again with them")
-        return type(self)(self.spec, (self.ease, self.content.extended(vectors), self.popular))
+        grown = {name: _extended(model, vectors) for name, model in self.models.items()}
+        return type(self)(self.spec, grown, self._popular)
+
+    def forget(self, history: History) -> Self:
+        """See `Forgetful.forget`.
+
+        Raises:
+            InputError: a part cannot forget (it has to be fitted again), or never knew the history.
+        """
+        models = self.models
+        fixed = [n for n, m in models.items() if not isinstance(m, Forgetful | ContentRecommender)]
+        if fixed:
+            raise InputError(
+                f"{' and '.join(fixed)} cannot forget a listener exactly; fit the blend again without them"
+            )
+        without = {n: m.forget(history) if isinstance(m, Forgetful) else m for n, m in models.items()}
+        return type(self)(self.spec, without, self.popular.forget(history))
 
     @property
-    def ease(self) -> EaseRecommender:
-        """The collaborative part."""
-        return check_fitted(self._parts, "blend")[0]
+    def models(self) -> Mapping[str, Recommender]:
+        """The fitted recommenders by name."""
+        return check_fitted(self._models, "blend")
 
     @property
     def content(self) -> ContentRecommender | None:
-        """The content part, if there are item vectors."""
-        return check_fitted(self._parts, "blend")[1]
+        """The content part, if there is one and there are item vectors."""
+        found = self.models.get("content")
+        return found if isinstance(found, ContentRecommender) else None
 
     @property
     def popular(self) -> PopularRecommender:
-        """The popularity part."""
-        return check_fitted(self._parts, "blend")[2]
+        """Popularity, the last resort."""
+        return check_fitted(self._popular, "blend")
 
     @property
     def n_items(self) -> int:
@@ -124,62 +216,88 @@ class BlendRecommender:
         return len(self.content.known) if self.content else len(self.popular.counts)
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; never NaN."""
-        return self.parts(histories, items).total()
+        """See `Recommender.score`; NaN only for an item that came after fitting."""
+        return pick(self.parts(histories).total(), items)
 
     def parts(self, histories: Sequence[History], items: Items | None = None) -> Parts:
-        """The scores and what they are made of and rest on."""
-        rows = np.arange(self.n_items, dtype=np.int32) if items is None else items
-        hidden = np.stack([np.isin(rows, h.items) for h in histories])
-        heard = self.ease.known(self.n_items)
-        tasted = np.array([(h.weights[self._within(h, heard)] > 0).any() for h in histories])
-        ease = standardise(self.ease.score(histories, rows), hidden)
-        ease[~tasted] = np.nan
-        content = np.full_like(ease, np.nan)
-        if self.content is not None:
-            known = self.content.known
-            content = standardise(self.content.score(histories, rows), hidden)
-            liked = [(h.weights[self._within(h, known)] > 0).any() for h in histories]
-            content[~np.array(liked, dtype=bool)] = np.nan
-        listeners = np.nan_to_num(self.popular.score(histories, rows))
-        return combine(ease, content, standardise(np.log1p(listeners), hidden), self.spec)
+        """The scores and what they are made of and rest on.
 
-    def _within(self, history: History, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        inside = history.items < len(mask)
-        return inside & mask[np.where(inside, history.items, 0)]
+        Args:
+            items: rows of the catalogue; default: all. Standardised over all in either case.
+        """
+        rows = np.arange(self.n_items, dtype=np.int32)
+        hidden = np.zeros((len(histories), self.n_items), dtype=bool)
+        for row, history in zip(hidden, histories, strict=True):
+            row[history.items[history.items < self.n_items]] = True
+        likes = np.array([bool((h.weights > 0).any()) for h in histories], dtype=bool)
+        z: list[Standard] = []
+        for model in self.models.values():
+            own = standardise(model.score(histories, rows), hidden)
+            # A model that says the same of every piece does not know this listener.
+            z.append(own.where(likes & ~own.flat))
+        listeners = np.nan_to_num(self.popular.score(histories, rows))
+        weights = {part.model: part.weight for part in self.spec.parts}
+        popularity = standardise(np.log1p(listeners), hidden)
+        return combine(
+            tuple(self.models), z, [weights[name] for name in self.models], popularity.scores, self.spec
+        ).pick(items)
 
     def state(self) -> State:
-        """See `Persistent.state`."""
-        spec: dict[str, Any] = {**asdict(self.spec), "parts": {}}
+        """See `Persistent.state`.
+
+        Raises:
+            ModelError: a part cannot be stored.
+        """
+        spec: dict[str, Any] = {**self.spec.to_dict(), "models": {}}
         arrays: dict[str, NDArray[Any]] = {}
-        for name in ("ease", "content", "popular"):
-            part = getattr(self, name)
-            if part is not None:
-                spec["parts"][name], own = part.state()
-                arrays |= {f"{name}.{key}": array for key, array in own.items()}
+        for name, model in {**self.models, "popular": self.popular}.items():
+            if not isinstance(model, Persistent):
+                raise ModelError(f"recommender {name!r} cannot be stored; leave it out of the blend")
+            spec["models"][name], own = model.state()
+            arrays |= {f"{name}.{key}": array for key, array in own.items()}
         return spec, arrays
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """See `Persistent.from_state`."""
-        parts = require(spec, "parts", "blend")
-
-        def own(name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        blend = BlendSpec.from_dict(spec)
+        stored = require(spec, "models", "blend")
+        models: dict[str, Any] = {}
+        for name, own in stored.items():
             start = f"{name}."
             mine = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
-            return require(parts, name, "blend"), mine
-
-        fields = {name: require(spec, name, "blend") for name in ("content", "popularity", "cold")}
-        try:
-            blend = BlendSpec(EaseSpec(**require(spec, "ease", "blend")), **fields)
-        except TypeError as error:
-            raise ModelError(f"stored blend spec: {error}") from error
-        content = ContentRecommender.from_state(*own("content")) if "content" in parts else None
-        ease = EaseRecommender.from_state(*own("ease"))
-        return cls(blend, (ease, content, PopularRecommender.from_state(*own("popular"))))
+            models[name] = registry.find("recommenders", name).from_state(own, mine)
+        unknown = models.keys() - {part.model for part in blend.parts} - {"popular"}
+        if unknown:
+            raise ModelError(f"stored blend holds {sorted(unknown)}, which its spec does not name")
+        popular = models.pop("popular", None)
+        return cls(blend, models, require({"popular": popular} if popular else {}, "popular", "blend"))
 
 
-def standardise(scores: Scores, hidden: NDArray[np.bool_]) -> Scores:
+NEED_VECTORS = frozenset({"content"})
+"""Recommenders that cannot be fitted without item vectors."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standard:
+    """Standardised scores, and what one unit of the raw score became."""
+
+    scores: Scores
+    """Standard deviations above the mean, shape (n_histories, n_items); NaN = unknown."""
+    scale: NDArray[np.float64]
+    """1 over the standard deviation, shape (n_histories,); 0 where a row has no spread."""
+
+    @property
+    def flat(self) -> NDArray[np.bool_]:
+        """Rows without any spread."""
+        return np.asarray(self.scale == 0)
+
+    def where(self, rows: NDArray[np.bool_]) -> Standard:
+        """Known for some rows only."""
+        return Standard(np.where(rows[:, None], self.scores, np.nan), self.scale)
+
+
+def standardise(scores: Scores, hidden: NDArray[np.bool_]) -> Standard:
     """Standard deviations above the mean over what is known and not hidden, row by row.
 
     A row without any spread becomes 0; NaN stays NaN.
@@ -191,24 +309,62 @@ def standardise(scores: Scores, hidden: NDArray[np.bool_]) -> Scores:
     deviation = np.sqrt(square)
     # Rounding alone must not be blown up into a difference.
     flat = deviation <= 1e-9 * np.maximum(np.abs(mean), 1e-9)
-    return np.asarray(np.where(flat, scores * 0.0, (scores - mean) / np.where(flat, 1, deviation)))
+    scale = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation))
+    return Standard(np.asarray(np.where(flat, scores * 0.0, (scores - mean) * scale)), scale[:, 0])
 
 
-def combine(ease: Scores, content: Scores, popularity: Scores, spec: BlendSpec) -> Parts:
+def combine(
+    names: tuple[str, ...],
+    z: Sequence[Standard],
+    weights: Sequence[float],
+    popularity: Scores,
+    spec: BlendSpec,
+) -> Parts:
     """Weigh standardised scores, NaN = unknown, falling back as `Basis` says."""
-    no_ease, no_content = np.isnan(ease), np.isnan(content)
-    warm = np.where(no_content, 0.0, spec.content * content)
-    # Where content has to stand in for the collaborative part it takes over its weight too.
-    lone = np.where(no_content, 0.0, spec.cold * (1.0 + spec.content) * content)
-    nothing = no_ease & no_content
+    shape = popularity.shape
+    known = [~np.isnan(one.scores) for one in z]
+    whole = sum(weights) or 1.0
+    share = sum((w * k for w, k in zip(weights, known, strict=True)), np.zeros(shape)) / whole
+    # Parts that stand in for others take over their weight, with the less trust the fewer they are.
+    boost = (spec.cold + (1 - spec.cold) * share) / np.where(share > 0, share, 1.0)
+    taken = share > 0
+    scales: list[Scores] = []
+    for weight, there in zip(weights, known, strict=True):
+        if weight:
+            factor = np.where(there, weight * boost, 0.0)
+        else:
+            factor = np.where(there & ~taken, spec.cold * whole, 0.0)
+            taken = taken | there
+        scales.append(factor)
+    amounts = tuple(f * np.nan_to_num(one.scores) for f, one in zip(scales, z, strict=True))
+    full = share > 1 - 1e-9
+    nothing = ~taken
     stranger = nothing.all(axis=1, keepdims=True)
-    popular = np.where(stranger, popularity, spec.popularity * popularity)
+    popular = np.where(full, spec.popularity * popularity, 0.0)
     # An unknown item stays behind every average one, but still has its place in the order.
-    popular = np.where(nothing & ~stranger, np.minimum(popularity, 0.0) - 3.0, popular)
-    basis = np.where(no_ease, np.where(no_content, Basis.POPULARITY, Basis.CONTENT), Basis.BLEND)
+    popular = np.where(nothing, np.where(stranger, popularity, np.minimum(popularity, 0.0) - 3.0), popular)
+    basis = np.where(nothing, Basis.POPULARITY, np.where(full, Basis.BLEND, Basis.PARTS))
     return Parts(
-        ease=np.nan_to_num(ease),
-        content=np.where(no_ease, lone, warm),
-        popularity=np.where(no_ease & ~nothing, 0.0, popular),
-        basis=basis.astype(np.int8),
+        names,
+        amounts,
+        tuple(f * one.scale[:, None] for f, one in zip(scales, z, strict=True)),
+        popular,
+        basis.astype(np.int8),
     )
+
+
+def _extended(model: Recommender, vectors: NDArray[np.float32]) -> Recommender:
+    grow: Any = getattr(model, "extended", None)
+    return cast("Recommender", grow(vectors)) if callable(grow) else model
+
+
+__all__ = [
+    "Basis",
+    "BlendRecommender",
+    "BlendSpec",
+    "PartSpec",
+    "Parts",
+    "Standard",
+    "combine",
+    "standardise",
+]

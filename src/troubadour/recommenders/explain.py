@@ -1,18 +1,26 @@
-"""Why a piece is recommended, exactly: the amounts told sum to the model's own score."""
+"""Why a piece is recommended: exactly where a score is a sum over plays, else no more than is true."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.listening.interactions import History
 from troubadour.recommenders.base import Additive
+from troubadour.recommenders.blend import Basis, BlendRecommender, Parts
 from troubadour.recommenders.content import ContentRecommender
 from troubadour.recommenders.info import ItemInfo, phrase, shared
 from troubadour.recommenders.popular import PopularRecommender
+
+_NAMES: Final = {
+    "als": "a factor model (ALS)",
+    "bpr": "a factor model (BPR)",
+    "sequential": "the model of what follows what",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +36,107 @@ class Because:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What one model says for a piece."""
+    """What one model, or several that count plays together, say for a piece."""
 
     model: str
-    """`ease`, `content` or `popularity`."""
+    """Name of the recommender; of several joined by +."""
     text: str
     """One clause for people."""
     score: float
-    """The model's own score, in its own unit."""
+    """The model's own score, in its own unit; of several their sum, in that of the blend."""
     part: float
-    """What it adds to the score of the recommendation."""
+    """What it adds to the score of the recommendation: scale * score + baseline."""
     because: tuple[Because, ...] = ()
     """All of the history that counts, the strongest first; the amounts sum to `score`."""
+    scale: float = 1.0
+    """What one unit of `score` adds to the score of the recommendation."""
+    baseline: float = 0.0
+    """What is taken off because an average piece would get as much."""
 
 
-def by_plays(model: Additive, history: History, item: int, infos: Sequence[ItemInfo], part: float) -> Reason:
-    """The collaborative reason: who hears these pieces hears this one too."""
-    because = _because(model.contributions(history, item), history, infos)
+class Counted(NamedTuple):
+    """A recommender whose score is a sum over plays, and what came of it in a blend."""
+
+    name: str
+    model: Additive
+    scale: float
+    part: float
+
+
+def reasons(
+    blend: BlendRecommender, parts: Parts, at: int, history: History, item: int, infos: Sequence[ItemInfo]
+) -> tuple[Reason, ...]:
+    """What speaks for an item, the strongest first, at least one.
+
+    Args:
+        parts: of the whole catalogue.
+        at: the history's row in `parts`.
+    """
+    found: list[Reason] = []
+    counted: list[Counted] = []
+    for name, amounts, scales in zip(parts.names, parts.amounts, parts.scales, strict=True):
+        amount, scale = float(amounts[at, item]), float(scales[at, item])
+        model = blend.models[name]
+        if not scale:
+            continue
+        if isinstance(model, ContentRecommender):
+            if amount > 0:
+                found.append(by_sound(model, history, item, infos, scale, amount))
+        elif isinstance(model, Additive):
+            counted.append(Counted(name, model, scale, amount))
+        elif amount > 0:
+            place, of = 1 + int((amounts[at] > amount).sum()), amounts.shape[1]
+            found.append(by_rank(name, place, of, amount, item, history, infos, blend.content))
+    if sum(one.part for one in counted) > 0:
+        found.append(by_plays(counted, history, item, infos))
+    found.sort(key=lambda reason: -reason.part)
+    popularity = float(parts.popularity[at, item])
+    if not found or popularity > 0:
+        found.append(by_popularity(blend.popular, item, popularity))
+    return tuple(found)
+
+
+def fallback(parts: Parts, at: int, item: int) -> str:
+    """What a score had to rest on instead of the whole blend; empty = it did not have to."""
+    basis = Basis(int(parts.basis[at, item]))
+    if basis == Basis.BLEND:
+        return ""
+    if basis == Basis.POPULARITY:
+        return "nothing to compare it with: chosen by popularity"
+    there = [name for name, scale in zip(parts.names, parts.scales, strict=True) if scale[at, item]]
+    if there == ["content"]:
+        return "nobody with this taste has heard it yet: chosen by its sound alone"
+    return f"not known to every model: chosen by {' and '.join(there)}"
+
+
+def by_plays(models: Sequence[Counted], history: History, item: int, infos: Sequence[ItemInfo]) -> Reason:
+    """The collaborative reason: who hears these pieces hears this one too.
+
+    One model's amounts stay in its own unit; those of several are put into the blend's and added.
+    """
+    alone = len(models) == 1
+    amounts = sum(
+        ((1.0 if alone else one.scale) * one.model.contributions(history, item) for one in models),
+        np.zeros(len(history)),
+    )
+    because = _because(amounts, history, infos)
     score = sum(b.amount for b in because)
     positive = [b for b in because if b.amount > 0]
     total = sum(b.amount for b in positive)
     named = [f"{b.title} ({b.amount / total:.0%})" for b in positive[:3]]
     more = len(positive) - len(named)
     text = "listeners of " + _listed([*named, *([f"{more} more"] if more else [])])
-    return Reason("ease", f"{text} also play it", score, part, because)
+    scale = models[0].scale if alone else 1.0
+    part = sum(one.part for one in models)
+    return Reason(
+        "+".join(one.name for one in models),
+        f"{text} also play it" if named else "listeners with the same dislikes play it",
+        score,
+        part,
+        because,
+        scale,
+        part - scale * score,
+    )
 
 
 def by_sound(
@@ -59,30 +144,67 @@ def by_sound(
     history: History,
     item: int,
     infos: Sequence[ItemInfo],
+    scale: float,
     part: float,
 ) -> Reason:
     """The content reason: the nearest pieces that the listener liked, and what they share."""
     because = _because(model.contributions(history, item), history, infos)
     score = sum(b.amount for b in because)
-    liked = history.items[(history.weights > 0) & (history.items < len(model.known))]
-    similar = model.similar(item, liked)
-    nearest = liked[np.argsort(-similar, kind="stable")[:2]].tolist()
-    words = shared(infos[item].attributes, infos[nearest[0]].attributes)
-    named = [nearest[0]]
-    for other in nearest[1:]:
-        # Only what the named pieces all share may be said of them.
-        if all(shared(infos[item].attributes, infos[other].attributes).get(n) for n in words):
-            named.append(other)
-    like = _listed([infos[row].title or f"piece {row}" for row in named])
-    what = phrase(words)
-    return Reason("content", f"{what}, like {like}" if what else f"sounds like {like}", score, part, because)
+    nearest = nearest_liked(model, history, item)[:2]
+    if not nearest:
+        text = "its sound fits what they play"
+    else:
+        words = shared(infos[item].attributes, infos[nearest[0]].attributes)
+        named = [nearest[0]]
+        for other in nearest[1:]:
+            # Only what the named pieces all share may be said of them.
+            if all(shared(infos[item].attributes, infos[other].attributes).get(n) for n in words):
+                named.append(other)
+        like = _listed([infos[row].title or f"piece {row}" for row in named])
+        what = phrase(words)
+        text = f"{what}, like {like}" if what else f"sounds like {like}"
+    return Reason("content", text, score, part, because, scale, part - scale * score)
+
+
+def by_rank(
+    name: str,
+    place: int,
+    of: int,
+    part: float,
+    item: int,
+    history: History,
+    infos: Sequence[ItemInfo],
+    content: ContentRecommender | None,
+) -> Reason:
+    """For a model whose score is no sum over plays: where it places the piece, and what is near in sound.
+
+    No play is said to be the cause, since none can be told.
+
+    Args:
+        place: 1 = the first of `of` pieces, by this model alone.
+    """
+    text = f"{_NAMES.get(name, name)} puts it {place:,} of {of:,} for what they play"
+    nearest = nearest_liked(content, history, item)[:1] if content is not None else []
+    if nearest:
+        text += f"; nearest in sound: {infos[nearest[0]].title or f'piece {nearest[0]}'}"
+    return Reason(name, text, float(place), part, scale=0.0, baseline=part)
 
 
 def by_popularity(model: PopularRecommender, item: int, part: float) -> Reason:
     """The popularity reason: how many listeners heard it."""
     count = int(model.counts[item]) if item < len(model.counts) else 0
     text = f"heard by {count} of {model.n_listeners} listeners"
-    return Reason("popularity", text, float(count), part)
+    return Reason("popularity", text, float(count), part, scale=0.0, baseline=part)
+
+
+def nearest_liked(model: ContentRecommender, history: History, item: int) -> list[int]:
+    """What a history likes and has a vector, the nearest to an item first."""
+    if item >= len(model.known) or not model.known[item]:
+        return []
+    liked = history.items[(history.weights > 0) & (history.items < len(model.known))]
+    liked = liked[model.known[liked]]
+    nearest: NDArray[np.int32] = liked[np.argsort(-model.similar(item, liked), kind="stable")]
+    return [int(row) for row in nearest]
 
 
 def _because(

@@ -22,6 +22,8 @@ class ItemInfo:
     """As from `features.attributes`, and `style`; those that are there can be named as reasons."""
     generated: bool = False
     """Composed by a machine."""
+    explicit: bool = False
+    """Marked as not for everybody's ears."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -161,6 +161,7 @@ def create_app(studio: Studio) -> FastAPI:
     @app.get("/api/listeners/{listener}/recommendations")
     def recommendations(listener: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
         found, release = studio.recommend(listener, n)
+        studio.shown(listener, found, release)
         items = [
             {
                 "id": item.id,

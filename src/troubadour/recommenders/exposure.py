@@ -1,0 +1,81 @@
+"""Keeping what everybody is shown from being always the same: prices on pieces shown too often."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.recommenders.metrics import concentration
+
+HEAD: Final = 0.01
+"""The share of the catalogue that counts as its head."""
+_ROUNDS: Final = 60
+_MARGIN: Final = 0.93
+
+
+def caps(plays: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The largest share of all lists that each item may take, shape (n_items,).
+
+    An item of the head (the most played hundredth) may take its share of the plays, any other as
+    much as the least of the head does. If every item keeps to it, then the most shown hundredth has
+    no larger share of the lists than the most played hundredth has of the plays.
+    """
+    share = plays / max(1, plays.sum())
+    head = max(1, int(np.ceil(HEAD * len(plays))))
+    least = np.sort(share)[::-1][head - 1]
+    return np.asarray(np.maximum(share, max(least, 1.0 / max(1, len(plays)))))
+
+
+def prices(
+    rows: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    plays: NDArray[np.int64],
+    k: int,
+) -> NDArray[np.float64]:
+    """What to take off each item's scores so that no item is shown more than it may be.
+
+    The Lagrange multipliers of "as much score as possible in all lists, no item above its cap",
+    found by raising the price of what is shown too often and lowering it where there is room; an
+    item that stays below its cap costs nothing. Learnt once for all listeners; a price is one
+    subtraction at serving.
+
+    Source: equity of attention by linear constraints (Singh & Joachims, KDD 2018), in its dual
+    form. Costs sixty passes over `scores`.
+
+    Args:
+        rows: the best items of a sample of listeners, shape (n_listeners, width), width > k; -1
+            where there are fewer.
+        scores: of these, in the unit of the prices.
+        plays: of each item in training, shape (n_items,).
+        k: length of the lists.
+
+    Returns:
+        Shape (n_items,), 0 or more.
+    """
+    n = len(plays)
+    price = np.zeros(n)
+    if not len(rows) or rows.shape[1] <= k or not plays.sum():
+        return price
+    allowed = _MARGIN * caps(plays)  # lists shift a little once diversity has had its say
+    empty = rows < 0
+    target = _MARGIN * concentration(plays, HEAD)
+    best, least = price.copy(), np.inf
+    for turn in range(_ROUNDS):
+        shown = _shown(rows, np.where(empty, -np.inf, scores - price[rows]), k, n)
+        over = concentration(shown, HEAD)
+        if over < least:
+            best, least = price.copy(), over
+        if over <= target:
+            break
+        share = shown / max(1, shown.sum())
+        step = 1.0 / np.sqrt(1 + turn / 10)
+        price = np.maximum(0.0, price + step * np.clip(np.log((share + 1e-9) / allowed), -1.0, 1.0))
+    return best
+
+
+def _shown(rows: NDArray[np.int64], scores: NDArray[np.float64], k: int, n: int) -> NDArray[np.int64]:
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    taken = np.take_along_axis(rows, best, axis=1)
+    return np.bincount(taken[taken >= 0], minlength=n).astype(np.int64)
