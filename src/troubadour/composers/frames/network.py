@@ -1,0 +1,310 @@
+"""Networks over frames in torch: a core over time, and a reader of the voices within a frame.
+
+The core (Transformer or LSTM) sees the frames before; the reader then gives the four voices in a
+fixed order, each knowing those before it in the same frame, so the joint of a frame is exact. The
+logit of a pitch is a sum of one for the pitch itself, one for its interval from the voice's own
+last pitch, one for its interval from each voice already given, and one if an earlier passage would
+go on so: what is learnt in one key then holds in all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own custom
+
+from troubadour.composers.frames.passages import MATCH_LEVELS
+from troubadour.composers.frames.voices import LONGEST_HOLD, PITCHES, VOICES
+
+IDS = PITCHES + 1
+_MELODIC = 24
+_HARMONIC = 40
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSpec:
+    """Shape of a frame network."""
+
+    core: str = "transformer"
+    """`transformer` or `lstm`."""
+    width: int = 192
+    layers: int = 5
+    heads: int = 6
+    hidden: int = 768
+    reader_width: int = 192
+    reader_layers: int = 2
+    reader_hidden: int = 512
+    dropout: float = 0.4
+    feature_dropout: float = 0.15
+    """Share of the features of an input that are left out in training."""
+    order: tuple[int, ...] = (0, 1, 2, 3)
+    """In which order the voices of a frame are given."""
+    rotary_base: float = 1000.0
+    context: int = 1024
+
+
+class Bag(nn.Module):
+    """Sum of the embeddings of several features: one table, and a row of it for each value."""
+
+    def __init__(self, sizes: list[int], width: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        offsets = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+        self.offsets: Tensor
+        self.register_buffer("offsets", offsets, persistent=False)
+        self.table = nn.Embedding(sum(sizes), width)
+        nn.init.normal_(self.table.weight, std=0.5 / len(sizes) ** 0.5)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """values: (..., features) -> (..., width)."""
+        flat = (values + self.offsets).reshape(-1, values.shape[-1])
+        weight = self.table.weight
+        if self.training and self.dropout:
+            told = F.dropout(torch.ones(flat.shape), self.dropout)
+            y = F.embedding_bag(flat, weight, mode="sum", per_sample_weights=told)
+        else:
+            y = F.embedding_bag(flat, weight, mode="sum")
+        return y.view(*values.shape[:-1], -1)
+
+
+class Block(nn.Module):
+    """Pre-norm residual feed-forward net with squared ReLU."""
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+        self.dropout = dropout
+        nn.init.normal_(self.down.weight, std=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., width)."""
+        y = self.down(F.relu(self.up(self.norm(x))).square())
+        return x + F.dropout(y, self.dropout, self.training)
+
+
+class Attention(nn.Module):
+    """Pre-norm causal self-attention with rotary positions, on a short causal convolution."""
+
+    def __init__(self, spec: FrameSpec) -> None:
+        super().__init__()
+        width = spec.width
+        self.heads, self.dropout = spec.heads, spec.dropout
+        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.shifts = nn.Parameter(torch.zeros(3, width))
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.query_norm = nn.RMSNorm(width // spec.heads, eps=1e-6)
+        self.key_norm = nn.RMSNorm(width // spec.heads, eps=1e-6)
+        self.out = nn.Linear(width, width, bias=False)
+        nn.init.normal_(self.out.weight, std=0.01)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """x: (batch, time, width); cos, sin: (time, head / 2)."""
+        batch, time, width = x.shape
+        y = self.norm(x)
+        for back, weight in enumerate(self.shifts, 1):
+            y = y + F.pad(y, (0, 0, back, 0))[:, :time] * weight
+        qkv = self.qkv(y).view(batch, time, 3, self.heads, -1).transpose(1, 3)
+        q = rotate(self.query_norm(qkv[:, :, 0]), cos, sin)
+        k = rotate(self.key_norm(qkv[:, :, 1]), cos, sin)
+        y = F.scaled_dot_product_attention(q, k, qkv[:, :, 2], is_causal=True)
+        y = self.out(y.transpose(1, 2).reshape(batch, time, width))
+        return x + F.dropout(y, self.dropout, self.training)
+
+
+class TransformerCore(nn.Module):
+    """Decoder over frames."""
+
+    def __init__(self, spec: FrameSpec) -> None:
+        super().__init__()
+        self.attention = nn.ModuleList(Attention(spec) for _ in range(spec.layers))
+        self.feed = nn.ModuleList(Block(spec.width, spec.hidden, spec.dropout) for _ in range(spec.layers))
+        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
+        head = spec.width // spec.heads
+        frequency = spec.rotary_base ** (-torch.arange(0, head, 2, dtype=torch.float64) / head)
+        angle = torch.arange(spec.context, dtype=torch.float64)[:, None] * frequency
+        self.cos: Tensor
+        self.sin: Tensor
+        self.register_buffer("cos", angle.cos().float(), persistent=False)
+        self.register_buffer("sin", angle.sin().float(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, time, width)."""
+        time = x.shape[1]
+        for attention, feed in zip(self.attention, self.feed, strict=True):
+            x = feed(attention(x, self.cos[:time], self.sin[:time]))
+        return self.norm(x)
+
+
+class LstmCore(nn.Module):
+    """Stacked LSTM (Hochreiter & Schmidhuber 1997) over frames."""
+
+    def __init__(self, spec: FrameSpec) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(
+            spec.width,
+            spec.hidden,
+            spec.layers,
+            batch_first=True,
+            dropout=spec.dropout if spec.layers > 1 else 0.0,
+        )
+        self.out = nn.Linear(spec.hidden, spec.width, bias=False)
+        self.dropout = spec.dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, time, width)."""
+        y = self.out(F.dropout(self.lstm(x)[0], self.dropout, self.training))
+        return F.rms_norm(x + y, (x.shape[-1],), eps=1e-6)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """A batch of pieces as tensors; fields as in `voices.Piece`, with a batch dimension in front."""
+
+    frames: Tensor
+    before: Tensor
+    reference: Tensor
+    earlier: Tensor
+    held: Tensor
+    match_level: Tensor
+    foretold: Tensor
+    """(batch, time, 2, 4): the frame that followed each match; the one before, if there is none."""
+    at: Tensor
+    """(batch, time): frames since the piece began."""
+    counted: Tensor
+    """(batch, time): which frames are there."""
+
+    def last(self) -> Frames:
+        """The last frame of each piece alone."""
+        return Frames(*(getattr(self, field.name)[:, -1:] for field in fields(self)))
+
+
+class VoiceNetwork(nn.Module):
+    """Log-probabilities of four voices on a grid."""
+
+    def __init__(self, spec: FrameSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        per_voice = [IDS, LONGEST_HOLD + 1, 2 * _MELODIC + 1, 2 * _MELODIC + 1]
+        self.bag = Bag(
+            [*per_voice * VOICES, *[2 * _HARMONIC + 1] * 6, 16, 12, 33, MATCH_LEVELS, MATCH_LEVELS],
+            spec.width,
+            spec.feature_dropout,
+        )
+        self.core = LstmCore(spec) if spec.core == "lstm" else TransformerCore(spec)
+        width = spec.reader_width
+        self.context = nn.Linear(spec.width, VOICES * width, bias=False)
+        v = VOICES
+        sizes = [v * IDS, v * (LONGEST_HOLD + 1), v * (2 * _MELODIC + 1), v * 16]
+        sizes += [v * MATCH_LEVELS * 2, v * 3 * 2 * (2 * _MELODIC + 1)] * 2
+        # Of each other voice: its pitch from one's own last one, its step, whether it is given yet.
+        sizes += [v * 2 * (2 * _HARMONIC + 1), v * (2 * _MELODIC + 2), v * 2 * IDS] * v
+        self.reader_bag = Bag(sizes, width, spec.feature_dropout)
+        self.reader = nn.ModuleList(
+            Block(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
+        )
+        self.reader_norm = nn.RMSNorm(width, eps=1e-6)
+        self.rows = IDS + (2 * _MELODIC + 1) + v * (2 * _HARMONIC + 1) + 2
+        self.head = nn.Linear(width, self.rows)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+        given = torch.zeros(v, v, dtype=torch.long)
+        for place, voice in enumerate(spec.order):
+            given[voice, list(spec.order[:place])] = 1
+        self.given: Tensor
+        self.register_buffer("given", given, persistent=False)
+
+    def log_probabilities(self, x: Frames) -> Tensor:
+        """(batch, time, 4, 65): of each pitch of each voice, given all that comes before it."""
+        return self.read(x, self.hidden(x)).log_softmax(-1)
+
+    def nats(self, x: Frames) -> Tensor:
+        """(batch, time, 4): what each cell of the batch costs; 0 where none is."""
+        logits = self.read(x, self.hidden(x))
+        cost = F.cross_entropy(logits.view(-1, IDS), x.frames.reshape(-1), reduction="none")
+        return cost.view(x.frames.shape) * x.counted[..., None]
+
+    def hidden(self, x: Frames) -> Tensor:
+        """(batch, time, width): what the core makes of the frames before each."""
+        columns = []
+        foretold = x.foretold[..., 0, :]
+        for v in range(VOICES):
+            columns += [
+                x.before[..., v],
+                x.held[..., v],
+                near(x.reference[..., v] - x.earlier[..., v], _MELODIC),
+                near(foretold[..., v] - x.reference[..., v], _MELODIC),
+            ]
+        for v in range(VOICES):
+            columns += [
+                near(x.reference[..., v] - x.reference[..., u], _HARMONIC) for u in range(v + 1, VOICES)
+            ]
+        columns += [x.at % 16, x.at % 12, x.at.clamp(max=32), x.match_level[..., 0], x.match_level[..., 1]]
+        h = F.dropout(self.bag(torch.stack(columns, -1)), self.spec.dropout, self.training)
+        return self.core(h)
+
+    def read(self, x: Frames, hidden: Tensor) -> Tensor:
+        """(batch, time, 4, 65): logits; `hidden` as from `hidden`."""
+        batch, time, v = x.frames.shape
+        own = torch.arange(v)
+        foretold = x.foretold
+        # Other voices as one knows them: as they are where given, else as they were.
+        known = torch.where(self.given.bool(), x.frames[..., None, :], x.before[..., None, :])
+        sung = torch.where(known > 0, known, x.reference[..., None, :])
+        wrong = (self.given * (x.frames[..., None, :] != foretold[..., 0, None, :])).amax(-1)
+        wrong_soprano = (self.given * (x.frames[..., None, :] != foretold[..., 1, None, :])).amax(-1)
+        step = 2 * _MELODIC + 1
+        columns = [
+            own * IDS + x.before,
+            own * (LONGEST_HOLD + 1) + x.held,
+            own * step + near(x.reference - x.earlier, _MELODIC),
+            own * 16 + x.at[..., None] % 16,
+        ]
+        for i, miss in enumerate((wrong, wrong_soprano)):
+            length = x.match_level[..., i, None]
+            kind = (length > 0).long() + (length > 4).long()
+            offset = near(foretold[..., i, :] - x.reference, _MELODIC)
+            columns += [
+                (own * MATCH_LEVELS + length) * 2 + miss,
+                ((own * 3 + kind) * 2 + miss) * step + offset,
+            ]
+        for u in range(v):
+            given = self.given[:, u]
+            move = torch.where(given > 0, near(sung[..., u] - x.reference[..., u : u + 1], _MELODIC) + 1, 0)
+            columns += [
+                (own * 2 + given) * (2 * _HARMONIC + 1) + near(sung[..., u] - x.reference, _HARMONIC),
+                own * (step + 1) + move,
+                (own * 2 + given) * IDS + known[..., u],
+            ]
+        y = self.reader_bag(torch.stack(columns, -1))
+        y = y + self.context(hidden).view(batch, time, v, -1)
+        y = F.dropout(y, self.spec.dropout, self.training)
+        for block in self.reader:
+            y = block(y)
+        rows = self.head(self.reader_norm(y))
+        logits, melodic, harmonic, copies = rows.split([IDS, step, v * (2 * _HARMONIC + 1), 2], -1)
+        pitches = torch.arange(1, IDS)
+        relative = melodic.gather(-1, near(pitches - x.reference[..., None], _MELODIC))
+        harmonic = harmonic.view(batch, time, v, v, -1)
+        for place, u in enumerate(self.spec.order[:-1]):
+            later = list(self.spec.order[place + 1 :])
+            index = near(pitches - sung[:, :, later, u][..., None], _HARMONIC)
+            part = harmonic[:, :, later, u].gather(-1, index)
+            relative = relative.index_add(2, torch.tensor(later), part)
+        logits = logits + F.pad(relative, (1, 0))
+        there = (x.match_level > 0)[..., None, :].float()
+        return logits.scatter_add(-1, foretold.transpose(-1, -2), copies * there)
+
+
+def near(interval: Tensor, most: int) -> Tensor:
+    """An interval as an index, 0 to 2 · most."""
+    return interval.clamp(-most, most) + most
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions (Su et al. 2021), in halves."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)

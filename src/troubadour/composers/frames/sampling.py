@@ -1,0 +1,76 @@
+"""Write chorales frame by frame from a frame network, many at a time, freely or within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from troubadour.composers.frames.network import VoiceNetwork
+from troubadour.composers.frames.training import batch_of
+from troubadour.composers.frames.voices import LOWEST, VOICES, Past, Piece
+
+Bound = Callable[[NDArray[np.int64], NDArray[np.int64], int, tuple[int, ...]], NDArray[np.bool_]]
+"""Frame before, this frame, voice, voices already given -> which ids are allowed, (65,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Sampled pieces, and what their bound cost."""
+
+    pieces: list[NDArray[np.int64]]
+    """Each (time, 4) MIDI pitches, -1 = rest."""
+    cost_nats: float
+    """Mean over notes of -log of the probability that the bound left; 0 without one."""
+
+
+@torch.inference_mode()
+def write(
+    network: VoiceNetwork,
+    pieces: int,
+    frames: int,
+    rng: np.random.Generator,
+    bound: Bound | None = None,
+    temperature: float = 1.0,
+) -> Written:
+    """Sample pieces of a length; the cost grows with its square.
+
+    Args:
+        network: trained.
+        pieces: how many, at once.
+        frames: of each.
+        rng: what is drawn.
+        bound: what is allowed; everything without it.
+        temperature: above 0.
+    """
+    network.eval()
+    lines = np.zeros((pieces, frames, VOICES), dtype=np.int64)
+    pasts = [Past() for _ in range(pieces)]
+    known = [np.zeros((pieces, frames, VOICES), dtype=np.int64) for _ in range(4)]
+    known += [np.zeros((pieces, frames, 2), dtype=np.int64) for _ in range(2)]
+    cost = 0.0
+    for t in range(frames):
+        for i, past in enumerate(pasts):
+            for column, value in zip(known, past.known(), strict=True):
+                column[i, t] = value
+        batch = batch_of([Piece(lines[i, : t + 1], *(c[i, : t + 1] for c in known)) for i in range(pieces)])
+        hidden, frame = network.hidden(batch)[:, -1:], batch.last()
+        for place, voice in enumerate(network.spec.order):
+            logits = network.read(frame, hidden)[:, 0, voice].double().numpy() / temperature
+            shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+            shares /= shares.sum(axis=1, keepdims=True)
+            for i in range(pieces):
+                share = shares[i]
+                if bound is not None:
+                    share = share * bound(known[0][i, t], lines[i, t], voice, network.spec.order[:place])
+                    cost -= float(np.log(share.sum()))
+                    share = share / share.sum()
+                lines[i, t, voice] = rng.choice(len(share), p=share)
+            frame.frames[:, 0, voice] = torch.from_numpy(lines[:, t, voice])
+        for i, past in enumerate(pasts):
+            past.add(lines[i, t])
+    pitches = np.where(lines > 0, lines + LOWEST - 1, -1)
+    return Written(list(pitches), cost / (pieces * frames * VOICES))
