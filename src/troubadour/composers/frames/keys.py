@@ -76,8 +76,14 @@ def prepare_roll(keys: NDArray[np.generic]) -> Roll:
 
 def transpose_roll(roll: Roll, semitones: int) -> Roll:
     """The roll, moved; the caller sees to it that no key falls off (`room_of`)."""
-    moved = (np.roll(a, semitones, axis=1) for a in (roll.keys, roll.before, roll.held, roll.foretold))
-    return Roll(*moved, roll.match_level, roll.at)
+    return Roll(
+        np.roll(roll.keys, semitones, axis=1),
+        np.roll(roll.before, semitones, axis=1),
+        np.roll(roll.held, semitones, axis=1),
+        np.roll(roll.foretold, semitones, axis=1),
+        roll.match_level,
+        roll.at,
+    )
 
 
 def room_of(roll: Roll, most: int) -> tuple[int, int]:
