@@ -1,11 +1,11 @@
-"""Key, chords and style beside what people notated: prints Markdown tables.
+"""Key and style beside what people notated and named: prints Markdown tables. Chords: `chords.py`.
 
     python benchmarks/analysis.py [--home FOLDER] [--ship FILE]
 
 Without a home the built-in collections are imported into a temporary one. Keys and styles are learnt
-and judged in five folds by work, so that no variant of a tune is on both sides. Chords are compared with
-the twenty analyses of chorales (A. Jones, D. Tymoczko and others) that music21 carries. `--ship` writes
-the weights of keys, learnt from the training split, to a file.
+and judged in five folds by work, so that no variant of a tune is on both sides. music21's analysis of keys
+(Krumhansl-Schmuckler) stands beside ours on the same notes. `--ship` writes the weights of keys, learnt
+from the training split, to a file.
 """
 
 from __future__ import annotations
@@ -16,28 +16,33 @@ import hashlib
 import json
 import os
 import platform
-import re
 import tempfile
-import warnings
 from collections import Counter
-from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from troubadour import jobs
-from troubadour.analysis.beats import beats
-from troubadour.analysis.harmony import find_chords
-from troubadour.analysis.key import KEY_MODES, fit_keys, key_of, key_parts
+from troubadour.analysis.beats import pitched
+from troubadour.analysis.key import KEY_MODES, KeyModel, fit_keys, key_of, key_parts
 from troubadour.analysis.style import StyleModel
 from troubadour.blas import one_thread
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.music.score import Key, Score
 
 _FOLDS = 5
-_TRIAD = {"major": "major", "7": "major", "maj7": "major", "minor": "minor", "m7": "minor",
-          "diminished": "diminished", "m7b5": "diminished", "dim7": "diminished", "augmented": "augmented"}  # fmt: skip
+_PEER = 150
+"""Pieces of a collection that music21 analyses; all chorales."""
+_GROUPS = {
+    "quicksteps counted as marches (they are quick marches)": {"quickstep": "march"},
+    "and hornpipes as reels (editors call a tune the one or the other)": {
+        "quickstep": "march",
+        "hornpipe": "reel",
+    },
+    "and slip jigs as jigs": {"quickstep": "march", "hornpipe": "reel", "slip jig": "jig"},
+}
 
 
 def main() -> None:
@@ -54,7 +59,6 @@ def main() -> None:
     folds = np.array([int(hashlib.sha256(r.work.encode()).hexdigest()[:6], 16) % _FOLDS for r in rows])
     with one_thread():
         keys(rows, scores, folds, options.ship)
-        chords(rows, scores)
         styles(rows, scores, folds)
 
 
@@ -72,15 +76,19 @@ def keys(rows: list[PieceRow], scores: list[Score], folds: Any, ship: Path | Non
             found[i] = (tonic, KEY_MODES[mode])
     print("## Key, five folds by work\n")
     print(
-        "| collection | pieces | tonic and mode as the file notates them | with old signatures read as such | tonic alone |"
+        "| collection | pieces | tonic and mode as the file notates them | with old signatures read as such "
+        "| tonic alone | music21: pieces | as notated | read as such | tonic alone |\n" + "|---" * 9 + "|"
     )
-    print("|---|---|---|---|---|")
     for name in ("chorales", "oneills", "ryans", "airds", "folk"):
         own = [i for i in found if rows[i].collection == name]
         strict = np.mean([found[i] == (notated[i].tonic, notated[i].mode) for i in own])
         old = np.mean([found[i] == (read[i].tonic, read[i].mode) for i in own])
         tonic = np.mean([found[i][0] == read[i].tonic for i in own])
-        print(f"| {name} | {len(own)} | {strict:.3f} | {old:.3f} | {tonic:.3f} |")
+        print(
+            f"| {name} | {len(own)} | {strict:.3f} | {old:.3f} | {tonic:.3f} | "
+            f"{music21_keys([i for i in own if name == 'chorales'] or own[:_PEER], scores, notated, read)} |",
+            flush=True,
+        )
     own = [i for i in found if rows[i].collection == "chorales"]
     closes = [i for i in own if int(np.argmax(parts[i, 1])) == read[i].tonic]
     agree = np.mean([found[i] == (read[i].tonic, read[i].mode) for i in closes])
@@ -94,11 +102,79 @@ def keys(rows: list[PieceRow], scores: list[Score], folds: Any, ship: Path | Non
         )
         + " ..."
     )
+    held_out(rows, parts, notated, read, np.flatnonzero(usable).tolist())
+    old_signatures(rows, parts, notated, read, own)
     if ship:
         learn = np.array([i for i in np.flatnonzero(usable).tolist() if rows[i].split == "train"])
         model = fit_keys(parts[learn], [read[i] for i in learn], 1e-4)
         arrays = {"weights": model.weights, "prior": model.prior, "profiles": model.profiles}
         ship.write_text(json.dumps({n: np.round(a, 4).tolist() for n, a in arrays.items()}))
+
+
+def music21_keys(own: list[int], scores: list[Score], notated: list[Key], read: list[Key]) -> str:
+    from music21 import note, stream
+
+    right = np.zeros(3)
+    for i in own:
+        line = stream.Stream()
+        part = pitched(scores[i])
+        for pitch, duration in zip(part.pitch.tolist(), part.duration.tolist(), strict=True):
+            line.append(note.Note(pitch, quarterLength=duration / 24))
+        key = line.analyze("key")
+        said = (key.tonic.pitchClass, key.mode)
+        tonic = said[0] == read[i].tonic
+        right += [said == (notated[i].tonic, notated[i].mode), said == (read[i].tonic, read[i].mode), tonic]
+    return f"{len(own)} | " + " | ".join(f"{r / len(own):.3f}" for r in right)
+
+
+def held_out(
+    rows: list[PieceRow], parts: Any, notated: list[Key], read: list[Key], usable: list[int]
+) -> None:
+    """The weights that ship, on chorales that they were not learnt from."""
+    model = KeyModel.shipped()
+    own = [i for i in usable if rows[i].collection == "chorales" and rows[i].split != "train"]
+    found = [divmod(int(np.argmax(model.scores(parts[i]))), len(KEY_MODES)) for i in own]
+    said = [(t, KEY_MODES[m]) for t, m in found]
+    strict = np.mean([f == (notated[i].tonic, notated[i].mode) for f, i in zip(said, own, strict=True)])
+    old = np.mean([f == (read[i].tonic, read[i].mode) for f, i in zip(said, own, strict=True)])
+    print(
+        f"\nThe weights that ship, on the {len(own)} chorales of the validation and test splits: {strict:.3f} as "
+        f"notated, {old:.3f} with old signatures read as such."
+    )
+
+
+def old_signatures(
+    rows: list[PieceRow], parts: Any, notated: list[Key], read: list[Key], own: list[int]
+) -> None:
+    """Who writes minor with a flat too few, and how two harmonisations of one tune differ."""
+    old = [i for i in own if read[i] != notated[i]]
+    plain = Counter(read[i].name for i in own if read[i].mode == "minor" and read[i] == notated[i])
+    which = Counter(read[i].name for i in old)
+    close = Counter((int(np.argmax(parts[i, 1])) - read[i].tonic) % 12 == 7 for i in own)
+    said = ", ".join(f"{k} {n} of {n + plain[k]}" for k, n in which.most_common())
+    print(
+        f"\n{len(old)} of the {sum(read[i].mode == 'minor' for i in own)} chorales in minor have the old signature: {said}. "
+        f"{close[True]} chorales close on the dominant of the key that is read."
+    )
+    pairs = [
+        (a, b)
+        for _, group in sorted(by_work(rows, own).items())
+        for a, b in combinations(group, 2)
+        # The same last note of the melody, the same tune: what it is of the key should agree.
+    ]
+    degree = [(int(np.argmax(parts[i, 2])) - notated[i].tonic) % 12 for i in range(len(rows))]
+    differ = sum((degree[a], notated[a].mode) != (degree[b], notated[b].mode) for a, b in pairs)
+    print(
+        f"\nOf {len(pairs)} pairs of chorales on one tune, {differ} are notated in keys that put the tune's last note "
+        "on another degree or have another mode: so far do the files agree with each other."
+    )
+
+
+def by_work(rows: list[PieceRow], own: list[int]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for i in own:
+        found.setdefault(rows[i].work, []).append(i)
+    return found
 
 
 def as_read(row: PieceRow, key: Key, parts: Any) -> Key:
@@ -107,71 +183,6 @@ def as_read(row: PieceRow, key: Key, parts: Any) -> Key:
     if row.collection == "chorales" and key.mode == "minor" and (last - key.tonic) % 12 == 5:
         return key_of(last, "minor")
     return key
-
-
-def chords(rows: list[PieceRow], scores: list[Score]) -> None:
-    warnings.simplefilter("ignore")
-    from music21 import converter
-
-    spec = find_spec("music21")
-    assert spec is not None
-    folder = Path(next(iter(spec.submodule_search_locations or []))) / "corpus" / "bach" / "choraleAnalyses"
-    by_number = {r.number: s for r, s in zip(rows, scores, strict=True) if r.collection == "chorales"}
-    totals: Counter[str] = Counter()
-    differ: Counter[tuple[str, str]] = Counter()
-    left_out: list[str] = []
-    used = 0
-    for path in sorted(folder.glob("*.rntxt")):
-        bwv = re.search(r"BWV:\s*(\S+)", path.read_text())
-        score = by_number.get(bwv[1]) if bwv else None
-        theirs = [
-            (float(r.getOffsetInHierarchy(s)), float(r.quarterLength), r)
-            for s in (converter.parse(str(path), format="romantext"),)
-            for r in s.flatten().getElementsByClass("RomanNumeral")
-        ]
-        if score is None:
-            left_out.append(f"BWV {bwv[1] if bwv else path.stem} (not among the scores)")
-            continue
-        pairs = at_beats(score, theirs)
-        shifts = [sum((o.root - r.root().pitchClass) % 12 == shift for o, r in pairs) for shift in range(12)]
-        if int(np.argmax(shifts)) or abs(theirs[-1][0] + theirs[-1][1] - score.end_ticks / 24) > 1.5:
-            left_out.append(f"BWV {bwv[1] if bwv else ''} (another key or length)")
-            continue
-        used += 1
-        for ours, their in pairs:
-            root = ours.root == their.root().pitchClass
-            triad = root and _TRIAD[ours.quality] == their.quality
-            totals["beats"] += 1
-            totals["root"] += root
-            totals["root and triad"] += triad
-            totals["root, triad and inversion"] += triad and ours.inversion == their.inversion()
-            same_key = ours.key == key_of(their.key.tonic.pitchClass, their.key.mode).name
-            totals["local key"] += same_key
-            totals["root, triad and local key"] += triad and same_key
-            if not triad:
-                differ[(their.figure, ours.numeral)] += 1
-    print(f"\n## Chords beside people's Roman numerals, {used} chorales, {totals['beats']} beats\n")
-    print("| what agrees, beat by beat | share |\n|---|---|")
-    for what, count in totals.items():
-        if what != "beats":
-            print(f"| {what} | {count / totals['beats']:.3f} |")
-    common = ", ".join(f"{a} / {b or '-'} ({n})" for (a, b), n in differ.most_common(14))
-    print(f"\nCommonest disagreements (theirs / ours): {common}.\nLeft out: {', '.join(left_out)}.")
-
-
-def at_beats(score: Score, theirs: list[tuple[float, float, Any]]) -> list[tuple[Any, Any]]:
-    """Our chord and theirs at each beat."""
-    table = beats(score)
-    starts = {(int(b), int(p)): int(t) for b, p, t in zip(table.bar, table.place, table.start, strict=True)}
-    ours = sorted(((starts[c.bar, c.beat], c) for c in find_chords(score)), key=lambda pair: pair[0])
-    ticks = [t for t, _ in ours]
-    pairs: list[tuple[Any, Any]] = []
-    for start in table.start.tolist():
-        mine = ours[int(np.searchsorted(ticks, start, side="right")) - 1][1]
-        now = [r for offset, length, r in theirs if offset * 24 <= start + 0.01 < (offset + length) * 24]
-        if now and mine.root >= 0:
-            pairs.append((mine, now[-1]))
-    return pairs
 
 
 def styles(rows: list[PieceRow], scores: list[Score], folds: Any) -> None:
@@ -196,17 +207,23 @@ def styles(rows: list[PieceRow], scores: list[Score], folds: Any) -> None:
             f"| {name} | {gold.count(name)} | {', '.join(f'{c} {n}' for c, n in where.most_common())} | {scored[name]:.3f} |"
         )
     right = np.array([a == b for a, b in zip(gold, found, strict=True)])
-    merged = [["march" if s == "quickstep" else s for s in side] for side in (gold, found)]
-    family = np.mean([f1(merged[0], merged[1], n) for n in set(merged[0])])
     print(f"| **macro** | {len(gold)} | | **{np.mean(list(scored.values())):.3f}** |")
-    print(f"| macro, quicksteps counted as marches (they are quick marches) | | | {family:.3f} |")
+    for what, name_of in _GROUPS.items():
+        one, other = ([name_of.get(n, n) for n in side] for side in (gold, found))
+        print(f"| macro, {what} | | | {np.mean([f1(one, other, n) for n in set(one)]):.3f} |")
     print(f"| accuracy | | | {right.mean():.3f} |")
-    bins = np.minimum((np.array(sure) * 10).astype(int), 9)
-    gaps = [
-        abs(right[bins == b].mean() - np.array(sure)[bins == b].mean()) * (bins == b).mean()
-        for b in set(bins.tolist())
-    ]
-    print(f"| calibration error (10 bins) | | | {sum(gaps):.3f} |")
+    print(f"| calibration error (10 bins) | | | {calibration(right, np.array(sure)):.3f} |")
+    print("\n| given with | pieces | right |\n|---|---|---|")
+    for low in np.arange(0.2, 1.0, 0.1):
+        some = (np.array(sure) >= low) & (np.array(sure) < low + 0.1 + (low > 0.85))
+        if some.any():
+            print(f"| {low:.0%} to {low + 0.1:.0%} | {some.sum()} | {right[some].mean():.0%} |")
+    print("\nLabelled (rows) and found (columns):\n")
+    print(f"| | {' | '.join(names)} |\n" + "|---" * (len(names) + 1) + "|")
+    counts = Counter(zip(gold, found, strict=True))
+    for a in names:
+        print(f"| {a} | {' | '.join(str(counts[a, b]) for b in names)} |")
+    label_noise(rows, names)
     print("\nCollections kept apart (learnt from all but one, judged on that one):\n")
     print("| judged on | styles | pieces | accuracy | macro-F1 |\n|---|---|---|---|---|")
     for name in ("ryans", "oneills", "airds"):
@@ -220,6 +237,30 @@ def styles(rows: list[PieceRow], scores: list[Score], folds: Any) -> None:
         print(
             f"| {name} | {', '.join(some)} | {len(judge)} | {accuracy:.3f} | {np.mean([f1(true, said, n) for n in some]):.3f} |"
         )
+
+
+def calibration(right: Any, sure: Any) -> float:
+    bins = np.minimum((sure * 10).astype(int), 9)
+    return sum(
+        abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean() for b in set(bins.tolist())
+    )
+
+
+def label_noise(rows: list[PieceRow], names: list[str]) -> None:
+    """Tunes that two collections print: do their editors agree?"""
+    labelled = [i for i, r in enumerate(rows) if r.style in names]
+    pairs = [
+        tuple(sorted((rows[a].style, rows[b].style)))
+        for group in by_work(rows, labelled).values()
+        for a, b in combinations(group, 2)
+        if rows[a].collection != rows[b].collection
+    ]
+    differ = Counter(p for p in pairs if p[0] != p[1])
+    said = ", ".join(f"{a} and {b} {n}" for (a, b), n in differ.most_common())
+    print(
+        f"\nLabel noise: of {len(pairs)} pairs of variants of one tune in two collections, {sum(differ.values())} "
+        f"({sum(differ.values()) / max(len(pairs), 1):.0%}) bear two labels: {said}."
+    )
 
 
 def fitted(rows: list[PieceRow], scores: list[Score], learn: list[int]) -> StyleModel:

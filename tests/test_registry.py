@@ -26,7 +26,7 @@ def test_a_found_renderer_is_the_class_itself() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones_and_the_nearest() -> None:
-    with pytest.raises(NotFoundError, match=r"'popularr'.*did you mean popular\?.*content, ease, popular"):
+    with pytest.raises(NotFoundError, match=r"'popularr'.*did you mean popular\?.*content, ease, .*popular"):
         find("recommenders", "popularr")
 
 

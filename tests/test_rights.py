@@ -46,7 +46,7 @@ def essen(bound_home: Path) -> str:
 def test_a_piece_under_terms_is_written_only_once_they_are_accepted(
     bound_home: Path, tmp_path: Path, essen: str
 ) -> None:
-    words = ["export", essen, "--home", str(bound_home), "--out", str(tmp_path), "--json"]
+    words = ["export-piece", essen, "--home", str(bound_home), "--out", str(tmp_path), "--json"]
     with pytest.raises(InputError, match=r"non-commercial use only.*--accept-terms"):
         CliRunner().invoke(app, words, catch_exceptions=False)
     assert not list(tmp_path.iterdir())

@@ -30,7 +30,7 @@ from troubadour.composers.cadence import cadence_strength
 from troubadour.composers.events import EventComposer, load_composer
 from troubadour.composers.originality import Corpus, Match
 from troubadour.composers.spec import FULL, Precision
-from troubadour.errors import ModelError, NotFoundError, TroubadourError
+from troubadour.errors import InputError, ModelError, NotFoundError, TroubadourError
 from troubadour.hearing.nearest import Hearing
 from troubadour.listening.interactions import History
 from troubadour.music.features import attributes, feature_vector
@@ -39,6 +39,7 @@ from troubadour.music.midi import write_midi
 from troubadour.music.musicxml import write_musicxml
 from troubadour.music.render import MidiRenderer, Renderer, play, write_wav
 from troubadour.music.score import Score
+from troubadour.neighbours import Near, Neighbours
 from troubadour.notebook import NotebookPiece
 from troubadour.recommenders.filters import Filters
 from troubadour.recommenders.info import ItemInfo
@@ -46,7 +47,7 @@ from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
 from troubadour.releases import Release, Releases
 from troubadour.rights import check_terms
 from troubadour.similarity.index import VectorIndex, Where
-from troubadour.similarity.lines import Line
+from troubadour.similarity.lines import Line, query_line
 from troubadour.understand import Hit, OriginalityReport, Understanding
 
 CANDIDATES: Final = 8
@@ -113,6 +114,7 @@ class Studio:
         self.store = Store.open(home)
         self.releases = Releases(home)
         self.understanding = Understanding(self.store, self.releases)
+        self.neighbours = Neighbours(self.store, home / "models" / "embeddings")
         self.hearing = Hearing(self.store)
         self._models: Models | None = None
         self._lock = threading.Lock()
@@ -437,6 +439,26 @@ class Studio:
             allowed[others] = True
             barred = [ranker.items.id(row) for row in np.flatnonzero(~allowed).tolist()]
             return ranker.similar(piece, n, exclude=barred)
+
+    def similar_by(self, by: str, piece: str, n: int = 10, *, where: Where | None = None) -> list[Near]:
+        """The pieces nearest to one by `embedding` (the composer's hidden states) or by `melody`.
+
+        Raises:
+            NotFoundError: no such piece, or no models yet.
+            InputError: there is no such way, n is out of range, or no piece has such a fact.
+        """
+        if by == "embedding":
+            models = self.models()
+            return self.neighbours.nearest(
+                piece, models.composer, models.release.parts["composer"], n, where=where
+            )
+        if by != "melody":
+            raise InputError(f"cannot compare by '{by}'; allowed: content, embedding, melody")
+        line = query_line(self.store.score(piece))
+        fits = self.neighbours.allowed(where) if where else None
+        hits = self.understanding.search(line, min(1000, n if fits is None else 20 * n), without=piece)
+        kept = [h for h in hits if fits is None or h.piece.id in fits][:n]
+        return [Near(h.piece, h.match.score, h.match.their_bars) for h in kept]
 
     # Understanding ----------------------------------------------------------------------------
 

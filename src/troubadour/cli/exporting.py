@@ -10,8 +10,8 @@ import typer
 from troubadour.cli.common import AcceptTerms, AsJson, Home, app, open_studio, print_json
 
 
-@app.command()
-def export(
+@app.command("export-piece")
+def export_piece(
     piece: Annotated[str, typer.Argument(help="Id of a piece.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for MIDI, MusicXML and WAV.")] = Path("out"),
     accept_terms: AcceptTerms = False,

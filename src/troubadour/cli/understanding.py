@@ -12,6 +12,7 @@ from troubadour.errors import TroubadourError
 
 if TYPE_CHECKING:
     from troubadour.music.score import Score
+    from troubadour.neighbours import Near
     from troubadour.studio import Studio
 
 
@@ -67,7 +68,7 @@ def similar(
         str | None,
         typer.Option(
             "--by",
-            help="content (notes), timbre or sound (measured); without it content, for recordings timbre.",
+            help="content (features), embedding (the composer's), melody, timbre or sound; without it content, for recordings timbre.",
         ),
     ] = None,
     style: Annotated[str | None, typer.Option("--style", help="Only pieces of this style.")] = None,
@@ -80,26 +81,31 @@ def similar(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """The pieces nearest to one, by their content or by their sound."""
+    """The pieces nearest to one: by content, the composer's embedding, melody, or sound."""
     from troubadour.cli.hearing import show_similar
     from troubadour.errors import InputError
     from troubadour.hearing.nearest import WAYS, is_recording
     from troubadour.rights import rights, rights_line
 
-    if by not in (None, "content", *WAYS):
-        raise InputError(f"by is '{by}'; allowed: content, {', '.join(WAYS)}")
+    allowed = ("content", "embedding", "melody", *WAYS)
+    if by is not None and by not in allowed:
+        raise InputError(f"by is '{by}'; allowed: {', '.join(allowed)}")
 
     given = {"style": style, "key": key, "generated": generated}
+    where = {k: v for k, v in given.items() if v is not None}
     with open_studio(home) as studio:
         heard = is_recording(Path(piece)) or studio.store.piece(piece).medium == "audio"
         if by in WAYS or (by is None and heard):
-            if any(v is not None for v in given.values()):
+            if where:
                 raise InputError(
                     "--style, --key and --generated choose by content; leave them out, or add --by content"
                 )
             show_similar(studio, piece, n, by or "timbre", as_json)
             return
-        found = studio.similar(piece, n, where={k: v for k, v in given.items() if v is not None})
+        if by in ("embedding", "melody"):
+            _print_near(piece, studio.similar_by(by, piece, n, where=where), by, as_json)
+            return
+        found = studio.similar(piece, n, where=where)
         rows = [studio.store.piece(i.id) for i in found]
     if as_json:
         items = [
@@ -107,17 +113,32 @@ def similar(
                 "id": i.id,
                 "title": i.title,
                 "score": round(i.similarity, 6),
+                "bars": [1, int(row.attributes.get("bars", 0))],
                 "shared": i.shared,
                 **rights(row),
             }
             for i, row in zip(found, rows, strict=True)
         ]
-        print_json({"piece": piece, "items": items})
+        print_json({"piece": piece, "by": by, "items": items})
         return
     for i, item in enumerate(found, start=1):
         mark = " (generated)" if item.generated else ""
         print(f"{i:3}. {item.title}{mark}  [{item.id}]  {item.similarity:.3f}  {item.shared}")
         print(f"       {rights_line(rows[i - 1])}")
+
+
+def _print_near(piece: str, near: list[Near], by: str, as_json: bool) -> None:
+    from troubadour.rights import rights_line
+
+    if as_json:
+        print_json({"piece": piece, "by": by, "items": [one.to_dict() for one in near]})
+        return
+    for i, one in enumerate(near, start=1):
+        mark = " (generated)" if one.piece.generated else ""
+        print(
+            f"{i:3}. {one.piece.title}{mark}  [{one.piece.id}]  {one.similarity:.3f}  bars {one.bars[0]}-{one.bars[1]}"
+        )
+        print(f"       {rights_line(one.piece)}")
 
 
 @app.command()

@@ -28,7 +28,7 @@ from troubadour.composers.stylebook import StyleBook
 from troubadour.errors import ModelError, NotFoundError, TroubadourError
 from troubadour.music import lexicon as lx
 from troubadour.music.quantise import METRONOME, nearest
-from troubadour.music.score import MODES, Score
+from troubadour.music.score import MODES, Score, Tempo
 from troubadour.music.tokens import encode, features, score_of
 from troubadour.registry import find
 
@@ -263,7 +263,7 @@ class EventComposer(ABC):
     # Embedding --------------------------------------------------------------------------------
 
     def embed(self, scores: list[Score]) -> NDArray[np.float32]:
-        """Mean hidden state of each quantised score's first 256 tokens in C, unit length, (n, width).
+        """Mean hidden state of each quantised score's first 256 tokens in C at one tempo, unit length, (n, width).
 
         Costs about 10 ms a piece.
         """
@@ -336,7 +336,11 @@ def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -
 
 
 def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """Tokens and places of a score brought to C (or A minor and so on), so that keys do not count."""
+    """Tokens and places of a score brought to C (or A minor and so on) and one tempo.
+
+    Keys do not count then; nor do tempos, which a reader sets by the style where a source gives none.
+    """
+    score = score.replace(tempos=(Tempo(0, 120.0),))
     tonic = (score.keys[0].fifths * 7) % 12
     shift = -tonic if tonic <= 6 else 12 - tonic
     pitched = score.pitch[~np.array([t.is_drum for t in score.tracks], dtype=bool)[score.track]]
