@@ -13,28 +13,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from troubadour.analysis.report import Analysis
 from troubadour.blas import one_thread
-from troubadour.catalogue.importing import piece_id
 from troubadour.catalogue.records import Impression
-from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
+from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
 from troubadour.composers.base import Brief
-from troubadour.composers.cadence import cadence_strength
-from troubadour.composers.events import EventComposer, load_composer
-from troubadour.composers.originality import Corpus, Match
+from troubadour.composers.events import load_composer
+from troubadour.composers.originality import Corpus
 from troubadour.composers.spec import FULL, Precision
+from troubadour.composers.tasks import Task
+from troubadour.composition import CANDIDATES, CANDIDATES_TO_GIVEN, Composed, Composition, Made, Models
 from troubadour.errors import InputError, ModelError, NotFoundError, TroubadourError
 from troubadour.hearing.nearest import Hearing
 from troubadour.listening.interactions import History
-from troubadour.music.features import attributes, feature_vector
-from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.midi import write_midi
 from troubadour.music.musicxml import write_musicxml
 from troubadour.music.render import MidiRenderer, Renderer, play, write_wav
@@ -50,47 +47,9 @@ from troubadour.similarity.index import VectorIndex, Where
 from troubadour.similarity.lines import Line, query_line
 from troubadour.understand import Hit, OriginalityReport, Understanding
 
-CANDIDATES: Final = 8
-"""Pieces that are composed for one that is kept."""
-BORROWED_NOTES: Final = 16
-"""Longest passage, in notes, that a candidate may share with one piece of the catalogue. Of the tunes in
-the built-in collections 95 of 100 share no longer one with any tune that is not a variant of them."""
-_CLOSE: Final = 0.15
-"""Candidates that end less well than the best by more than this are dropped."""
 
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """What one request works with."""
-
-    release: Release
-    composer: EventComposer
-    ranker: Ranker
-    corpus: Corpus
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """A new piece, stored and ready to be recommended."""
-
-    id: str
-    title: str
-    score: Score
-    brief: Brief
-    """What it was composed to, with everything that was left open decided."""
-    seed: int
-    release: str
-    match: Match
-    """Its longest passage in common with the music of the catalogue."""
-    match_title: str
-    influences: tuple[str, ...]
-    """Titles of the listener's pieces that are nearest to it."""
-    seconds: float
-    """How long composing took."""
-
-    def controls(self) -> dict[str, Any]:
-        """The controls it was composed to, for JSON."""
-        return controls_of(self.brief)
+def _seed(seed: int | None) -> int:
+    return secrets.randbelow(2**31) if seed is None else seed
 
 
 class Studio:
@@ -184,25 +143,10 @@ class Studio:
             InputError: the brief cannot be met.
             NotFoundError: no such listener, or no models yet.
         """
-        started = time.monotonic()
         models = self.models()
-        seed = secrets.randbelow(2**31) if seed is None else seed
-        rng = np.random.default_rng(seed)
         history = self.history(listener, models) if listener else History.empty()
-        if listener:
-            brief = self.taste(brief, history, models, rng)
-        brief = models.composer.complete(brief, rng)
-        scores = models.composer.compose(brief, rng, candidates)
-        matches = [models.corpus.longest_match(s) for s in scores]
-        kept = [i for i, m in enumerate(matches) if m.notes <= BORROWED_NOTES]
-        kept = kept or [min(range(len(scores)), key=lambda i: matches[i].notes)]
-        # Candidates come with the likeliest first; the unlikelier half is where mistakes are.
-        kept = kept[: (len(kept) + 1) // 2]
-        closes = [cadence_strength(scores[i]) for i in kept]
-        kept = [i for i, close in zip(kept, closes, strict=True) if close >= max(closes) - _CLOSE]
-        best = kept[self._best([scores[i] for i in kept], brief, history, models)]
-        score, match = scores[best], matches[best]
-        return self._keep(score, brief, seed, match, listener, history, models, started)
+        composition = Composition(self.store, models, history, listener)
+        return self._publish(composition.compose(brief, _seed(seed), candidates))
 
     def stream(
         self, brief: Brief, *, seed: int | None = None, listener: str | None = None
@@ -216,150 +160,53 @@ class Studio:
             InputError: the brief cannot be met; before the first bar.
             NotFoundError: no such listener, or no models yet.
         """
-        started = time.monotonic()
         models = self.models()
-        seed = secrets.randbelow(2**31) if seed is None else seed
-        rng = np.random.default_rng(seed)
         history = self.history(listener, models) if listener else History.empty()
-        if listener:
-            brief = self.taste(brief, history, models, rng)
-        brief = models.composer.complete(brief, rng)
-        score = None
-        for score in models.composer.stream(brief, rng):
-            yield score
-        assert score is not None
-        match = models.corpus.longest_match(score)
-        yield self._keep(score, brief, seed, match, listener, history, models, started)
+        for grown in Composition(self.store, models, history, listener).stream(brief, _seed(seed)):
+            yield self._publish(grown) if isinstance(grown, Made) else grown
 
-    def taste(self, brief: Brief, history: History, models: Models, rng: np.random.Generator) -> Brief:
-        """Fill what a brief leaves open from what a listener likes.
-
-        One of the pieces they like is drawn, in proportion to how much they like it and to how
-        recent it is, among those that the composer has a style for and that agree with the brief:
-        its style, metre, key and tempo are things that go together.
-        """
-        weight = (
-            np.clip(history.weights, 0.0, None) * np.linspace(0.5, 1.0, max(len(history), 1))[: len(history)]
-        )
-        styles = models.composer.styles
-        for i, row in enumerate(history.items.tolist()):
-            known = models.ranker.infos[row].attributes
-            fits = str(known.get("style", "")) in styles and not models.ranker.infos[row].generated
-            fits &= "metre" in known  # what has no notes has none
-            fits &= brief.style is None or known.get("style") == brief.style
-            fits &= brief.metre is None or known.get("metre") == f"{brief.metre[0]}/{brief.metre[1]}"
-            weight[i] *= float(fits)
-        if not weight.sum():
-            return brief
-        row = int(rng.choice(history.items, p=weight / weight.sum()))
-        known = models.ranker.infos[row].attributes
-        score = self.store.score(models.ranker.items.id(row))
-        metre, key = score.metres[0], score.keys[0]
-        usual = (metre.numerator, metre.denominator)
-        return replace(
-            brief,
-            style=brief.style or str(known["style"]),
-            metre=brief.metre or usual,
-            key=brief.key or (key.fifths, key.mode),
-            tempo_bpm=brief.tempo_bpm or score.tempos[0].bpm,
-        )
-
-    def _best(self, scores: list[Score], brief: Brief, history: History, models: Models) -> int:
-        """Which candidate the recommender would show first; without a history the most typical."""
-        style = brief.style or ""
-        vectors = np.stack([feature_vector(s, style) for s in scores])
-        names = [f"candidate-{i}" for i in range(len(scores))]
-        infos = [ItemInfo(generated=True) for _ in scores]
-        ranker = models.ranker.with_items(names, vectors, infos)
-        rows = ranker.items.rows(names)
-        if len(history):
-            return int(np.argmax(ranker.score([history], rows)[0]))
-        content = ranker.blend.content
-        if content is None:
-            return 0
-        same = [i for i, info in enumerate(ranker.infos) if info.attributes.get("style", "") == style]
-        centre = content.units[same or slice(None)].mean(axis=0)
-        return int(np.argmax(content.units[rows] @ centre))
-
-    def _keep(
+    def compose_to(
         self,
-        score: Score,
+        task: Task,
         brief: Brief,
-        seed: int,
-        match: Match,
-        listener: str | None,
-        history: History,
-        models: Models,
-        started: float,
+        *,
+        given: str = "",
+        seed: int | None = None,
+        candidates: int = CANDIDATES_TO_GIVEN,
+        accept_terms: bool = False,
     ) -> Composed:
-        found = attributes(score)
-        vector = feature_vector(score, brief.style or "")
-        identity = "g" + piece_id(score, "", models.release.id, str(seed))[:11]
-        title = f"{(brief.style or 'piece').capitalize()} in {score.keys[0].name} ({identity[1:5]})"
-        info = ItemInfo(title, identity, "Troubadour", {**found, "style": brief.style or ""}, generated=True)
-        influences = self._influences(vector, info, history, models)
-        match_title = self.store.piece(match.piece).title if match.piece else ""
-        provenance = {
-            "release": models.release.id,
-            "seed": seed,
-            "controls": controls_of(brief),
-            "listener": listener,
-            "influences": influences,
-            "longest_match": {"notes": match.notes, "piece": match.piece, "title": match_title},
-        }
-        new = NewPiece(
-            id=identity,
-            title=title,
-            score=score,
-            work=identity,
-            split="none",
-            fingerprint=fingerprint(score),
-            grams=grams(score),
-            attributes=found,
-            vector=vector,
-            composer=f"Troubadour ({models.composer.name}, release {models.release.id})",
-            style=brief.style or "",
-            collection="generated",
-            source=f"composed by Troubadour, seed {seed}",
-            licence="generated; no rights claimed",
-            generated=True,
-            provenance=provenance,
-        )
-        self.store.add_pieces([new])
+        """Continue, infill, harmonise, accompany or vary a piece; stored like one that was composed.
+
+        Args:
+            task: with the given piece in it.
+            brief: controls; style is the given piece's where it is in the catalogue and none is asked for.
+            given: id of the given piece, or the name of its file.
+
+        Raises:
+            InputError: the given piece does not allow the task, is under terms that were not accepted, or two
+                demands clash.
+            NotFoundError: no models yet.
+        """
+        models = self.models()
+        try:
+            row = self.store.piece(given)
+        except NotFoundError:
+            row = None  # the name of a file
+        if row is not None:
+            # What is composed holds the given piece's notes, and may leave the house.
+            check_terms([row], accept_terms)
+        composition = Composition(self.store, models, History.empty(), None)
+        return self._publish(composition.compose_to(task, brief, row or given, _seed(seed), candidates))
+
+    def _publish(self, made: Made) -> Composed:
+        self.store.add_pieces([made.piece])
         with self._lock:
             current = self._models
-            if current is not None and identity not in current.ranker.items:
-                self._models = replace(
-                    current, ranker=current.ranker.with_items([identity], vector[None], [info])
-                )
-        return Composed(
-            identity,
-            title,
-            score,
-            brief,
-            seed,
-            models.release.id,
-            match,
-            match_title,
-            tuple(i["title"] for i in influences),
-            time.monotonic() - started,
-        )
-
-    def _influences(
-        self, vector: NDArray[np.float32], info: ItemInfo, history: History, models: Models
-    ) -> list[dict[str, str]]:
-        """The pieces that the listener likes to which the new one is nearest."""
-        if not len(history) or models.ranker.blend.content is None:
-            return []
-        ranker = models.ranker.with_items(["new"], vector[None], [info])
-        content = ranker.blend.content
-        assert content is not None
-        liked = history.items[history.weights > 0]
-        if not len(liked):
-            return []
-        near = content.units[liked] @ content.units[-1]
-        rows = liked[np.argsort(-near)[:3]].tolist()
-        return [{"id": ranker.items.id(r), "title": ranker.infos[r].title} for r in rows]
+            if current is not None and made.piece.id not in current.ranker.items:
+                assert made.piece.vector is not None
+                ranker = current.ranker.with_items([made.piece.id], made.piece.vector[None], [made.info])
+                self._models = replace(current, ranker=ranker)
+        return made.composed
 
     # Recommending -----------------------------------------------------------------------------
 
@@ -584,22 +431,6 @@ def info_of(piece: PieceRow) -> ItemInfo:
         piece.generated,
         piece.explicit,
     )
-
-
-def controls_of(brief: Brief) -> dict[str, Any]:
-    """A brief for JSON: only what was said or decided."""
-    out: dict[str, Any] = {}
-    for name in ("style", "bars", "voices", "tempo_bpm", "density", "upbeat", "temperature", "top_p"):
-        value = getattr(brief, name)
-        if value is not None:
-            out[name] = value
-    if brief.metre is not None:
-        out["metre"] = f"{brief.metre[0]}/{brief.metre[1]}"
-    if brief.key is not None:
-        from troubadour.music.score import Key
-
-        out["key"] = Key(0, *brief.key).name
-    return out
 
 
 def save_ranker(folder: Path, ranker: Ranker) -> None:

@@ -12,6 +12,7 @@ from troubadour.cli import (
     latent,
     listening,
     recommending,
+    tasks,
     training,
     understanding,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "listening",
     "main",
     "recommending",
+    "tasks",
     "training",
     "understanding",
 ]

@@ -37,6 +37,7 @@ AcceptTerms = Annotated[
     bool, typer.Option("--accept-terms", help="For collections under terms (essen, palestrina): accept them.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same result.", min=0)]
+Out = Annotated[Path, typer.Option("--out", help="Folder for MIDI, MusicXML and WAV.")]
 
 
 @contextmanager

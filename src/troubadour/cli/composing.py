@@ -11,16 +11,36 @@ import typer
 from troubadour.cli.common import (
     AsJson,
     Home,
+    Out,
     Seed,
     app,
     open_studio,
     print_json,
     say,
 )
+from troubadour.cli.controls import (
+    Cadence,
+    Chords,
+    Density,
+    Guidance,
+    Highest,
+    KeyName,
+    Lowest,
+    MaxCommon,
+    NoParallels,
+    Ranges,
+    Strict,
+    Style,
+    Temperature,
+    Tempo,
+    TopP,
+    brief_of,
+)
 
 if TYPE_CHECKING:
     from troubadour.composers.base import Brief
-    from troubadour.studio import Composed, Studio
+    from troubadour.composition import Composed
+    from troubadour.studio import Studio
 
 
 @app.command()
@@ -28,44 +48,64 @@ def compose(
     listener: Annotated[
         str | None, typer.Option("--listener", help="Compose to this listener's taste.")
     ] = None,
-    style: Annotated[
-        str | None, typer.Option("--style", help="jig, reel, hornpipe, air, chorale ...")
-    ] = None,
-    key: Annotated[str | None, typer.Option("--key", help="Such as D, 'E minor', 'A dorian'.")] = None,
+    style: Style = None,
+    key: KeyName = None,
     metre: Annotated[str | None, typer.Option("--metre", help="Such as 6/8.")] = None,
     bars: Annotated[int | None, typer.Option("--bars", help="1 to 64.")] = None,
     voices: Annotated[int | None, typer.Option("--voices", help="1, or 4 for a chorale.")] = None,
-    tempo: Annotated[float | None, typer.Option("--tempo", help="Quarter notes a minute.")] = None,
-    density: Annotated[int | None, typer.Option("--density", help="0 (few notes) to 7 (many).")] = None,
-    temperature: Annotated[float, typer.Option("--temperature", help="0.1 (safe) to 2 (wild).")] = 0.9,
-    top_p: Annotated[float, typer.Option("--top-p", help="Share of the probability sampled from.")] = 0.97,
+    tempo: Tempo = None,
+    density: Density = None,
+    upbeat: Annotated[
+        bool | None, typer.Option("--upbeat/--no-upbeat", help="Whether it starts with an upbeat.")
+    ] = None,
+    chords: Chords = None,
+    instruments: Annotated[
+        str | None,
+        typer.Option("--instruments", help="Of each voice: 'flute' or 'violin,viola,cello,bassoon'."),
+    ] = None,
+    ranges: Ranges = None,
+    lowest: Lowest = None,
+    highest: Highest = None,
+    notes: Annotated[
+        str | None,
+        typer.Option("--notes", help="Notes that it has to have, VOICE:START:LENGTH:NOTE in quarters."),
+    ] = None,
+    no_parallels: NoParallels = False,
+    max_common: MaxCommon = None,
+    cadence: Cadence = None,
+    guidance: Guidance = 1.0,
+    strict: Strict = False,
+    temperature: Temperature = 0.9,
+    top_p: TopP = 0.97,
     count: Annotated[int, typer.Option("--count", help="How many pieces.", min=1, max=100)] = 1,
-    out: Annotated[Path, typer.Option("--out", help="Folder for MIDI, MusicXML and WAV.")] = Path("out"),
+    out: Out = Path("out"),
     stream: Annotated[bool, typer.Option("--stream", help="Print each bar as soon as it is ready.")] = False,
     seed: Seed = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compose a piece; what is left open follows the listener's taste, or the style's habits."""
-    from troubadour.composers.base import Brief, parse_key, parse_metre
+    """Compose a piece; what is left open follows the listener's taste, or the style's habits.
 
-    brief = Brief(
-        style=style,
-        key=None if key is None else parse_key(key),
-        metre=None if metre is None else parse_metre(metre),
-        bars=bars,
-        voices=voices,
-        tempo_bpm=tempo,
-        density=density,
-        temperature=temperature,
-        top_p=top_p,
-    )
+    Range, chords, notes, instruments, parallels and passages in common always hold; key (as a scale) and
+    density hold for every note with --strict. What contradicts itself is refused before composing starts.
+    """
+    brief = brief_of(
+        style=style, key=key, metre=metre, bars=bars, voices=voices, tempo=tempo, density=density, upbeat=upbeat,
+        chords=chords, instruments=instruments, ranges=ranges, lowest=lowest, highest=highest, notes=notes,
+        no_parallels=no_parallels, max_common=max_common, cadence=cadence, guidance=guidance, strict=strict,
+        temperature=temperature, top_p=top_p,
+    )  # fmt: skip
     with open_studio(home) as studio:
         some = _stream_some if stream else _compose_some
         done = list(some(studio, brief, listener, seed, count, out))
+    print_pieces(done, as_json, count == 1)
+
+
+def print_pieces(done: list[tuple[Composed, dict[str, str]]], as_json: bool, single: bool) -> None:
+    """New pieces and their files, for people or as JSON."""
     if as_json:
         described = [_piece_json(piece, files) for piece, files in done]
-        print_json(described[0] if count == 1 else described)
+        print_json(described[0] if single else described)
         return
     for piece, files in done:
         print_piece(piece, files)
@@ -113,6 +153,7 @@ def _piece_json(piece: Composed, files: dict[str, str]) -> dict[str, Any]:
         },
         "influences": list(piece.influences),
         "generated": True,
+        **({"task": piece.task, "given": piece.given} if piece.task else {}),
         "duration_seconds": round(piece.score.seconds, 2),
         "seconds": round(piece.seconds, 3),
     }

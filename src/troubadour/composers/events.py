@@ -217,7 +217,7 @@ class EventComposer(ABC):
     def _growth(
         self, brief: Brief, guides: list[Guide], prompt: list[int], rng: np.random.Generator
     ) -> Growth:
-        n, room = len(guides), max(self._room(brief), min(len(prompt) + 64, self.spec.context))
+        n, room = len(guides), min(len(prompt) + self._room(brief), self.spec.context)
         network: Feed = self.engine.start(n, room)
         style = None if brief.style is None else self.spec.style_token(brief.style)
         if brief.guidance != 1.0 and style is not None:

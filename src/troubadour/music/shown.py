@@ -83,11 +83,11 @@ def show(
     events: list[tuple[int, int, int, tuple[int, ...] | None]] = []
     for number, lane in enumerate(voices):
         time = 0
-        for start, stop, pitches in lane:
-            if start > time:
-                events.append((time, number, start, None))
-            events.append((start, number, stop, pitches))
-            time = stop
+        for event in lane:
+            if event[0] > time:
+                events.append((time, number, event[0], None))
+            events.append((event[0], number, *event[1:]))
+            time = event[1]
         if time < end:
             events.append((time, number, end, None))
     events.sort(key=lambda e: e[:2])

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from troubadour.catalogue.store import Event
 from troubadour.composers.base import Brief, parse_key, parse_metre
+from troubadour.composition import Composed
 from troubadour.errors import (
     BusyError,
     InputError,
@@ -31,7 +32,7 @@ from troubadour.music.engrave import Engraver
 from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
 from troubadour.rights import rights
-from troubadour.studio import Composed, Studio
+from troubadour.studio import Studio
 
 _PAGE: Final = Path(__file__).parent / "page"
 _MAX_BODY: Final = 100_000

@@ -1,0 +1,131 @@
+"""Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from troubadour.composers.base import Brief
+from troubadour.composers.constraints.base import Control, Span, of_classes
+from troubadour.composers.constraints.build import Setting
+from troubadour.composers.constraints.given import Given
+from troubadour.composers.constraints.pitches import Pitches, pitch_sets, scale
+from troubadour.composers.constraints.rhythm import Cell, PitchOrder, Rhythm
+from troubadour.composers.events import EventComposer
+from troubadour.composers.originality import Corpus
+from troubadour.composers.tasks.base import Ready, opening
+from troubadour.composers.tasks.infilling import after_gap
+from troubadour.composers.tasks.source import (
+    describe,
+    end_of,
+    habit_of,
+    lanes,
+    refuse_parts,
+    stretch,
+    tempo_index,
+)
+from troubadour.errors import InputError
+from troubadour.music.grammar import Plan
+from troubadour.music.quantise import bars_of
+from troubadour.music.score import Score
+
+Keep = Literal["rhythm", "pitch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vary:
+    """The piece with one side of it kept and the other composed anew."""
+
+    score: Score
+    """Quantised."""
+    keep: Keep = "rhythm"
+    """`rhythm`, or `pitch`: of these the order within each bar is kept."""
+    bars: tuple[int, int] | None = None
+    """First and last bar to vary, from 1; all without a word."""
+
+    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+        """As `Task.settle`; of controls key, `strict` (the key as a scale), lowest and highest hold.
+
+        Raises:
+            InputError: the piece or a control is not acceptable.
+        """
+        refuse_parts(brief)
+        if self.keep not in ("rhythm", "pitch"):
+            raise InputError(f"keep is '{self.keep}'; allowed: rhythm, pitch")
+        for name, asked in (("chords", brief.chords), ("max_common", brief.max_common), ("ranges", brief.ranges),
+                            ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
+                            ("parallels: none", None if brief.parallels else 1)):  # fmt: skip
+            if asked is not None:
+                raise InputError(
+                    f"{name} and a varied piece clash: its {self.keep} may leave no note that fits"
+                )
+        score = self.score
+        told = describe(score, brief)
+        voices = lanes(score)
+        first, stop = stretch(score, self.bars)
+        outside = [[s for s in lane if not first <= s.start < stop] for lane in voices]
+        habit = habit_of(score)
+        given = Given(outside) if any(outside) else None
+        varied = self._control(voices)
+        sets = self._sets(told, habit.ranges)
+        plan = Plan(
+            bars=told.bars,
+            ticks=end_of(score),
+            programs=habit.programs,
+            metre=told.metre,
+            key=told.key,
+            tempo_index=tempo_index(told),
+            upbeat=score.upbeat_ticks,
+            chords=any(len(s.pitches) > 1 for lane in voices for s in lane),
+            closing=False,
+            rests=True,
+        )
+        controls: list[Control] = [Pitches(sets), varied] if given is None else [given, Pitches(sets), varied]
+        setting = Setting(plan, tuple(controls), given)
+
+        def finish(new: Score) -> Score:
+            whole = new.replace(tempos=score.tempos)
+            return whole.replace(keys=score.keys) if brief.key is None else whole
+
+        return Ready(told, setting, opening(composer, told, setting, after_gap(outside)), finish)
+
+    def _control(self, voices: list[list[Span]]) -> Rhythm | PitchOrder:
+        if self.keep == "pitch":
+            return PitchOrder([_cells(self.score, lane) for lane in voices])
+        return Rhythm(voices, [of_classes({p % 12 for p in _last(lane).pitches}) for lane in voices])
+
+    def _sets(
+        self, told: Brief, ranges: tuple[tuple[int, int], ...]
+    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], ...]:
+        if self.keep == "pitch":
+            return tuple(np.ones(128, dtype=bool) for _ in ranges)
+        classes = scale(*told.key) if told.strict and told.key else None
+        low, high = told.lowest or 0, 127 if told.highest is None else told.highest
+        sets = pitch_sets(ranges, low, high, classes)
+        for i, mask in enumerate(sets):
+            if not mask.any():
+                raise InputError(f"lowest, highest and the range of voice {i + 1} clash: no pitch is left")
+        return sets
+
+
+def _last(lane: list[Span]) -> Span:
+    return next(s for s in reversed(lane) if s.pitches)
+
+
+def _cells(score: Score, lane: list[Span]) -> list[Cell]:
+    """Bars of a voice with the chords that start in them; a bar in which none starts joins the one before."""
+    sounding = [s for s in lane if s.pitches]
+    bars = [*bars_of(score).start.tolist(), end_of(score)]
+    starts = [0]
+    for bar, stop in pairwise(bars):
+        if any(bar <= s.start < stop for s in sounding):
+            held = max((s.stop for s in sounding if s.start < bar), default=0)
+            starts.append(max(bar, held))
+    starts = sorted(set(starts))
+    return [
+        Cell(start, stop, tuple(s.pitches for s in sounding if start <= s.start < stop))
+        for start, stop in pairwise([*starts, end_of(score)])
+    ]
