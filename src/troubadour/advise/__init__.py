@@ -1,1 +1,0 @@
-"""The contexts in which music is recommended: because of a piece, discovery, radio, charts, trends."""
