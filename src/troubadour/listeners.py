@@ -17,7 +17,7 @@ _SALT: Final = "salt"
 
 
 def export(store: Store, listener: str) -> dict[str, Any]:
-    """Everything that the store holds of a listener, for JSON. `docs/listening.md` describes it.
+    """Everything that the store holds of a listener, for JSON.
 
     Models hold no more than this: their share of sums over all listeners.
 

@@ -150,7 +150,7 @@ def test_an_empty_log_is_an_empty_report(store: Store) -> None:
 
 @pytest.mark.slow
 def test_many_plays_of_one_listener_stay_within_time_and_memory(store: Store) -> None:
-    n = 100_000  # a tenth of a million; docs/listening.md has the whole
+    n = 100_000  # a tenth of a million
     tracks = [Track(f"Song {i}", "Faros") for i in range(2000)]
     store.add_pieces([song(f"s{i}", f"Song {i}", "Faros") for i in range(2000)])
     plays = (Heard(tracks[i * 7919 % 2000], "play", 1_000_000_000 + 200 * i) for i in range(n))

@@ -306,17 +306,26 @@ class EventComposer(ABC):
             ModelError: a file is missing, damaged, of another version or of another family.
         """
         try:
-            document = cast(dict[str, Any], json.loads((folder / DOCUMENT).read_text()))
-            if document["kind"] != cls.kind:
-                raise ModelError(
-                    f"{folder} holds a composer of the family '{document['kind']}', not '{cls.kind}'"
-                )
+            document = read_document(folder, cls.kind)
             weights = load((folder / WEIGHTS).read_bytes())
             spec = cls.spec_type.from_dict(document["spec"])
             profiles = {k: Profile.from_dict(v) for k, v in document["profiles"].items()}
             return cls(spec, weights, profiles, document["name"], threads, precision)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ModelError(f"{folder}: no composer can be read there: {error}") from error
+
+
+def read_document(folder: Path, kind: str) -> dict[str, Any]:
+    """What is stored beside a composer's weights.
+
+    Raises:
+        ModelError: it is of another family than `kind`.
+        OSError, ValueError, KeyError: it is missing or damaged.
+    """
+    document = cast(dict[str, Any], json.loads((folder / DOCUMENT).read_text()))
+    if document["kind"] != kind:
+        raise ModelError(f"{folder} holds a composer of the family '{document['kind']}', not '{kind}'")
+    return document
 
 
 def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -> EventComposer:

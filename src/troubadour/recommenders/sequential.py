@@ -31,7 +31,7 @@ class SequentialRecommender:
 
     An item stands where it was last met (see `History`); what has no positive weight is passed
     over. Learning needs torch (`pip install 'troubadour[train]'`); scoring runs in ONNX Runtime,
-    float32, one thread: about 1 ms a history.
+    float32, one thread.
 
     Cost of fitting: see `sequential_train`. Memory: 16 bytes a weight (width * items and a few
     thousand), and 12 bytes for each place of a batch and item it is compared with.

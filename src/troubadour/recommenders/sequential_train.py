@@ -52,7 +52,7 @@ def train(
     """Train on histories, each a row of items, oldest first.
 
     Each pass takes windows of `context` from long histories, cut anew each time. The same for a
-    seed on one machine. Costs about 20 s a pass per million places and 4,000 items (one core).
+    seed on one machine.
 
     Args:
         features: what items sound like, shape (n_items, d); d may be 0.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from troubadour.composers.base import Brief
-from troubadour.composers.events import DOCUMENT, WEIGHTS
+from troubadour.composers.events import DOCUMENT, WEIGHTS, read_document
 from troubadour.composers.originality import Corpus
 from troubadour.composers.profiles import Profile
 from troubadour.composers.spec import FULL, Precision
@@ -190,11 +190,7 @@ class VaeComposer:
             ModelError: a file is missing, damaged, of another version or of another family.
         """
         try:
-            document = cast(dict[str, Any], json.loads((folder / DOCUMENT).read_text()))
-            if document["kind"] != cls.kind:
-                raise ModelError(
-                    f"{folder} holds a composer of the family '{document['kind']}', not '{cls.kind}'"
-                )
+            document = read_document(folder, cls.kind)
             arrays = load((folder / WEIGHTS).read_bytes())
             spec = VaeSpec.from_dict(document["spec"])
             atlas = Atlas.of(document["regions"], arrays)
