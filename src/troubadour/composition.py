@@ -234,7 +234,8 @@ class Composition:
         vector = feature_vector(score, brief.style or "")
         identity = "g" + piece_id(score, "", release, str(seed))[:11]
         title = f"{title} ({identity[1:5]})"
-        info = ItemInfo(title, identity, "Troubadour", {**found, "style": brief.style or ""}, generated=True)
+        described = {**found, "style": brief.style or ""}
+        info = ItemInfo(title, identity, "Troubadour", described, generated=True, artist="Troubadour")
         influences = self._influences(vector, info)
         match_title = self.store.piece(match.piece).title if match.piece else ""
         provenance = {

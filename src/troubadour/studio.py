@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from troubadour.composition import CANDIDATES, CANDIDATES_TO_GIVEN, Composed, Co
 from troubadour.errors import InputError, ModelError, NotFoundError, TroubadourError
 from troubadour.hearing.nearest import Hearing
 from troubadour.listening.interactions import History
+from troubadour.listening.names import artist_key
 from troubadour.music.midi import write_midi
 from troubadour.music.musicxml import write_musicxml
 from troubadour.music.render import MidiRenderer, Renderer, play, write_wav
@@ -46,6 +47,18 @@ from troubadour.rights import check_terms
 from troubadour.similarity.index import VectorIndex, Where
 from troubadour.similarity.lines import Line, query_line
 from troubadour.understand import Hit, OriginalityReport, Understanding
+
+
+class Placed(Protocol):
+    """An entry of a list that was shown."""
+
+    @property
+    def id(self) -> str:
+        """Of the piece."""
+
+    @property
+    def propensity(self) -> float:
+        """Probability with which it was chosen for its place; 1 where nothing was left to chance."""
 
 
 def _seed(seed: int | None) -> int:
@@ -244,9 +257,7 @@ class Studio:
             rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
             return models.ranker.recommend(history, n, filters=filters, rng=rng), models.release.id
 
-    def shown(
-        self, listener: str, items: Sequence[Recommendation], release: str, *, slot: str = "for-you"
-    ) -> str:
+    def shown(self, listener: str, items: Sequence[Placed], release: str, *, slot: str = "for-you") -> str:
         """Store that a list was shown: rank, release and propensity of each piece. Its id.
 
         Raises:
@@ -422,14 +433,15 @@ class Studio:
 
 def info_of(piece: PieceRow) -> ItemInfo:
     """What the recommender needs to know of a piece."""
-    group = "Troubadour" if piece.generated else piece.artist or piece.composer or piece.collection
+    artist = "Troubadour" if piece.generated else piece.artist or piece.composer
     return ItemInfo(
         piece.title,
         piece.work,
-        group,
+        artist or piece.collection,
         {**piece.attributes, "style": piece.style},
         piece.generated,
         piece.explicit,
+        artist if artist_key(artist) else "",
     )
 
 

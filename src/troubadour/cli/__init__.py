@@ -6,6 +6,7 @@ import sys
 
 from troubadour.cli import (
     composing,
+    contexts,
     exporting,
     hearing,
     home,
@@ -35,6 +36,7 @@ def main() -> None:
 __all__ = [
     "app",
     "composing",
+    "contexts",
     "exporting",
     "hearing",
     "home",

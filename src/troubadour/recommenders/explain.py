@@ -123,7 +123,8 @@ def by_plays(models: Sequence[Counted], history: History, item: int, infos: Sequ
     score = sum(b.amount for b in because)
     positive = [b for b in because if b.amount > 0]
     total = sum(b.amount for b in positive)
-    named = [f"{b.title} ({b.amount / total:.0%})" for b in positive[:3]]
+    # Of one piece alone the share would be 100%, which says nothing.
+    named = [f"{b.title} ({b.amount / total:.0%})" if positive[1:] else b.title for b in positive[:3]]
     more = len(positive) - len(named)
     text = "listeners of " + _listed([*named, *([f"{more} more"] if more else [])])
     scale = models[0].scale if alone else 1.0

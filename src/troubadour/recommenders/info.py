@@ -24,6 +24,8 @@ class ItemInfo:
     """Composed by a machine."""
     explicit: bool = False
     """Marked as not for everybody's ears."""
+    artist: str = ""
+    """Who plays or composed it. Empty: nobody is named."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -32,6 +32,7 @@ from troubadour.music.engrave import Engraver
 from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
 from troubadour.rights import rights
+from troubadour.server import contexts
 from troubadour.studio import Studio
 
 _PAGE: Final = Path(__file__).parent / "page"
@@ -255,6 +256,8 @@ def create_app(studio: Studio) -> FastAPI:
     @app.get("/api/pieces/{piece}/sound.wav")
     def sound(piece: str) -> Response:
         return Response(audio.get(piece), media_type="audio/wav")
+
+    app.include_router(contexts.routes(studio))
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -1,0 +1,79 @@
+"""Routes of the contexts in which music is recommended, and of listeners' rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from troubadour import contexts
+from troubadour.advise.radio import RadioSpec
+from troubadour.forgetting import forget
+from troubadour.listeners import export
+from troubadour.studio import Studio
+
+
+class RadioRequest(BaseModel):
+    """A radio's seed (one of piece, style, listener) and the session so far."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    piece: str | None = None
+    style: str | None = None
+    listener: str | None = None
+    played: list[str] = Field(default_factory=list, max_length=5000)
+    skipped: list[str] = Field(default_factory=list, max_length=5000)
+    n: int = Field(default=10, ge=1, le=1000)
+    drift: float = 0.3
+    artist_gap: int = 5
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+def routes(studio: Studio) -> APIRouter:
+    """The routes on one studio."""
+    router = APIRouter(prefix="/api")
+
+    @router.get("/listeners/{listener}/because")
+    def because(listener: str, piece: str | None = None, n: int = Query(5, ge=1, le=1000)) -> dict[str, Any]:
+        return contexts.because(studio, listener, n, piece=piece)
+
+    @router.get("/listeners/{listener}/discover")
+    def discover(listener: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        return contexts.discover(studio, listener, n)
+
+    @router.get("/pieces/{piece}/more-like")
+    def more_like(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        return contexts.more_like(studio, piece, n)
+
+    @router.post("/radio")
+    def radio(asked: RadioRequest) -> dict[str, Any]:
+        spec = RadioSpec(asked.drift, asked.artist_gap)
+        tuned = contexts.Tuned(asked.piece, asked.style, asked.listener, asked.played, asked.skipped, spec)
+        return contexts.play_radio(studio, tuned, asked.n, seed=asked.seed)
+
+    @router.get("/charts")
+    def charts(
+        period: str = "week",
+        style: str = "",
+        end: int | None = Query(None, description="Unix seconds; without it the end of the log."),
+        n: int = Query(20, ge=1, le=1000),
+    ) -> dict[str, Any]:
+        return contexts.chart(studio, period, n, style=style, end=end)
+
+    @router.get("/trends")
+    def trends(
+        by: str = "style", weeks: int = Query(4, ge=1, le=26), n: int = Query(20, ge=1, le=1000)
+    ) -> dict[str, Any]:
+        return contexts.trend(studio, by, n, weeks_ahead=weeks)
+
+    @router.get("/listeners/{listener}/export")
+    def held(listener: str) -> dict[str, Any]:
+        return export(studio.store, listener)
+
+    @router.delete("/listeners/{listener}")
+    def forgotten(listener: str) -> dict[str, Any]:
+        receipt, path = forget(studio.store, studio.releases, studio.home, listener)
+        return {**receipt.to_dict(), "receipt": path.name}
+
+    return router
