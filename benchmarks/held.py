@@ -137,8 +137,8 @@ def checks(brief: Brief, heard: Heard, passages: Passages | None) -> dict[str, b
         found["chords"] = _follows(brief.chords, brief.bars, voices, (numerator, denominator), heard.upbeat)
     if brief.cadence:
         close = {tonic} | ({(tonic + i) % 12 for i in (3, 4, 7)} if len(voices) > 1 else set())
-        lasts = [v[-1][2] % 12 if v else -1 for v in voices]
-        found["end on a cadence"] = lasts[-1] == tonic and set(lasts) <= close
+        lasts = [[n[2] % 12 for n in v if n[0] == v[-1][0]] for v in voices if v]
+        found["end on a cadence"] = lasts[-1][0] == tonic and {p for last in lasts for p in last} <= close
     if not brief.parallels:
         found["no parallel fifths, octaves or unisons"] = parallels(voices) == 0
     if passages is not None:

@@ -255,7 +255,7 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
     "a new harmony to none": (Reharmonise(jig()), {}, "one voice and no harmony yet"),
     "no such instrument": (Accompany(jig(), instruments=(24, 200)), {}, "instrument is 200"),
     "rhythm and chords": (Vary(jig(), "rhythm"), {"chords": "D"}, "chords and a varied piece clash"),
-    "rhythm and range": (Vary(jig(), "rhythm"), {"highest": 40}, "lowest, highest and the range of voice 1 clash"),
+    "rhythm and range": (Vary(jig(), "rhythm"), {"highest": 40, "lowest": 45}, "lowest 45 and highest 40 clash"),
     "neither rhythm nor pitch": (Vary(jig(), "metre"), {}, "keep is 'metre'; allowed"),  # type: ignore[arg-type]
 }  # fmt: skip
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from troubadour.composers.base import Brief
-from troubadour.composers.constraints.base import Control, Guide, of_classes
-from troubadour.composers.constraints.checks import Spans, check_masks, check_parallels, merged
+from troubadour.composers.constraints.base import Control, Guide, Span, of_classes
+from troubadour.composers.constraints.checks import HABIT, Spans, check_masks, check_parallels, merged
 from troubadour.composers.constraints.chords import Chord, Harmony, parse_chords
 from troubadour.composers.constraints.clashes import Named, demand
 from troubadour.composers.constraints.density import Density, note_counts
@@ -101,7 +101,7 @@ def settle(
         rests=True,
     )
     probe = _probe(replace(draft, endings=(_ALL,) * voices))
-    named = [_sets(brief, habit, lane) for lane in range(voices)]
+    named = [pitch_demands(brief, habit, lane) for lane in range(voices)]
     sets = tuple(demand(n, f"voice {i + 1}") for i, n in enumerate(named))
     harmony = Harmony.of(bars, brief.metre, probe.upbeat, voices) if bars else None
     if harmony is not None:
@@ -157,7 +157,7 @@ def _upbeat(brief: Brief, given: Given | None, bars: Sequence[object]) -> int | 
     return None
 
 
-def _sets(brief: Brief, habit: Habit, lane: int) -> list[Named]:
+def pitch_demands(brief: Brief, habit: Habit, lane: int) -> list[Named]:
     """What each demand leaves of the pitches of one voice."""
     place = np.arange(128)
 
@@ -188,7 +188,7 @@ def _sets(brief: Brief, habit: Habit, lane: int) -> list[Named]:
         # A habit gives way: to the part of it that is left, if that is an octave, else wholly.
         usual = asked & between(*habit.ranges[lane])
         if np.ptp(np.flatnonzero(usual)) >= 12 if usual.any() else False:
-            found.append(("the style's range", between(*habit.ranges[lane])))
+            found.append((HABIT, between(*habit.ranges[lane])))
     return found
 
 
@@ -214,28 +214,40 @@ def _ending(
     assert probe.final is not None
     deadline = probe.deadlines[lane]
     tonic = Key(0, *brief.key).tonic
-    if any(s.stop > deadline for s in spans[lane]):
-        lasts = [s for s in spans[lane] if s.stop == probe.final and s.pitches]
-        if brief.cadence and lane == voices - 1 and lasts and lasts[0].pitches[0] % 12 != tonic:
-            raise InputError("notes and cadence clash: the given notes do not end on the tonic")
-        return None, np.ones(128, dtype=bool)
-    sets = [*named]
-    if harmony is not None:
-        chord = bars[-1][-1]
-        close = of_classes({chord.bass} if lane == harmony.bass else chord.classes)
-        sets.append((f"chords {brief.chords}", harmony.last(lane, deadline) & close))
     if voices == 1 or lane == voices - 1:
         classes = frozenset({tonic})
     else:
         # Both thirds: a piece in minor may end in major.
         minor = brief.key[1] in _MINOR
         classes = frozenset((tonic + i) % 12 for i in ((0, 3, 4, 7) if minor else (0, 4, 7)))
+    if any(s.stop > deadline for s in spans[lane]):
+        if brief.cadence and not {p % 12 for p in _given_last(spans[lane], probe.final)} & classes:
+            where = "on the tonic" if len(classes) == 1 else "in the tonic's chord"
+            raise InputError(f"notes and cadence clash: voice {lane + 1} does not end {where} as it is given")
+        return None, np.ones(128, dtype=bool)
+    sets = [*named]
+    if harmony is not None:
+        chord = bars[-1][-1]
+        close = of_classes({chord.bass} if lane == harmony.bass else chord.classes)
+        sets.append((f"chords {brief.chords}", harmony.last(lane, deadline) & close))
     home = ("cadence on the tonic", of_classes(classes))
     what = f"the last note of voice {lane + 1}"
     kept = demand([*sets, home] if brief.cadence else sets, what)
     if brief.cadence is None and (kept & home[1]).any():
         kept = kept & home[1]
     return frozenset((np.flatnonzero(kept) % 12).tolist()), kept
+
+
+def _given_last(spans: Sequence[Span], final: int) -> tuple[int, ...]:
+    """What a voice that is given up to its end sounds last; nothing if that is not given."""
+    stop = final
+    for span in reversed(spans):
+        if span.stop != stop:
+            break
+        if span.pitches:
+            return span.pitches
+        stop = span.start
+    return ()
 
 
 def _closing(brief: Brief, spans: Spans, probe: Automaton) -> bool:

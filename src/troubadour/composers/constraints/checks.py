@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
 from troubadour.composers.base import Brief
 from troubadour.composers.constraints.base import Span
@@ -15,6 +16,8 @@ from troubadour.errors import InputError
 from troubadour.music.grammar import Automaton
 
 Spans = Sequence[Sequence[Span]]
+HABIT: Final = "the style's range"
+"""Name of what is not demanded, and gives way."""
 
 
 def merged(brief: Brief, spans: Spans, voices: int) -> list[list[Span]]:
@@ -35,7 +38,7 @@ def merged(brief: Brief, spans: Spans, voices: int) -> list[list[Span]]:
         for before, after in pairwise(lane):
             if after.start < before.stop:
                 raise InputError(
-                    f"notes clash: two given notes of one voice overlap at {_place(brief, after.start)}"
+                    f"notes clash: two given notes of one voice overlap at {place_of(brief, after.start)}"
                 )
     return lanes
 
@@ -47,7 +50,7 @@ def check_masks(
     assert probe.final is not None
     for lane, spans in enumerate(given.spans):
         for span in spans:
-            where = _place(brief, span.start - probe.upbeat)
+            where = place_of(brief, span.start - probe.upbeat)
             if span.start < 0 or span.stop > probe.final:
                 raise InputError(
                     f"notes and bars clash: a given note at {where} is not within {brief.bars} bars"
@@ -56,12 +59,18 @@ def check_masks(
                 raise InputError(
                     f"notes: the one at {where} is off the grid of 32nds and sixteenth triplets; quantise it first"
                 )
+            check_pitches(span, named[lane], where)
             for pitch in span.pitches:
-                for name, mask in named[lane]:
-                    if name != "the style's range" and not mask[pitch]:
-                        raise InputError(f"notes and {name} clash: pitch {pitch} is given at {where}")
                 if harmony is not None:
                     _check_harmony(harmony, lane, span, pitch, where, brief)
+
+
+def check_pitches(span: Span, named: Sequence[Named], where: str) -> None:
+    """Hold given pitches against what is demanded of their voice; a style's habit does not count."""
+    for pitch in span.pitches:
+        for name, mask in named:
+            if name != HABIT and not mask[pitch]:
+                raise InputError(f"notes and {name} clash: pitch {pitch} is given at {where}")
 
 
 def _check_harmony(harmony: Harmony, lane: int, span: Span, pitch: int, where: str, brief: Brief) -> None:
@@ -96,7 +105,8 @@ def check_parallels(spans: Spans) -> None:
                     )
 
 
-def _place(brief: Brief, tick: int) -> str:
+def place_of(brief: Brief, tick: int) -> str:
+    """A place in words; `tick` counts from the first whole bar."""
     assert brief.metre is not None
     bar, rest = divmod(tick, brief.metre[0] * 96 // brief.metre[1])
     return f"bar {bar + 1}, {rest} ticks in"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from troubadour.composers.constraints.base import Static, keep_pitches, of_classes
+from troubadour.composers.constraints.base import Static, keep_pitches
 from troubadour.music.grammar import Automaton, Mask, Phase
 from troubadour.music.score import Key
 
@@ -44,12 +41,3 @@ class Pitches(Static):
         """Strike out what is not in the voice's set."""
         if automaton.phase != Phase.LENGTH and automaton.lane < len(self.sets):
             keep_pitches(mask, self.sets[automaton.lane])
-
-
-def pitch_sets(
-    ranges: Sequence[tuple[int, int]], lowest: int, highest: int, classes: frozenset[int] | None
-) -> tuple[Mask, ...]:
-    """One mask for each range, shape (128,), cut to lowest, highest and the pitch classes."""
-    place = np.arange(128)
-    free = np.ones(128, dtype=bool) if classes is None else of_classes(classes)
-    return tuple((place >= max(low, lowest)) & (place <= min(high, highest)) & free for low, high in ranges)

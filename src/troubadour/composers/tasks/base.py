@@ -13,10 +13,12 @@ from troubadour.composers.constraints.base import Span
 from troubadour.composers.constraints.build import Setting
 from troubadour.composers.events import EventComposer
 from troubadour.composers.originality import Corpus, Windows
+from troubadour.composers.tasks.source import tempo_index
 from troubadour.errors import InputError, TroubadourError
 from troubadour.music import lexicon as lx
 from troubadour.music.grammar import Phase
-from troubadour.music.score import Score
+from troubadour.music.quantise import METRONOME
+from troubadour.music.score import Key, Score, Tempo
 from troubadour.music.shown import show
 
 _LEAST_ROOM = 64
@@ -72,16 +74,26 @@ def carry_out(
         TroubadourError: nothing came of it, or nothing but the given piece.
     """
     ready = task.settle(composer, brief, corpus)
+    given = _as_told(task.score, brief)
     found: list[Score] = []
     for score in composer.grow(ready.brief, ready.setting, rng, candidates, ready.opening):
-        done = ready.finish(score)
-        if done != task.score and done not in found:
+        done = _as_told(ready.finish(score), brief)
+        if done != given and done not in found:
             found.append(done)
     if not found:
         raise TroubadourError(
             "all that was composed is the piece as it was given; ask for more candidates or a higher temperature"
         )
     return found
+
+
+def _as_told(score: Score, brief: Brief) -> Score:
+    """The whole at the tempo and in the key that were asked for; without a word they stay as given."""
+    if brief.tempo_bpm is not None:
+        score = score.replace(tempos=(Tempo(0, float(METRONOME[tempo_index(brief)])),))
+    if brief.key is not None:
+        score = score.replace(keys=(Key(0, *brief.key),))
+    return score
 
 
 def opening(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+import numpy as np
 
 from troubadour.composers.base import Brief
 from troubadour.composers.constraints.base import Span, of_classes
 from troubadour.composers.constraints.build import Setting
+from troubadour.composers.constraints.chords import Chord, parse_chords
+from troubadour.composers.constraints.pitches import Pitches
 from troubadour.composers.constraints.rhythm import Rhythm
 from troubadour.composers.events import EventComposer
 from troubadour.composers.originality import Corpus
@@ -160,8 +164,7 @@ def _in_parts(
         setting = _steady(setting, score, told, wanted)
 
     def done(new: Score) -> Score:
-        whole = new.replace(tempos=score.tempos, keys=score.keys if brief.key is None else new.keys)
-        return finish(whole)
+        return finish(new.replace(tempos=score.tempos, keys=score.keys))
 
     return Ready(told, setting, opening(composer, told, setting, after_gap(spans)), done)
 
@@ -171,19 +174,25 @@ def _steady(setting: Setting, score: Score, told: Brief, voices: int) -> Setting
     assert told.key is not None
     tonic, mode = Key(0, *told.key).tonic, told.key[1]
     home = {tonic, (tonic + (3 if mode in _MINOR else 4)) % 12, (tonic + 7) % 12}
-    places = _pulse(score)
+    places = _pulse(score, parse_chords(told.chords, told.bars) if told.chords else ())
     spans = [Span(a, b, (60,)) for a, b in places]
     if places[0][0]:
         spans.insert(0, Span(0, places[0][0], ()))
-    lasts = [of_classes(home)] * (voices - 1) + [of_classes({tonic})]
+    uppers, bass = of_classes(home), of_classes({tonic})
+    if told.cadence:
+        # The parts are joined, so that the tonic has to be the lowest note and not only the bass's.
+        sets = next(c.sets[-1] for c in setting.controls if isinstance(c, Pitches))
+        below = int(np.flatnonzero(sets & bass)[0])
+        uppers, bass = uppers & (np.arange(128) > below), np.arange(128) == below
+    lasts = [uppers] * (voices - 1) + [bass]
     rhythm = Rhythm([[], *[spans] * (voices - 1)], lasts)
     # The rhythm decides how long the last note is; it seeks the tonic itself.
     plan = replace(setting.plan, endings=(), closing=False)
     return Setting(plan, (*setting.controls, rhythm), setting.given)
 
 
-def _pulse(score: Score) -> list[tuple[int, int]]:
-    """Start and stop of each chord: half bars, dotted beats, or whole bars in three."""
+def _pulse(score: Score, asked: Sequence[Sequence[Chord]]) -> list[tuple[int, int]]:
+    """Start and stop of each chord: half bars, dotted beats, or whole bars in three; and where one is asked for."""
     metre, end = score.metres[0], end_of(score)
     bar = metre.bar_ticks(TICKS_PER_QUARTER)
     if metre.numerator % 3 == 0 and metre.numerator > 3:
@@ -192,8 +201,13 @@ def _pulse(score: Score) -> list[tuple[int, int]]:
         unit = bar // 2
     else:
         unit = bar
-    starts = list(range(score.upbeat_ticks, end, unit))
-    if len(starts) > 1 and end - starts[-1] < _SHORTEST:
+    wanted = {
+        score.upbeat_ticks + number * bar + i * bar // len(chords)
+        for number, chords in enumerate(asked)
+        for i in range(len(chords))
+    }
+    starts = sorted({*range(score.upbeat_ticks, end, unit), *(t for t in wanted if t < end)})
+    if len(starts) > 1 and end - starts[-1] < _SHORTEST and starts[-1] not in wanted:
         starts.pop()
     return list(zip(starts, [*starts[1:], end], strict=True))
 

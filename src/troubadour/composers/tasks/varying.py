@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -10,9 +11,11 @@ import numpy as np
 
 from troubadour.composers.base import Brief
 from troubadour.composers.constraints.base import Control, Span, of_classes
-from troubadour.composers.constraints.build import Setting
+from troubadour.composers.constraints.build import Habit, Setting, pitch_demands
+from troubadour.composers.constraints.checks import check_pitches, place_of
+from troubadour.composers.constraints.clashes import demand
 from troubadour.composers.constraints.given import Given
-from troubadour.composers.constraints.pitches import Pitches, pitch_sets, scale
+from troubadour.composers.constraints.pitches import Pitches
 from troubadour.composers.constraints.rhythm import Cell, PitchOrder, Rhythm
 from troubadour.composers.events import EventComposer
 from troubadour.composers.originality import Corpus
@@ -28,7 +31,7 @@ from troubadour.composers.tasks.source import (
     tempo_index,
 )
 from troubadour.errors import InputError
-from troubadour.music.grammar import Plan
+from troubadour.music.grammar import Mask, Plan
 from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score
 
@@ -47,7 +50,7 @@ class Vary:
     """First and last bar to vary, from 1; all without a word."""
 
     def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
-        """As `Task.settle`; of controls key, `strict` (the key as a scale), lowest and highest hold.
+        """As `Task.settle`; of controls key, `strict` (the key as a scale), ranges, lowest and highest hold.
 
         Raises:
             InputError: the piece or a control is not acceptable.
@@ -55,8 +58,7 @@ class Vary:
         refuse_parts(brief)
         if self.keep not in ("rhythm", "pitch"):
             raise InputError(f"keep is '{self.keep}'; allowed: rhythm, pitch")
-        for name, asked in (("chords", brief.chords), ("max_common", brief.max_common), ("ranges", brief.ranges),
-                            ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
+        for name, asked in (("chords", brief.chords), ("max_common", brief.max_common), ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
                             ("parallels: none", None if brief.parallels else 1)):  # fmt: skip
             if asked is not None:
                 raise InputError(
@@ -70,7 +72,7 @@ class Vary:
         habit = habit_of(score)
         given = Given(outside) if any(outside) else None
         varied = self._control(voices)
-        sets = self._sets(told, habit.ranges)
+        sets = self._sets(told, habit, outside if self.keep == "rhythm" else voices)
         plan = Plan(
             bars=told.bars,
             ticks=end_of(score),
@@ -87,8 +89,7 @@ class Vary:
         setting = Setting(plan, tuple(controls), given)
 
         def finish(new: Score) -> Score:
-            whole = new.replace(tempos=score.tempos)
-            return whole.replace(keys=score.keys) if brief.key is None else whole
+            return new.replace(tempos=score.tempos, keys=score.keys)
 
         return Ready(told, setting, opening(composer, told, setting, after_gap(outside)), finish)
 
@@ -97,18 +98,15 @@ class Vary:
             return PitchOrder([_cells(self.score, lane) for lane in voices])
         return Rhythm(voices, [of_classes({p % 12 for p in _last(lane).pitches}) for lane in voices])
 
-    def _sets(
-        self, told: Brief, ranges: tuple[tuple[int, int], ...]
-    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], ...]:
-        if self.keep == "pitch":
-            return tuple(np.ones(128, dtype=bool) for _ in ranges)
-        classes = scale(*told.key) if told.strict and told.key else None
-        low, high = told.lowest or 0, 127 if told.highest is None else told.highest
-        sets = pitch_sets(ranges, low, high, classes)
-        for i, mask in enumerate(sets):
-            if not mask.any():
-                raise InputError(f"lowest, highest and the range of voice {i + 1} clash: no pitch is left")
-        return sets
+    def _sets(self, told: Brief, habit: Habit, stays: Sequence[Sequence[Span]]) -> tuple[Mask, ...]:
+        """Pitches of each voice; those that stay as they are have to be among them."""
+        sets = []
+        for lane, spans in enumerate(stays):
+            named = pitch_demands(told, habit, lane)
+            sets.append(demand(named, f"voice {lane + 1}"))
+            for span in spans:
+                check_pitches(span, named, place_of(told, span.start - self.score.upbeat_ticks))
+        return tuple(sets) if self.keep == "rhythm" else tuple(np.ones(128, dtype=bool) for _ in sets)
 
 
 def _last(lane: list[Span]) -> Span:
