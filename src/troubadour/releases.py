@@ -159,6 +159,8 @@ class Releases:
             InputError: one of them is live or could be rolled back to.
         """
         gone = [self.get(name) for name in names]
+        if not gone:
+            return []
         pointer = self._pointer()
         held = {pointer.get("live"), pointer.get("previous")} & {r.id for r in gone}
         if held:

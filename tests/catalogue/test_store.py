@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_an_event_sent_twice_is_stored_once(store: Store) -> None:
     assert store.record([event(1), event(2)]) == 2
     assert store.record([event(2), event(3)]) == 1
     assert store.counts()["interactions"] == 3
+
+
+def test_an_id_that_two_events_bear_is_refused_and_neither_is_lost(store: Store) -> None:
+    store.add_listeners([("bob", "", False)])
+    store.record([event(1)])
+    for other in (event(1, listener="bob"), event(1, piece="b"), event(1, kind="like")):
+        with pytest.raises(InputError, match="'e1' was given to another event before"):
+            store.record([event(9), other])
+    assert store.counts()["interactions"] == 1, "of a batch that is refused nothing is stored"
+    assert store.record([replace(event(1), time=77)]) == 0, "the same, sent again, may bear a new time"
 
 
 def test_history_is_newest_first_and_columns_are_in_time_order(store: Store) -> None:

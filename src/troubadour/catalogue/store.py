@@ -276,7 +276,7 @@ class Store:
             How many were new.
 
         Raises:
-            InputError: a kind, value or time is out of range.
+            InputError: a kind, value or time is out of range, or an id was given to another event before.
             NotFoundError: a listener or piece does not exist.
             StorageError: nothing was stored.
         """
@@ -299,7 +299,10 @@ class Store:
                 connection.execute(
                     upsert(interactions).on_conflict_do_nothing(index_elements=["event"]), rows
                 )
-            return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+            new = int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+            if new < len(rows):
+                _check_sent_before(connection, rows)
+            return new
 
         return self._writer.run(work)
 
@@ -490,6 +493,21 @@ def _light(row: Any) -> PieceRow:
         quality=json.loads(values["quality"]),
         provenance=json.loads(values["provenance"]),
     )  # fmt: skip
+
+
+def _check_sent_before(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """That what bears an id is what was sent: passed over in silence, another event would be lost."""
+    names = ("listener", "piece", "kind")  # not the time, which the server may have stamped anew
+    columns = [interactions.c[name] for name in ("event", *names)]
+    for start in range(0, len(rows), CHUNK):
+        sent = rows[start : start + CHUNK]
+        query = select(*columns).where(interactions.c.event.in_([row["event"] for row in sent]))
+        stored = {found.event: found[1:] for found in connection.execute(query)}
+        for row in sent:
+            if tuple(row[name] for name in names) != tuple(stored[row["event"]]):
+                raise InputError(
+                    f"event id '{row['event']}' was given to another event before; give each an id of its own"
+                )
 
 
 def _check_event(event: Event) -> None:

@@ -66,9 +66,12 @@ def import_plays(
             )
     if as_json:
         print_json([r.to_dict() for r in reports])
-        return
-    for report in reports:
-        _print(report)
+    else:
+        for report in reports:
+            _print(report)
+    if not any(r.read for r in reports) and any(r.remarks for r in reports):
+        say("Nothing was read: say what it is with --format, and what a column holds with --map COLUMN=ROLE.")
+        raise typer.Exit(1)
     if any(r.new for r in reports):
         say("Lists change at once; `troubadour train recommender` learns what is heard together.")
 

@@ -286,7 +286,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
 
 
 def test_parquet_tells_the_same_as_csv(tmp_path: Path) -> None:
-    arrow = pytest.importorskip("pyarrow", reason="pip install 'troubadour[parquet]'")
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is an extra: pip install 'troubadour[parquet]'")
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "plays.parquet"
     columns = {"user": ["a", "b"], "title": ["x", "y"], "time": [5, 6], "share": [0.5, None]}

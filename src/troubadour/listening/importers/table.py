@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from troubadour.errors import InputError, MissingExtraError
-from troubadour.listening.importers.base import Found, Heard, Malformed, ReadOptions, Track
+from troubadour.listening.importers.base import Found, Heard, Malformed, ReadOptions, Remark, Track
 from troubadour.listening.importers.sources import Source
 from troubadour.listening.importers.times import BadTimeError, unix_seconds
 
@@ -59,6 +59,7 @@ def read(source: Source, options: ReadOptions) -> Found:
         delimiter = delimiter_of(first)
         header = next(csv.reader([first], delimiter=delimiter))
         roles = _checked(header, options, source.name)
+        yield from _unused(header, roles, source.name)
         rows = csv.reader(stream, delimiter=delimiter)
         yield from events(rows, roles, source.name, options)
 
@@ -131,6 +132,13 @@ def _checked(header: Sequence[str], options: ReadOptions, name: str) -> dict[str
     return roles
 
 
+def _unused(header: Sequence[str], roles: Mapping[str, int], name: str) -> Found:
+    """A remark on columns that nothing was taken from: one that is spelt otherwise is easily missed."""
+    unused = [cell.strip() for i, cell in enumerate(header) if i not in roles.values() and cell.strip()]
+    if unused:
+        yield Remark(name, f"columns that were not used: {', '.join(unused)}")
+
+
 def _event(cells: Mapping[str, Any], options: ReadOptions) -> Heard | str:
     named = {scheme: _text(cells.get(scheme)) for scheme in ("piece", "mbid", "isrc", "spotify")}
     named["mbid"], named["isrc"] = named["mbid"].lower(), named["isrc"].upper().replace("-", "")
@@ -198,6 +206,7 @@ def _parquet(source: Source, options: ReadOptions) -> Found:
         with ParquetFile(source.path) as file:
             header = list(file.schema_arrow.names)
             roles = _checked(header, options, source.name)
+            yield from _unused(header, roles, source.name)
             number = 1
             for batch in file.iter_batches(_BATCH, columns=[header[i] for i in roles.values()]):
                 columns = [batch.column(header[i]).to_pylist() for i in roles.values()]
