@@ -20,20 +20,22 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from troubadour.blas import one_thread
+from troubadour.errors import InputError
 from troubadour.listening.interactions import History, Interactions, Kind
 from troubadour.listening.vocabulary import Vocabulary
 from troubadour.recommenders.als import AlsRecommender, AlsSpec
 from troubadour.recommenders.blend import BlendSpec
+from troubadour.recommenders.ease import EaseRecommender
 from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker
-from troubadour.topn import best, best_products
+from troubadour.topn import Tiles, best
 
 ITEMS, WIDTH = 1_000_000, 128
 CATALOGUE = 100_000
 
 
 def main(target: Path) -> None:
-    rows = [*beside_implicit(), *beside_memory(), *one_list()]
+    rows = [*beside_implicit(), *beside_memory(), *one_list(), refusal()]
     table = "\n".join(f"| {name} | {figure} | {allowed} |" for name, figure, allowed in rows)
     target.write_text(
         f"""# Speed of recommending
@@ -119,21 +121,22 @@ def beside_memory() -> list[tuple[str, str, str]]:
         with one_thread():
             best(vectors @ query, 10)
 
-    rows, _ = best_products(vectors, query, 10)
+    tiles = Tiles.of(vectors)
+    rows, _ = tiles.best(query, 10)
     assert rows.tolist() == np.argsort(-(vectors @ query), kind="stable")[:10].tolist()
     one, ours, plain, both, ours2 = best_of(
         15,
         words.max,
-        lambda: best_products(vectors, query, 10),
+        lambda: tiles.best(query, 10),
         all_at_once,
         stream_both,
-        lambda: best_products(vectors, query, 10, threads=2),
+        lambda: tiles.best(query, 10, threads=2),
     )
     name = f"exact top 10 of {ITEMS:,} x {WIDTH} float32"
     return [
         (f"{name}, one core / reading the memory once", f"{ours * 1e3:.0f} ms / {one * 1e3:.0f} ms = {ours / one:.2f}", "1.2"),
         (f"{name}, two cores / the same on two", f"{ours2 * 1e3:.0f} ms / {both * 1e3:.0f} ms = {ours2 / both:.2f}", "1.2"),
-        (f"{name}, all products first, one core", f"{plain * 1e3:.0f} ms = {plain / one:.2f}", "-"),
+        (f"{name}, products of rows as they come, one core", f"{plain * 1e3:.0f} ms = {plain / one:.2f}", "-"),
     ]  # fmt: skip
 
 
@@ -152,7 +155,18 @@ def one_list() -> list[tuple[str, str, str]]:
         best(scores, 10)
 
     rows = []
-    for name, what in (("the ranker", lambda h: ranker.recommend(h, 10)), ("ALS alone", by_als)):
+    ids = list(log.items)
+
+    def after_an_event(history: History) -> None:
+        played = [*(ids[row] for row in history.items.tolist()), ids[5]]
+        n = len(played)
+        ranker.recommend(ranker.history(played, [Kind.PLAY] * n, [1.0] * n, [*range(n)]), 10)
+
+    for name, what in (
+        ("the ranker, with reasons", lambda h: ranker.recommend(h, 10)),
+        ("the same from 101 events, the last just now", after_an_event),
+        ("ALS alone, without reasons", by_als),
+    ):
         wall, cpu = [], []
         with one_thread():
             for history in histories[:250]:
@@ -164,6 +178,22 @@ def one_list() -> list[tuple[str, str, str]]:
         told = f"CPU {half[1]:.1f} / {most[1]:.1f} ms; wall {half[0]:.1f} / {most[0]:.1f} ms"
         rows.append((f"one list of 10 among {CATALOGUE:,}, {name}: median / 99th percentile", told, "20 ms"))
     return rows
+
+
+def refusal() -> tuple[str, str, str]:
+    """What EASE says of a catalogue that it cannot hold, before it takes any memory."""
+    log = made_up(20_000, CATALOGUE, 20)
+    start = time.process_time()
+    try:
+        EaseRecommender().fit(log)
+    except InputError as error:
+        spent = time.process_time() - start
+        return (
+            f"EASE over {CATALOGUE:,} pieces is refused",
+            f"after {spent:.2f} s: {error}",
+            "refused, with advice",
+        )
+    return f"EASE over {CATALOGUE:,} pieces", "fitted", "refused, with advice"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from troubadour.jobs import interactions_of
 from troubadour.listeners import iso, pseudonym
 from troubadour.listening.interactions import History, Interactions
 from troubadour.listening.vocabulary import Vocabulary
-from troubadour.recommenders.base import Forgetful
 from troubadour.recommenders.rank import Ranker
 from troubadour.releases import Release, Releases
 from troubadour.studio import info_of, load_ranker, save_ranker
@@ -150,20 +149,22 @@ def without_listener(store: Store, ranker: Ranker, release: Release, listener: s
     """A release's recommender as if a listener had never been: by subtraction where that is exact.
 
     Returns:
-        The recommender, and `downdated` or `refitted`.
+        The recommender, and `downdated` or, where a part had to be fitted again, `refitted`.
     """
     until = release.notes.get("last_event")
-    if until is not None and isinstance(ranker, Forgetful):
-        try:
-            return ranker.forget(history_at(store, ranker, listener, int(until))), "downdated"
-        except InputError:
-            pass  # a part that cannot forget, or another history than it was fitted on: fit again
     pieces = {p.id: p for p in store.pieces()}
     known = [i for i in ranker.items if i in pieces]
-    log = interactions_of(store, until=until, without=listener)
-    log = _over(log, known)
+    log = _over(interactions_of(store, until=until, without=listener), known)
     vectors = store.vectors()[[pieces[i].row for i in known]]
     rng = np.random.default_rng(int(release.notes.get("seed", 0)))
+    if until is not None and len(known) == len(ranker.items):
+        mine = history_at(store, ranker, listener, int(until))
+        try:
+            forgot = ranker.forget(mine, log, vectors, rng)
+        except InputError:
+            pass  # another history than it was fitted on, since flags of events changed: fit all again
+        else:
+            return forgot, "refitted" if ranker.blend.unforgetting else "downdated"
     infos = [info_of(pieces[i]) for i in known]
     return Ranker.fit(
         log, vectors, infos, rng, weights=ranker.weights, spec=ranker.spec, blend=ranker.blend.spec

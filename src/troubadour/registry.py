@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Literal, get_args
 
@@ -64,13 +65,19 @@ def find(kind: Kind, name: str, *, entries: Iterable[EntryPoint] | None = None) 
         raise MissingExtraError(f"{kind} {name!r} ({entry.value}) needs {error.name}: install it") from error
 
 
+@cache
+def _installed(group: str) -> tuple[EntryPoint, ...]:
+    """What is installed, read once: it takes the metadata of every package."""
+    return tuple(entry_points(group=group))
+
+
 def _entries(kind: Kind, entries: Iterable[EntryPoint] | None) -> dict[str, dict[str, EntryPoint]]:
     """Name to what claims it: value (`module:class`) to entry point."""
     if kind not in KINDS:
         raise InputError(f"kind is {kind!r}; allowed: {', '.join(KINDS)}")
     found: dict[str, dict[str, EntryPoint]] = {}
     group = f"troubadour.{kind}"
-    for entry in entry_points(group=group) if entries is None else entries:
+    for entry in _installed(group) if entries is None else entries:
         if entry.group == group:
             # One package seen through two folders of the path claims a name once.
             found.setdefault(entry.name, {})[entry.value] = entry

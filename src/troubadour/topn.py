@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from troubadour.blas import one_thread
 from troubadour.errors import InputError
 
-_CHUNK_BYTES: Final = 2**20
-"""So many bytes of vectors at once: their products are still in the cache when they are compared."""
+_TILE: Final = 4096
+"""Vectors of a tile: enough that the processor reads ahead, few enough that their products stay in the cache."""
 
 
 def best(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
@@ -38,55 +39,85 @@ def best(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
     return np.asarray(rows[order], dtype=np.int64)
 
 
-def best_products(
-    vectors: NDArray[np.float32], query: NDArray[np.float32], n: int, threads: int = 1
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The n rows of `vectors`, shape (m, d), whose product with `query`, shape (d,), is greatest.
+@dataclass(frozen=True, slots=True, eq=False)
+class Tiles:
+    """Vectors laid out for products with all of them: cut into tiles, and each tile turned on its side.
 
-    Exact: every product is computed, a piece of memory at a time, and compared with the nth best so
-    far while it is still in the cache. Costs about the time to read the vectors once.
-
-    Args:
-        threads: into so many parts the rows are cut; 1 = all in the calling thread.
-
-    Returns:
-        Rows and products, greatest first, of equals the first.
-
-    Raises:
-        InputError: the shapes do not fit, or n or threads < 1.
+    A product then runs along memory and costs about what reading it costs; of rows as they come, (m, d),
+    it costs half as much again. As much memory as the vectors.
     """
-    if vectors.ndim != 2 or query.shape != vectors.shape[1:] or min(n, threads) < 1:
-        raise InputError(
-            f"vectors have shape {vectors.shape}, the query {query.shape}, n is {n} and threads {threads}; "
-            "need (m, d), (d,), 1 or more and 1 or more"
-        )
-    cuts = np.linspace(0, len(vectors), threads + 1).astype(int).tolist()
-    with one_thread():  # each part is a thread already
-        if threads == 1:
-            parts = [_of_part(vectors, query, n, 0, len(vectors))]
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                parts = [*pool.map(partial(_of_part, vectors, query, n), cuts[:-1], cuts[1:])]
-    rows, products = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = best(products, n)
-    return rows[order], products[order]
 
+    tiles: NDArray[np.float32]
+    """Shape (n_tiles, d, rows of a tile); what lies beyond `count` is 0."""
+    count: int
+    """How many vectors there are."""
 
-def _of_part(
-    vectors: NDArray[np.float32], query: NDArray[np.float32], n: int, start: int, end: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The best of rows start .. end, in the order of rows."""
-    step = max(n, _CHUNK_BYTES // max(1, vectors.strides[0]))
-    rows = np.empty(0, dtype=np.int64)
-    products = np.empty(0, dtype=np.float32)
-    least = -np.inf
-    for at in range(start, end, step):
-        some = vectors[at : min(at + step, end)] @ query
-        found = np.flatnonzero(some > least)
-        if len(found):
-            rows = np.concatenate([rows, found + at])
-            products = np.concatenate([products, some[found]])
-            kept = np.sort(best(products, n))
-            rows, products = rows[kept], products[kept]
-            least = float(products.min()) if len(rows) == n else least
-    return rows, products
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32]) -> Self:
+        """Lay out vectors of shape (m, d). Costs one copy.
+
+        Raises:
+            InputError: they are no table.
+        """
+        if vectors.ndim != 2:
+            raise InputError(f"vectors have shape {vectors.shape}; need (m, d)")
+        starts = range(0, len(vectors), _TILE)
+        tiles = np.zeros((len(starts), vectors.shape[1], min(_TILE, max(1, len(vectors)))), dtype=np.float32)
+        for tile, start in zip(tiles, starts, strict=True):
+            some = vectors[start : start + _TILE]
+            tile[:, : len(some)] = some.T
+        return cls(tiles, len(vectors))
+
+    def best(
+        self, query: NDArray[np.float32], n: int, threads: int = 1
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The n vectors whose product with `query`, shape (d,), is greatest.
+
+        Exact: every product is computed, a tile at a time, and compared with the nth best so far
+        while it is still in the cache.
+
+        Args:
+            threads: into so many parts the tiles are cut; 1 = all in the calling thread.
+
+        Returns:
+            Rows and products, greatest first, of equals the first.
+
+        Raises:
+            InputError: the query has another width, or n or threads < 1.
+        """
+        if query.shape != self.tiles.shape[1:2] or min(n, threads) < 1:
+            raise InputError(
+                f"the query has shape {query.shape}, n is {n} and threads {threads}; "
+                f"need {self.tiles.shape[1:2]}, 1 or more and 1 or more"
+            )
+        query = np.ascontiguousarray(query, dtype=np.float32)
+        cuts = np.linspace(0, len(self.tiles), threads + 1).astype(int).tolist()
+        with one_thread():  # each part is a thread already
+            if threads == 1:
+                parts = [self._of_part(query, n, 0, len(self.tiles))]
+            else:
+                with ThreadPoolExecutor(threads) as pool:
+                    parts = [*pool.map(partial(self._of_part, query, n), cuts[:-1], cuts[1:])]
+        rows, products = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = best(products, n)
+        return rows[order], products[order]
+
+    def _of_part(
+        self, query: NDArray[np.float32], n: int, start: int, end: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The best of tiles start .. end, in the order of rows."""
+        width = self.tiles.shape[2]
+        some = np.empty(width, dtype=np.float32)
+        rows = np.empty(0, dtype=np.int64)
+        products = np.empty(0, dtype=np.float32)
+        least = -np.inf
+        for at in range(start, end):
+            np.dot(query, self.tiles[at], out=some)
+            found = np.flatnonzero(some[: self.count - at * width] > least)
+            if len(found):
+                rows = np.concatenate([rows, found + at * width])
+                products = np.concatenate([products, some[found]])
+                kept = np.sort(best(products, n))
+                rows, products = rows[kept], products[kept]
+                least = float(products.min()) if len(rows) == n else least
+        return rows, products

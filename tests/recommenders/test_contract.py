@@ -15,8 +15,8 @@ NOT_PERSONAL = {"popular", "personal"}
 """Outside the history these say the same to everybody."""
 NOT_FAIR = {"bpr", "cold", "content", "sequential", "ratings"}
 """Where the log says nothing, the random start of these shows, or the sound."""
-NOT_LINEAR = {"content"}
-"""Its score is divided by the length of the profile."""
+NOT_LINEAR = {"content", "als"}
+"""The score is divided by the length of the profile, or by how much else there is to fit."""
 
 
 @pytest.fixture(scope="module", params=registry.names("recommenders"))

@@ -79,8 +79,8 @@ def test_models_that_count_plays_are_added_up_exactly(tribes: Interactions) -> N
 
 
 def test_a_model_that_cannot_tell_causes_names_none(tribes: Interactions) -> None:
-    _, found = explained(tribes, PartSpec("als", 1.0, {"factors": 8}), PartSpec("content", 0.1), vectors=True)
-    factor = [one for one in found if one.model == "als"]
+    _, found = explained(tribes, PartSpec("bpr", 1.0, {"factors": 8}), PartSpec("content", 0.1), vectors=True)
+    factor = [one for one in found if one.model == "bpr"]
     assert factor
     for one in factor:
         assert one.because == ()

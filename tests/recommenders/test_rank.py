@@ -9,6 +9,7 @@ from troubadour.errors import InputError, NotFoundError
 from troubadour.listening.interactions import History, Interactions, Kind
 from troubadour.listening.simulate import SimulationSpec, simulate_with_truth
 from troubadour.listening.vocabulary import Vocabulary
+from troubadour.recommenders.blend import BlendSpec, PartSpec
 from troubadour.recommenders.evaluate import discovery_cases, evaluate, interval
 from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.popular import PopularRecommender
@@ -151,3 +152,29 @@ def test_wrong_requests_are_refused(ranker: Ranker, world) -> None:
     with pytest.raises(InputError):
         ranker.with_items(["p1"], vectors[:1], infos[:1])
     assert isinstance(ranker.items, Vocabulary)
+
+
+@pytest.mark.parametrize("parts", [("ease", "rp3beta"), ("als", "ease"), ("bpr",)], ids="+".join)
+def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
+    world, parts: tuple[str, ...]
+) -> None:
+    log, vectors, infos, _ = world
+    spec = BlendSpec((*(PartSpec(name) for name in parts), PartSpec("content", 0.2)))
+    gone = 7
+    rest = log.where(log.listener != gone)
+    fitted, never = (
+        Ranker.fit(one, vectors, infos, np.random.default_rng(2), blend=spec) for one in (log, rest)
+    )
+    forgot = fitted.forget(log.history(gone), rest, vectors, np.random.default_rng(2))
+    histories = [*log.histories()[:30], log.history(gone)]
+    np.testing.assert_allclose(forgot.score(histories), never.score(histories), rtol=0, atol=1e-8)
+    assert np.abs(fitted.score(histories) - never.score(histories)).max() > 1e-4
+    np.testing.assert_array_equal(forgot.heard, never.heard)
+    np.testing.assert_allclose(forgot.price, never.price, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(forgot.lists(histories, 10), never.lists(histories, 10))
+    with pytest.raises(InputError, match="listener"):
+        Ranker.fit(
+            rest, vectors, infos, np.random.default_rng(2), blend=BlendSpec((PartSpec("ease"),))
+        ).forget(History(np.arange(N), np.full(N, 9.0)), rest, vectors, np.random.default_rng(2))
+    with pytest.raises(InputError, match="same catalogue"):
+        fitted.forget(log.history(gone), Interactions.empty(), vectors, np.random.default_rng(2))

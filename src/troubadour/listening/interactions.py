@@ -81,7 +81,8 @@ class History:
         weights = np.asarray(self.weights, dtype=np.float64).reshape(-1)
         if len(items) != len(weights):
             raise InputError(f"history has {len(items)} items and {len(weights)} weights")
-        if len(np.unique(items)) != len(items) or (len(items) and items.min() < 0):
+        rising = np.sort(items)
+        if (rising[1:] == rising[:-1]).any() or (len(items) and rising[0] < 0):
             raise InputError("items of a history must be distinct rows >= 0")
         if not np.isfinite(weights).all():
             raise InputError("weights of a history must be finite")
@@ -225,6 +226,11 @@ class Interactions:
         there = weight != 0
         shape = (len(self.listeners), len(self.items))
         return csr_from_cells(listener[there], item[there], weight[there], shape)
+
+    def audience(self) -> NDArray[np.int64]:
+        """How many listeners met each item, whatever came of it, shape (n_items,)."""
+        pairs = np.unique(self.item.astype(np.int64) * max(1, len(self.listeners)) + self.listener)
+        return np.bincount(pairs // max(1, len(self.listeners)), minlength=len(self.items)).astype(np.int64)
 
     def history(self, listener: int, weights: Weights | None = None) -> History:
         """What one listener (row) did."""

@@ -179,20 +179,38 @@ class BlendRecommender:
         grown = {name: _extended(model, vectors) for name, model in self.models.items()}
         return type(self)(self.spec, grown, self._popular)
 
-    def forget(self, history: History) -> Self:
-        """See `Forgetful.forget`.
+    def forget(
+        self, history: History, rest: Interactions | None = None, options: FitOptions | None = None
+    ) -> Self:
+        """See `Forgetful.forget`; parts that cannot subtract a listener (`unforgetting`) are fitted again.
+
+        Args:
+            rest: the log without the listener, for those.
+            options: as at fitting, for those.
 
         Raises:
-            InputError: a part cannot forget (it has to be fitted again), or never knew the history.
+            InputError: such a part and no `rest`, or no listener with this history can have been there.
         """
-        models = self.models
-        fixed = [n for n, m in models.items() if not isinstance(m, Forgetful | ContentRecommender)]
-        if fixed:
-            raise InputError(
-                f"{' and '.join(fixed)} cannot forget a listener exactly; fit the blend again without them"
-            )
-        without = {n: m.forget(history) if isinstance(m, Forgetful) else m for n, m in models.items()}
+        recipes = {part.model: part.recipe for part in self.spec.parts}
+        without: dict[str, Recommender] = {}
+        for name, model in self.models.items():
+            if isinstance(model, Forgetful):
+                without[name] = model.forget(history)
+            elif name not in self.unforgetting:
+                without[name] = model
+            elif rest is not None:
+                without[name] = recipes[name].build().fit(rest, options)
+            else:
+                raise InputError(
+                    f"{name} cannot forget a listener; give the rest of the log, on which to fit it again"
+                )
         return type(self)(self.spec, without, self.popular.forget(history))
+
+    @property
+    def unforgetting(self) -> tuple[str, ...]:
+        """Parts from which a listener cannot be subtracted. Content never learnt from any."""
+        able = (Forgetful, ContentRecommender)
+        return tuple(name for name, model in self.models.items() if not isinstance(model, able))
 
     @property
     def models(self) -> Mapping[str, Recommender]:
@@ -225,22 +243,27 @@ class BlendRecommender:
         Args:
             items: rows of the catalogue; default: all. Standardised over all in either case.
         """
-        rows = np.arange(self.n_items, dtype=np.int32)
         hidden = np.zeros((len(histories), self.n_items), dtype=bool)
         for row, history in zip(hidden, histories, strict=True):
             row[history.items[history.items < self.n_items]] = True
         likes = np.array([bool((h.weights > 0).any()) for h in histories], dtype=bool)
         z: list[Standard] = []
         for model in self.models.values():
-            own = standardise(model.score(histories, rows), hidden)
+            own = standardise(self._whole(model.score(histories)), hidden)
             # A model that says the same of every piece does not know this listener.
             z.append(own.where(likes & ~own.flat))
-        listeners = np.nan_to_num(self.popular.score(histories, rows))
+        known_to = np.log1p(self.popular.counts)
+        known_to = np.pad(known_to, (0, self.n_items - len(known_to)))
         weights = {part.model: part.weight for part in self.spec.parts}
-        popularity = standardise(np.log1p(listeners), hidden)
+        popularity = standardise(np.broadcast_to(known_to, hidden.shape), hidden)
         return combine(
             tuple(self.models), z, [weights[name] for name in self.models], popularity.scores, self.spec
         ).pick(items)
+
+    def _whole(self, scores: Scores) -> Scores:
+        """Scores of the catalogue as it was at fitting, NaN for what came later."""
+        later = self.n_items - scores.shape[1]
+        return np.pad(scores, ((0, 0), (0, later)), constant_values=np.nan) if later else scores
 
     def state(self) -> State:
         """See `Persistent.state`.
@@ -305,12 +328,13 @@ def standardise(scores: Scores, hidden: NDArray[np.bool_]) -> Standard:
     counted = np.isfinite(scores) & ~hidden
     n = np.maximum(counted.sum(axis=1, keepdims=True), 1)
     mean = np.where(counted, scores, 0.0).sum(axis=1, keepdims=True) / n
-    square = np.where(counted, (scores - mean) ** 2, 0.0).sum(axis=1, keepdims=True) / n
-    deviation = np.sqrt(square)
+    above = scores - mean
+    inside = np.where(counted, above, 0.0)
+    deviation = np.sqrt(np.einsum("ij,ij->i", inside, inside)[:, None] / n)
     # Rounding alone must not be blown up into a difference.
     flat = deviation <= 1e-9 * np.maximum(np.abs(mean), 1e-9)
     scale = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation))
-    return Standard(np.asarray(np.where(flat, scores * 0.0, (scores - mean) * scale)), scale[:, 0])
+    return Standard(above * scale, scale[:, 0])
 
 
 def combine(
@@ -336,7 +360,9 @@ def combine(
             factor = np.where(there & ~taken, spec.cold * whole, 0.0)
             taken = taken | there
         scales.append(factor)
-    amounts = tuple(f * np.nan_to_num(one.scores) for f, one in zip(scales, z, strict=True))
+    amounts = tuple(
+        f * np.where(there, one.scores, 0.0) for f, there, one in zip(scales, known, z, strict=True)
+    )
     full = share > 1 - 1e-9
     nothing = ~taken
     stranger = nothing.all(axis=1, keepdims=True)

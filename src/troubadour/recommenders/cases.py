@@ -98,9 +98,7 @@ def _cases(kept: list[tuple[History, Rows, Rows]], split: Split) -> Cases:
 
 
 def _known_to(log: Interactions) -> NDArray[np.float64]:
-    pairs = np.unique(np.stack([log.listener, log.item]).astype(np.int64), axis=1)
-    people = max(1, len(np.unique(log.listener)))
-    return np.bincount(pairs[1], minlength=len(log.items)) / people
+    return log.audience() / max(1, len(np.unique(log.listener)))
 
 
 def _heard(log: Interactions) -> list[Rows]:

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import History, Interactions
-from troubadour.listening.sparse import Csr
 from troubadour.recommenders.base import (
     FitOptions,
     Items,
     Scores,
     State,
     check_fitted,
-    history_matrix,
     pick,
     require,
 )
@@ -120,11 +118,11 @@ class ContentRecommender:
 
     def profile(self, history: History) -> Vectors:
         """What the history likes as one vector of length 1, shape (d,); 0 where it says nothing."""
-        return np.asarray(_unit(self._weights([history]) @ self.units)[0], dtype=np.float32)
+        return np.asarray(_unit(self._sums([history]))[0], dtype=np.float32)
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
         """See `Recommender.score`; -1 to 1, NaN for an item without a vector."""
-        profiles = _unit(self._weights(histories) @ self.units)
+        profiles = _unit(self._sums(histories))
         scores = (profiles.astype(np.float32) @ self.units.T).astype(np.float64)
         scores[:, ~self.known] = np.nan
         return pick(scores, items)
@@ -134,7 +132,7 @@ class ContentRecommender:
         units = self.units
         if item >= len(units) or not self.known[item]:
             return np.full(len(history), np.nan)
-        length = max(float(np.linalg.norm(self._weights([history]) @ units)), 1e-12)
+        length = max(float(np.linalg.norm(self._sums([history]))), 1e-12)
         rows = np.flatnonzero(history.items < len(units))
         parts = np.zeros(len(history))
         cosines = self.similar(item, history.items[rows])
@@ -149,10 +147,13 @@ class ContentRecommender:
     def _scaled(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(weights < 0, self.spec.dislike * weights, weights)
 
-    def _weights(self, histories: Sequence[History]) -> Csr:
-        matrix = history_matrix(histories, len(self.units))
-        matrix.data = self._scaled(matrix.data)
-        return matrix
+    def _sums(self, histories: Sequence[History]) -> NDArray[np.float64]:
+        """The weighted sum of each history's vectors, shape (n_histories, d); later items are left out."""
+        sums = np.zeros((len(histories), self.units.shape[1]))
+        for total, history in zip(sums, histories, strict=True):
+            there = history.items < len(self.units)
+            total[:] = self._scaled(history.weights[there]) @ self.units[history.items[there]]
+        return sums
 
     def state(self) -> State:
         """See `Persistent.state`."""

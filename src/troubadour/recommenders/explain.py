@@ -17,14 +17,12 @@ from troubadour.recommenders.info import ItemInfo, phrase, shared
 from troubadour.recommenders.popular import PopularRecommender
 
 _NAMES: Final = {
-    "als": "a factor model (ALS)",
     "bpr": "a factor model (BPR)",
     "sequential": "the model of what follows what",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(NamedTuple):
     """One piece of the history and what it adds."""
 
     item: int
@@ -212,11 +210,10 @@ def _because(
     amounts: NDArray[np.float64], history: History, infos: Sequence[ItemInfo]
 ) -> tuple[Because, ...]:
     order = np.argsort(-np.abs(amounts), kind="stable")
-    return tuple(
-        Because(int(row), infos[row].title or f"piece {row}", float(amounts[i]))
-        for i, row in zip(order.tolist(), history.items[order].tolist(), strict=True)
-        if amounts[i] != 0 and not np.isnan(amounts[i])
-    )
+    order = order[(amounts[order] != 0) & ~np.isnan(amounts[order])]
+    rows = history.items[order].tolist()
+    titles = [infos[row].title or f"piece {row}" for row in rows]
+    return tuple(map(Because._make, zip(rows, titles, amounts[order].tolist(), strict=True)))
 
 
 def _listed(names: Sequence[str]) -> str:

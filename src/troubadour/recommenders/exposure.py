@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.listening.interactions import History
 from troubadour.recommenders.metrics import concentration
 
 HEAD: Final = 0.01
 """The share of the catalogue that counts as its head."""
 _ROUNDS: Final = 60
 _MARGIN: Final = 0.93
+_PRICED: Final = 20
+"""Length of the lists that prices are learnt for."""
+_SAMPLE: Final = 1000
+"""Most listeners that prices are learnt from."""
+_BATCH: Final = 64
 
 
 def caps(plays: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -79,3 +86,33 @@ def _shown(rows: NDArray[np.int64], scores: NDArray[np.float64], k: int, n: int)
     best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
     taken = np.take_along_axis(rows, best, axis=1)
     return np.bincount(taken[taken >= 0], minlength=n).astype(np.int64)
+
+
+def learn_prices(
+    score: Callable[[Sequence[History]], NDArray[np.float64]],
+    histories: Sequence[History],
+    plays: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Prices that keep lists of 20 for the log's own listeners from being always the same.
+
+    Args:
+        score: of some histories, shape (n_histories, n_items).
+        histories: of all listeners; at most 1,000 are looked at, drawn at random.
+        plays: as in `prices`.
+    """
+    liking = [h for h in histories if (h.weights > 0).any()]
+    if len(liking) > _SAMPLE:
+        liking = [liking[i] for i in rng.choice(len(liking), _SAMPLE, replace=False).tolist()]
+    width = min(10 * _PRICED, len(plays))
+    rows, scores = [np.zeros((0, width), np.int64)], [np.zeros((0, width))]
+    for at in range(0, len(liking), _BATCH):
+        batch = liking[at : at + _BATCH]
+        total = score(batch)
+        for row, history in zip(total, batch, strict=True):
+            row[history.items] = -np.inf
+        best = np.argpartition(-total, width - 1, axis=1)[:, :width]
+        value = np.take_along_axis(total, best, axis=1)
+        rows.append(np.where(np.isneginf(value), -1, best))
+        scores.append(value)
+    return prices(np.concatenate(rows), np.concatenate(scores), plays, _PRICED)

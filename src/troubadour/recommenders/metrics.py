@@ -19,10 +19,12 @@ Floats = NDArray[np.float64]
 
 def hits(lists: Lists, relevant: Sequence[NDArray[np.int32]]) -> NDArray[np.bool_]:
     """Which places hold a relevant item, shape as `lists`."""
-    found = np.zeros(lists.shape, dtype=bool)
-    for row, items, wanted in zip(found, lists, relevant, strict=True):
-        row[:] = np.isin(items, wanted)
-    return found
+    owner = np.repeat(np.arange(len(relevant)), [len(wanted) for wanted in relevant])
+    wanted = np.concatenate([np.empty(0, np.int64), *relevant])
+    width = 1 + max(lists.max(initial=0), wanted.max(initial=0))
+    # One number for each listener's item, so that all are looked up at once.
+    shown = np.arange(len(lists))[:, None] * width + lists
+    return np.isin(shown, owner * width + wanted) & (lists >= 0)
 
 
 def recall(hit: NDArray[np.bool_], n_relevant: NDArray[np.int64]) -> Floats:

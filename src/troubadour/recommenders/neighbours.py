@@ -134,12 +134,16 @@ class NeighbourRecommender(ABC, Generic[S]):
         similarity = self.similarity(counts)
         row = owners(similarity)
         similarity = only(similarity, (row != similarity.indices) & (similarity.data > 0))
-        row = owners(similarity)
         # Compared at float32's seven digits, lest the last bit decide between equals.
-        order = np.lexsort((similarity.indices, -similarity.data.astype(np.float32), row))
-        place = np.arange(len(row)) - np.searchsorted(row, row)
-        kept = np.zeros(len(row), dtype=bool)
-        kept[order[place < self.spec.neighbours]] = True
+        values = similarity.data.astype(np.float32)
+        kept = np.ones(len(values), dtype=bool)
+        n, starts = self.spec.neighbours, similarity.indptr
+        for i in np.flatnonzero(np.diff(starts) > n).tolist():
+            mine = values[starts[i] : starts[i + 1]]
+            least = np.partition(mine, len(mine) - n)[len(mine) - n]
+            above = mine > least
+            above[np.flatnonzero(mine == least)[: n - int(above.sum())]] = True
+            kept[starts[i] : starts[i + 1]] = above
         return only(similarity, kept)
 
 

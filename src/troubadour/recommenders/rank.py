@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, NamedTuple, Self
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,50 +15,15 @@ from troubadour.listening.vocabulary import Vocabulary
 from troubadour.recommenders.base import FitOptions, Items, Scores, State, require
 from troubadour.recommenders.blend import Basis, BlendRecommender, BlendSpec, Parts
 from troubadour.recommenders.choose import Choice, Effort, Tell, choose
-from troubadour.recommenders.diversity import Candidates, diversify, one_per_work
 from troubadour.recommenders.explain import Reason, fallback, reasons
-from troubadour.recommenders.exploration import RARE, Draw, doubt, explore
-from troubadour.recommenders.exposure import prices
+from troubadour.recommenders.exploration import Draw
+from troubadour.recommenders.exposure import learn_prices
 from troubadour.recommenders.filters import Filters
 from troubadour.recommenders.info import ItemInfo, phrase, shared
-from troubadour.recommenders.metrics import style_matrix, style_shares
+from troubadour.recommenders.lists import RankSpec, Scored, Shelf, first_works, make_list
+from troubadour.recommenders.metrics import style_matrix
 
 _BATCH: Final = 64
-_PRICED: Final = 20
-"""Length of the lists that prices are learnt for."""
-_SAMPLE: Final = 1000
-"""Most listeners that prices are learnt from."""
-_RARE_POOL: Final = 50
-"""Candidates for each place that is kept for the new."""
-
-
-@dataclass(frozen=True, slots=True)
-class RankSpec:
-    """What may be chosen about lists."""
-
-    diversity: float = 0.15
-    """0 (by score alone) to 1 (unlike each other at any cost)."""
-    calibration: float = 0.05
-    """How much the styles of a list are drawn to those of the history, 0 (not) to 10."""
-    group_share: float = 0.5
-    """Most of a list that one book or artist may fill, above 0 to 1, while there is another."""
-    new_share: float = 0.1
-    """Share of a list, rounded down, kept for pieces that hardly anybody has heard, 0 to 1: without it
-    they would hardly ever be shown, and so never heard."""
-    curiosity: float = 1.0
-    """How unsure the score of a piece is that nobody heard, as a standard deviation in the unit of
-    scores, 0 to 100; decides how evenly the kept places go round."""
-    exposure: float = 1.0
-    """How much of the price of being shown too often is taken off, 0 (none) to 1 (all)."""
-    pool: int = 100
-    """Candidates that are looked at for diversity, at least as many as are asked for."""
-
-    def __post_init__(self) -> None:
-        high = {"pool": 10_000, "calibration": 10, "curiosity": 100}
-        for field in fields(self):
-            value, most = getattr(self, field.name), high.get(field.name, 1)
-            if not 0 <= value <= most or (field.name in ("group_share", "pool") and not value):
-                raise InputError(f"{field.name} is {value}; allowed: up to {most}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +57,10 @@ class SimilarItem:
     generated: bool
 
 
-class _Scored(NamedTuple):
-    """What a list is made from: one history's scores over the whole catalogue."""
-
-    history: History
-    parts: Parts
-    at: int
-    """The history's row in `parts`."""
-    total: NDArray[np.float64]
-    """Sum of the parts, shape (n_items,)."""
-    priced: NDArray[np.float64]
-    """The same less prices."""
-
-
 class Ranker:
     """Everything that is needed to recommend: fitted models, the catalogue's vectors and titles.
 
-    Immutable: `with_items` returns a new one, so that one request sees one state throughout.
+    Immutable: `with_items` and `forget` return a new one, so that one request sees one state throughout.
     """
 
     def __init__(
@@ -127,13 +79,13 @@ class Ranker:
         self.infos = tuple(infos)
         self.weights = weights or Weights()
         self.spec = spec or RankSpec()
-        self.heard = np.zeros(len(items), dtype=np.int64) if heard is None else heard
-        """How many listeners met each item, shape (n_items,)."""
+        heard = np.zeros(len(items), dtype=np.int64) if heard is None else heard
         self.price = np.zeros(len(items)) if price is None else price
         """What each item's score is lowered by because it is shown too often, shape (n_items,)."""
         self.choice = choice
         """How the blend was chosen; `None` after loading, or where it was given."""
-        self._styles = style_matrix([str(info.attributes.get("style", "")) for info in self.infos])
+        styles = style_matrix([str(info.attributes.get("style", "")) for info in self.infos])
+        self.shelf = Shelf(self.infos, styles, heard, blend.content.units if blend.content else None)
 
     @classmethod
     def fit(
@@ -163,8 +115,6 @@ class Ranker:
         Raises:
             InputError: vectors or infos do not fit the catalogue.
         """
-        if len(infos) != len(interactions.items):
-            raise InputError(f"{len(infos)} infos for {len(interactions.items)} items; need as many")
         weights = weights or Weights()
         options = FitOptions(weights, item_vectors)
         choice = None
@@ -172,29 +122,61 @@ class Ranker:
             choice = choose(interactions, options, rng, effort, tell)
             blend = choice.spec
         model = BlendRecommender(blend).fit(interactions, options)
-        pairs = np.unique(np.stack([interactions.listener, interactions.item]).astype(np.int64), axis=1)
-        heard = np.bincount(pairs[1], minlength=len(infos)).astype(np.int64)
-        plain = cls(model, interactions.items, infos, weights, spec, heard, None, choice)
-        price = plain._learn_prices(interactions, rng)
-        return cls(model, interactions.items, infos, weights, spec, heard, price, choice)
+        return cls._of(model, interactions, infos, weights, spec, choice, rng)
 
-    def _learn_prices(self, interactions: Interactions, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Prices that keep lists of 20 for the log's own listeners from being always the same."""
-        histories = [h for h in interactions.histories(weights=self.weights) if (h.weights > 0).any()]
-        if len(histories) > _SAMPLE:
-            histories = [histories[i] for i in rng.choice(len(histories), _SAMPLE, replace=False).tolist()]
-        width = min(10 * _PRICED, len(self.items))
-        rows, scores = [np.zeros((0, width), np.int64)], [np.zeros((0, width))]
-        for at in range(0, len(histories), _BATCH):
-            batch = histories[at : at + _BATCH]
-            total = self.blend.parts(batch).total()
-            for row, history in zip(total, batch, strict=True):
-                row[history.items] = -np.inf
-            best = np.argpartition(-total, width - 1, axis=1)[:, :width]
-            value = np.take_along_axis(total, best, axis=1)
-            rows.append(np.where(np.isneginf(value), -1, best))
-            scores.append(value)
-        return prices(np.concatenate(rows), np.concatenate(scores), self.heard, _PRICED)
+    @classmethod
+    def _of(
+        cls,
+        blend: BlendRecommender,
+        log: Interactions,
+        infos: Sequence[ItemInfo],
+        weights: Weights,
+        spec: RankSpec | None,
+        choice: Choice | None,
+        rng: np.random.Generator,
+    ) -> Self:
+        """Around a blend that was fitted on a log: what else is learnt from it."""
+        if len(infos) != len(log.items):
+            raise InputError(f"{len(infos)} infos for {len(log.items)} items; need as many")
+        heard = log.audience()
+        price = learn_prices(
+            lambda some: blend.parts(some).total(), log.histories(weights=weights), heard, rng
+        )
+        return cls(blend, log.items, infos, weights, spec, heard, price, choice)
+
+    @property
+    def heard(self) -> NDArray[np.int64]:
+        """How many listeners met each item, shape (n_items,)."""
+        return self.shelf.heard
+
+    def forget(
+        self,
+        history: History,
+        rest: Interactions,
+        item_vectors: NDArray[np.float32] | None,
+        rng: np.random.Generator,
+    ) -> Self:
+        """As if one listener had never been: as `fit` on `rest` with the same blend and `rng`, within 1e-8.
+
+        Parts that can subtract a listener do so; the others are fitted again, see `BlendRecommender.forget`. How
+        often pieces were heard and what is shown too often is counted anew.
+
+        Args:
+            history: the listener's whole history as it was at fitting.
+            rest: the log that it was fitted on, without the listener.
+            item_vectors: as at fitting.
+
+        Raises:
+            InputError: no listener with this history can have been in the log, or `rest` has another
+                catalogue.
+        """
+        if rest.items.ids != self.items.ids:
+            raise InputError(
+                f"the rest of the log is over {len(rest.items)} pieces, this ranker over {len(self.items)}; "
+                "give the log over the same catalogue"
+            )
+        blend = self.blend.forget(history, rest, FitOptions(self.weights, item_vectors))
+        return type(self)._of(blend, rest, self.infos, self.weights, self.spec, self.choice, rng)
 
     def with_items(self, ids: Sequence[str], vectors: NDArray[np.float32], infos: Sequence[ItemInfo]) -> Self:
         """With new pieces, recommendable at once and by content until they are heard.
@@ -263,9 +245,11 @@ class Ranker:
         allowed = filters.allowed(self.items, self.infos, history)
         blocked = self.items.find(exclude)
         allowed[blocked[blocked >= 0]] = False
-        scored = self._scored([history])[0]
-        drawn = self._list(scored, n, allowed, filters.heard, rng)
-        return [self._explained(scored, one) for one in drawn]
+        parts = self.blend.parts([history])
+        (scored,) = self._scored([history], parts)
+        drawn = make_list(self.shelf, self.spec, scored, n, allowed, heard=filters.heard, rng=rng)
+        total = parts.total()[0]
+        return [self._explained(history, parts, float(total[one.row]), one) for one in drawn]
 
     def lists(self, histories: Sequence[History], n: int) -> NDArray[np.int64]:
         """The rows of the lists of many histories, shape (len(histories), n), -1 where one is shorter.
@@ -274,9 +258,10 @@ class Ranker:
         """
         out = np.full((len(histories), n), -1, dtype=np.int64)
         for at in range(0, len(histories), _BATCH):
-            for i, scored in enumerate(self._scored(histories[at : at + _BATCH]), start=at):
+            batch = histories[at : at + _BATCH]
+            for i, scored in enumerate(self._scored(batch, self.blend.parts(batch)), start=at):
                 allowed = Filters().allowed(self.items, self.infos, scored.history)
-                rows = [one.row for one in self._list(scored, n, allowed, False, None)]
+                rows = [one.row for one in make_list(self.shelf, self.spec, scored, n, allowed)]
                 out[i, : len(rows)] = rows
         return out
 
@@ -295,16 +280,14 @@ class Ranker:
         blocked = self.items.find(exclude)
         others = content.known.copy()
         others[[item, *blocked[blocked >= 0].tolist()]] = False
-        rows = np.flatnonzero(others)
-        cosines = content.similar(item, rows.astype(np.int32))
-        order = rows[np.argsort(-cosines, kind="stable")]
-        found = one_per_work(order, self.infos, {self.infos[item].work} - {""}, n)
+        cosines = np.asarray(content.units @ content.units[item], dtype=np.float64)
+        found = first_works(cosines, others, self.infos, {self.infos[item].work} - {""}, n)
         mine = self.infos[item].attributes
         return [
             SimilarItem(
                 self.items.id(row),
                 self.infos[row].title,
-                float(content.units[row] @ content.units[item]),
+                float(cosines[row]),
                 phrase(shared(self.infos[row].attributes, mine)),
                 self.infos[row].generated,
             )
@@ -319,75 +302,20 @@ class Ranker:
                 f"history holds item row {history.items.max()}; this catalogue has {len(self.items)} rows"
             )
 
-    # From scores to a list --------------------------------------------------------------------
-
-    def _scored(self, histories: Sequence[History]) -> list[_Scored]:
-        parts = self.blend.parts(histories)
-        total = parts.total()
+    def _scored(self, histories: Sequence[History], parts: Parts) -> list[Scored]:
+        personal = parts.basis != Basis.POPULARITY
         # A stranger is shown what is popular, and that is the reason given: no price on it.
-        price = np.where(parts.basis == Basis.POPULARITY, 0.0, self.spec.exposure * self.price)
-        return [_Scored(h, parts, i, total[i], total[i] - price[i]) for i, h in enumerate(histories)]
+        total = parts.total() - np.where(personal, self.spec.exposure * self.price, 0.0)
+        return [Scored(h, total[i], personal[i]) for i, h in enumerate(histories)]
 
-    def _list(
-        self,
-        scored: _Scored,
-        n: int,
-        allowed: NDArray[np.bool_],
-        heard: bool,
-        rng: np.random.Generator | None,
-    ) -> list[Draw]:
-        order = np.argsort(-scored.priced, kind="stable")
-        order = order[allowed[order]]
-        works = set() if heard else {self.infos[row].work for row in scored.history.items.tolist()} - {""}
-        pool = one_per_work(order, self.infos, works, max(n, self.spec.pool))
-        units = self.blend.content.units[pool] if self.blend.content else np.zeros((len(pool), 1))
-        candidates = Candidates(
-            pool,
-            scored.priced[pool],
-            np.asarray(units @ units.T, dtype=np.float64),
-            [self.infos[row].group for row in pool],
-            self._styles[pool],
-            style_shares(scored.history, self._styles),
-        )
-        chosen = diversify(
-            candidates,
-            n,
-            diversity=self.spec.diversity,
-            calibration=self.spec.calibration,
-            most_of_group=max(1, int(np.ceil(self.spec.group_share * n))),
-        )
-        return self._with_new(chosen, order, works, scored, n, rng)
-
-    def _with_new(
-        self,
-        chosen: list[int],
-        order: NDArray[np.int64],
-        works: set[str],
-        scored: _Scored,
-        n: int,
-        rng: np.random.Generator | None,
-    ) -> list[Draw]:
-        """The list with its last places given to hardly known pieces, where it has too few of them."""
-        certain = [Draw(row, 1.0) for row in chosen]
-        new = (self.heard <= RARE) & (scored.parts.basis[scored.at] != Basis.POPULARITY)
-        missing = int(self.spec.new_share * n) - int(new[chosen].sum())
-        if missing <= 0:
-            return certain
-        taken = works | {self.infos[row].work for row in chosen} - {""}
-        fresh = order[new[order] & ~np.isin(order, chosen)]
-        rows = np.array(one_per_work(fresh, self.infos, taken, missing * _RARE_POOL), dtype=np.int64)
-        unsure = doubt(self.heard[rows], self.spec.curiosity)
-        drawn = explore(rows, scored.priced[rows], unsure, missing, rng)
-        return certain[: n - len(drawn)] + drawn
-
-    def _explained(self, scored: _Scored, one: Draw) -> Recommendation:
+    def _explained(self, history: History, parts: Parts, score: float, one: Draw) -> Recommendation:
         info = self.infos[one.row]
         return Recommendation(
             id=self.items.id(one.row),
             title=info.title,
-            score=float(scored.total[one.row]),
-            reasons=reasons(self.blend, scored.parts, scored.at, scored.history, one.row, self.infos),
-            fallback=fallback(scored.parts, scored.at, one.row),
+            score=score,
+            reasons=reasons(self.blend, parts, 0, history, one.row, self.infos),
+            fallback=fallback(parts, 0, one.row),
             generated=info.generated,
             propensity=one.propensity,
         )
