@@ -78,13 +78,14 @@ def train_composer(
         ModelError: the folder holds a run of another shape, or `start` no composer.
         TroubadourError: the loss is not a number; the last good checkpoint stays.
     """
+    options = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
+    found = material(store, recipe, own, alone=start is not None)
+    check_terms([p.row for p in (*found.train, *found.valid)], accept_terms)
+    # What is wrong with the music is told before torch takes seconds to load.
     try:
         from troubadour.composers.train import Run, load_start, save_composer
     except ImportError as error:
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
-    options = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
-    found = material(store, recipe, own, alone=start is not None)
-    check_terms([p.row for p in (*found.train, *found.valid)], accept_terms)
     told = (
         None
         if tell is None

@@ -170,7 +170,10 @@ def _over(study: optuna.Study) -> int:
 
 def table(study: optuna.Study) -> str:
     """All trials, the best first, as Markdown."""
-    names = sorted({name for t in study.trials for name in t.params})
+    # A trial that was killed and taken up again stands in the table once, as it ended.
+    last = {t.user_attrs.get("folder", f"trial-{t.number}"): t.number for t in study.trials}
+    trials = [t for t in study.trials if t.number in last.values()]
+    names = sorted({name for t in trials for name in t.params})
     rows = [
         (
             t.value if t.value is not None else min(t.intermediate_values.values(), default=float("inf")),
@@ -179,7 +182,7 @@ def table(study: optuna.Study) -> str:
             max(t.intermediate_values, default=0),
             t.params,
         )
-        for t in study.trials
+        for t in trials
     ]
     lines = [
         "| trial | state | step | nats a token | " + " | ".join(names) + " |",

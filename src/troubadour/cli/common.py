@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from troubadour.catalogue.importing import ImportReport
     from troubadour.studio import Studio
 
 app = typer.Typer(
@@ -78,6 +79,15 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 def say(text: str) -> None:
     """Tell the user, on standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+def report_lines(report: ImportReport) -> Iterator[str]:
+    """What was imported, what was not and why, for people."""
+    yield report.summary()
+    for name, cause in [*report.unreadable, *report.dropped][:20]:
+        yield f"  not taken: {name}: {cause}"
+    for what, count in sorted(report.repaired.items(), key=lambda item: -item[1]):
+        yield f"  {count} with: {what}"
 
 
 def print_json(value: Any) -> None:

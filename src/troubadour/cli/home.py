@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from troubadour.cli.common import AcceptTerms, AsJson, Home, Seed, app, open_studio, print_json, progress, say
+from troubadour.cli.common import (
+    AcceptTerms,
+    AsJson,
+    Home,
+    Seed,
+    app,
+    open_studio,
+    print_json,
+    progress,
+    report_lines,
+    say,
+)
 from troubadour.cli.composing import print_piece
 from troubadour.cli.hearing import Processes, pool
 
@@ -112,11 +123,8 @@ def import_(
         print_json([r.to_dict() for r in reports])
         return
     for report in reports:
-        print(report.summary())
-        for name, cause in [*report.unreadable, *report.dropped][:20]:
-            print(f"  not taken: {name}: {cause}")
-        for what, count in sorted(report.repaired.items(), key=lambda item: -item[1]):
-            print(f"  {count} with: {what}")
+        for line in report_lines(report):
+            print(line)
 
 
 @app.command()

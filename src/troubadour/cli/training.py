@@ -13,18 +13,18 @@ from troubadour.cli.common import (
     Home,
     Seed,
     app,
+    evaluate_app,
     open_studio,
     print_json,
     progress,
+    report_lines,
+    say,
     train_app,
 )
 
 if TYPE_CHECKING:
     from troubadour.composers.recipe import Recipe
     from troubadour.studio import Studio
-
-evaluate_app = typer.Typer(help="Evaluate models.", no_args_is_help=True)
-app.add_typer(evaluate_app, name="evaluate")
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe, such as recipes/tunes-and-chorales.toml.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)]
@@ -56,7 +56,12 @@ def train_composer(
 
     chosen = Recipe.load(recipe)
     with open_studio(home) as studio, progress() as tell:
-        own = [jobs.import_folder(studio.store, path, tell).collection for path in data or []]
+        own = []
+        for path in data or []:
+            imported = jobs.import_folder(studio.store, path, tell)
+            own.append(imported.collection)
+            for line in report_lines(imported):
+                say(line)
         if not own or chosen.collections:
             _have_music(studio, chosen, accept_terms)
         weights = None if start is None else jobs.composer_folder(studio.releases, start)
