@@ -82,6 +82,7 @@ def test_fine_tuning_tuning_and_evaluating_by_command(tmp_path: Path, small_home
         found = evaluation.evaluate_composer(studio.store, load_composer(folder), pieces=10, most=8)
     assert found["validity"]["equal after MIDI"] == found["validity"]["pieces"] == 10
     assert 0 < found["nats"]["test"]["all"] < 1.5
+    assert 2 < found["melodies"]["test"]["nats a bar"] < 20
     assert "overlap" in evaluation.write_evaluation(tmp_path, found).read_text()
 
 

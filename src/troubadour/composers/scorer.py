@@ -1,7 +1,8 @@
-"""One scorer for every composer: nats a token on whole pieces, as it would compose them.
+"""One scorer for every composer: nats on music that it did not write, as it would compose it.
 
 Runs what composing runs (no torch), token by token from the same state, so that a family, a
-precision or a plugin is measured as it is used.
+precision or a plugin is measured as it is used. Families that write events are scored on whole pieces,
+in nats a token; all families, the VAE too, on the same stretches of melody, in nats a bar.
 """
 
 from __future__ import annotations
@@ -12,9 +13,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from troubadour.composers.dataset import Example, assemble
+from troubadour.composers.dataset import FIELDS, Drawn, Example, assemble, example
 from troubadour.composers.events import EventComposer
+from troubadour.composers.vae.composer import VaeComposer
+from troubadour.composers.vae.passages import Passage
+from troubadour.errors import InputError
+from troubadour.music import lexicon as lx
+from troubadour.music.quantise import quantise
 
 _TOGETHER: Final = 64
 """Pieces scored side by side."""
@@ -52,12 +59,49 @@ def scored(composer: EventComposer, examples: Sequence[Example], context: int = 
     return Scored(whole[0] / max(1.0, whole[1]), by_style, by_piece, int(whole[1]))
 
 
+def bar_nats(
+    composer: EventComposer | VaeComposer, melodies: Sequence[Passage], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Nats a bar of each melody, shape (n,), metre and number of bars told.
+
+    Of composers that write events it is exact, from the first barline to the end; key and tempo, which
+    stand before that, are told them as well. Of a VAE it is an upper bound (the negative ELBO, one draw of
+    the latent vector), and that includes the description's share.
+
+    Raises:
+        InputError: there is no melody, or the composer is of a family that cannot be scored.
+    """
+    if not melodies:
+        raise InputError("melodies are 0; allowed: one and more")
+    if isinstance(composer, VaeComposer):
+        bars = np.array([m.bars for m in melodies], dtype=np.float64)
+        return np.asarray(composer.space.nats(melodies, rng) / bars)
+    if not isinstance(composer, EventComposer):
+        raise InputError(f"a {type(composer).__name__} has no likelihood that can be scored")
+    kept = np.isin(FIELDS, ("bars", "numerator", "denominator"))
+    found: list[float] = []
+    for start in range(0, len(melodies), _TOGETHER):
+        rows = melodies[start : start + _TOGETHER]
+        drawn = [_from_first_bar(assemble(example(quantise(m.score()), "", "", ()), kept)) for m in rows]
+        found += [nats / m.bars for m, (nats, _) in zip(rows, _summed(composer, drawn, 4096), strict=True)]
+    return np.array(found)
+
+
+def _from_first_bar(drawn: Drawn) -> Drawn:
+    tokens, places, _ = drawn
+    return tokens, places, int(np.flatnonzero(tokens == lx.BAR)[0])
+
+
 def _sums(composer: EventComposer, rows: Sequence[Example], context: int) -> Iterator[tuple[float, int]]:
-    drawn = [assemble(e, e.prefix >= 0) for e in rows]
+    yield from _summed(composer, [assemble(e, e.prefix >= 0) for e in rows], context)
+
+
+def _summed(composer: EventComposer, drawn: Sequence[Drawn], context: int) -> Iterator[tuple[float, int]]:
+    """Nats and number of the tokens that count, for each sequence."""
     tokens = [t[: context + 1] for t, _, _ in drawn]
     time = max(len(t) for t in tokens) - 1
-    stream = composer.engine.start(len(rows), time)
-    nats = np.zeros(len(rows))
+    stream = composer.engine.start(len(drawn), time)
+    nats = np.zeros(len(drawn))
     for at in range(time):
         fed = np.array([[t[min(at, len(t) - 1)]] for t in tokens], dtype=np.int64)
         places = np.array([[f[min(at, len(f) - 1)]] for _, f, _ in drawn], dtype=np.int64)

@@ -89,6 +89,16 @@ class VaeComposer:
         """See `Composer.styles`."""
         return self._book.styles
 
+    @property
+    def weights(self) -> Mapping[str, NDArray[Any]]:
+        """Arrays by name, as they were given."""
+        return self._weights
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """What each style is usually like; the empty name stands for any melody."""
+        return self._book.profiles
+
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
         """See `StyleBook.complete`; a metre that the grid has not is drawn anew where it is open."""
         brief = replace(brief, upbeat=False) if brief.upbeat is None else brief

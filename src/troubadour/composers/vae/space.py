@@ -15,6 +15,7 @@ from troubadour.errors import InputError
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,7 @@ class Space:
         Raises:
             InputError: the passages differ in length, or are of a length that is not known.
         """
-        lengths = {p.bars for p in passages}
-        if len(lengths) != 1 or not lengths <= set(LENGTHS):
-            raise InputError(
-                f"passages of {sorted(lengths)} bars; allowed: all of one length, {', '.join(map(str, LENGTHS))}"
-            )
+        _one_length(passages)
         grid = np.stack([p.grid for p in passages])
         return self.engine.encode(grid, np.array([METRES.index(p.metre) for p in passages]))[0]
 
@@ -82,6 +79,42 @@ class Space:
         """Each passage through the latent vector and back."""
         latents = self.encode(passages)
         return [self.decode(z[None], p, rng, sampling)[0] for z, p in zip(latents, passages, strict=True)]
+
+    def nats(self, passages: Sequence[Passage], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Negative ELBO of each passage, shape (n,): what it costs to tell it, at most (Kingma & Welling 2014).
+
+        One draw of the latent vector a passage; the KL is whole, without the free bits of training.
+
+        Raises:
+            InputError: the passages differ in length, or are of a length that is not known.
+        """
+        _one_length(passages)
+        out = np.zeros(len(passages))
+        for start in range(0, len(passages), _CHUNK):
+            chunk = passages[start : start + _CHUNK]
+            grid = np.stack([p.grid for p in chunk]).astype(np.int64)
+            metre = np.array([METRES.index(p.metre) for p in chunk])
+            mean, log_variance = self.engine.encode(grid, metre)
+            z = mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape).astype(np.float32)
+            spent = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1, dtype=np.float64)
+
+            def tell(
+                step: int,
+                logits: Floats,
+                _: NDArray[np.int64],
+                grid: NDArray[np.int64] = grid,
+                spent: NDArray[np.float64] = spent,
+            ) -> NDArray[np.int64]:
+                said = grid[:, :, step]
+                top = logits.max(axis=-1)
+                whole = top + np.log(np.exp(logits - top[..., None]).sum(axis=-1))
+                taken = np.take_along_axis(logits, said[..., None], axis=-1)[..., 0]
+                spent += np.where(said == PAD, 0.0, whole - taken).sum(axis=1)
+                return said
+
+            self.engine.write(z, metre, grid.shape[1], tell)
+            out[start : start + len(chunk)] = spent
+        return out
 
     def interpolate(
         self, a: Passage, b: Passage, steps: int, rng: np.random.Generator, sampling: Sampling | None = None
@@ -142,6 +175,14 @@ class Space:
         noise = rng.standard_normal((n, len(self.atlas.spread))).astype(np.float32)
         centre = self.atlas.centre(style, mode, guidance)
         return np.asarray(centre + np.float32(width) * noise @ self.atlas.spread.T, dtype=np.float32)
+
+
+def _one_length(passages: Sequence[Passage]) -> None:
+    lengths = {p.bars for p in passages}
+    if len(lengths) != 1 or not lengths <= set(LENGTHS):
+        raise InputError(
+            f"passages of {sorted(lengths)} bars; allowed: all of one length, {', '.join(map(str, LENGTHS))}"
+        )
 
 
 def slerp(a: Floats, b: Floats, share: float) -> Floats:
