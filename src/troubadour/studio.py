@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -163,7 +163,7 @@ class Studio:
 
     def stream(
         self, brief: Brief, *, seed: int | None = None, listener: str | None = None
-    ) -> Iterator[Score | Composed]:
+    ) -> Generator[Score | Composed, None, None]:
         """Compose one piece and show it as it grows: at each barline the score so far, at last the stored piece.
 
         There is one candidate, of which nothing is thrown away. Closing the iterator stops the

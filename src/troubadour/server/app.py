@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from typing import Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
@@ -18,60 +18,23 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
 from troubadour.catalogue.store import Event
-from troubadour.composers.base import Brief, parse_key, parse_metre
-from troubadour.composition import Composed
-from troubadour.errors import (
-    BusyError,
-    InputError,
-    ModelError,
-    NotFoundError,
-    StorageError,
-    TroubadourError,
-)
+from troubadour.errors import TroubadourError
 from troubadour.music.engrave import Engraver
 from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
 from troubadour.rights import rights
-from troubadour.server import contexts
+from troubadour.server import composing, contexts
+from troubadour.server.problems import problem, status_of
 from troubadour.studio import Studio
 
 _PAGE: Final = Path(__file__).parent / "page"
 _MAX_BODY: Final = 100_000
 _CACHED_AUDIO: Final = 24
-_COMPOSING: Final = 2
-"""Pieces composed at once; the rest of the machine stays free for recommendations."""
-_PATIENCE_SECONDS: Final = 10.0
-_STATUS: Final = (
-    (NotFoundError, 404),
-    (InputError, 422),
-    (BusyError, 503),
-    (StorageError, 503),
-    (ModelError, 503),
-    (TroubadourError, 500),
-)
 _SECURITY: Final = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-
-
-class ComposeRequest(BaseModel):
-    """What to compose; all is optional."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    listener: str | None = None
-    style: str | None = None
-    key: str | None = Field(default=None, examples=["D dorian"])
-    metre: str | None = Field(default=None, examples=["6/8"])
-    bars: int | None = None
-    voices: int | None = None
-    tempo_bpm: float | None = None
-    density: int | None = None
-    temperature: float = 0.9
-    top_p: float = 0.97
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
 
 
 class EventRequest(BaseModel):
@@ -91,7 +54,6 @@ def create_app(studio: Studio) -> FastAPI:
     """The application on one studio."""
     engraver = Engraver()
     audio = _AudioCache(studio)
-    turns = BoundedSemaphore(_COMPOSING)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -106,7 +68,7 @@ def create_app(studio: Studio) -> FastAPI:
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > _MAX_BODY:
-            return _problem(413, f"body of {length} bytes; allowed: {_MAX_BODY}")
+            return problem(413, f"body of {length} bytes; allowed: {_MAX_BODY}")
         response = await call(request)
         if not request.url.path.startswith("/api/docs"):
             response.headers.update(_SECURITY)
@@ -114,14 +76,13 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.exception_handler(TroubadourError)
     async def failed(_: Request, error: TroubadourError) -> JSONResponse:
-        status = next(code for kind, code in _STATUS if isinstance(error, kind))
-        return _problem(status, str(error))
+        return problem(status_of(error), str(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"] if p != "body")
-        return _problem(422, f"{where}: {first['msg']}")
+        return problem(422, f"{where}: {first['msg']}")
 
     @app.get("/api/status")
     def status() -> dict[str, Any]:
@@ -191,26 +152,6 @@ def create_app(studio: Studio) -> FastAPI:
         )
         return {"stored": studio.record([event])}
 
-    @app.post("/api/compose", status_code=201)
-    def compose(request: ComposeRequest) -> dict[str, Any]:
-        brief = Brief(
-            style=request.style or None,
-            key=parse_key(request.key) if request.key else None,
-            metre=parse_metre(request.metre) if request.metre else None,
-            bars=request.bars,
-            voices=request.voices,
-            tempo_bpm=request.tempo_bpm,
-            density=request.density,
-            temperature=request.temperature,
-            top_p=request.top_p,
-        )
-        if not turns.acquire(timeout=_PATIENCE_SECONDS):
-            raise BusyError("too many pieces are being composed; try again in a few seconds")
-        try:
-            return _composed(studio.compose(brief, seed=request.seed, listener=request.listener or None))
-        finally:
-            turns.release()
-
     @app.get("/api/pieces/{piece}")
     def facts(piece: str) -> dict[str, Any]:
         row = studio.store.piece(piece)
@@ -257,6 +198,7 @@ def create_app(studio: Studio) -> FastAPI:
     def sound(piece: str) -> Response:
         return Response(audio.get(piece), media_type="audio/wav")
 
+    app.include_router(composing.routes(studio))
     app.include_router(contexts.routes(studio))
 
     @app.get("/", include_in_schema=False)
@@ -288,42 +230,5 @@ class _AudioCache:
         return data
 
 
-def _composed(piece: Composed) -> dict[str, Any]:
-    base = f"/api/pieces/{piece.id}"
-    return {
-        "id": piece.id,
-        "title": piece.title,
-        "files": {
-            "midi": f"{base}/score.mid",
-            "musicxml": f"{base}/score.musicxml",
-            "wav": f"{base}/sound.wav",
-            "svg": f"{base}/score.svg",
-        },
-        "seed": piece.seed,
-        "release": piece.release,
-        "controls": piece.controls(),
-        "longest_match": {"notes": piece.match.notes, "piece": piece.match.piece, "title": piece.match_title},
-        "influences": list(piece.influences),
-        "generated": True,
-        "seconds": round(piece.seconds, 3),
-    }
-
-
 def _attachment(piece: str, ending: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{piece}.{ending}"'}
-
-
-def _problem(status: int, detail: str) -> JSONResponse:
-    """One error shape for all (RFC 9457)."""
-    body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "detail": detail}
-    headers = {"Retry-After": "5"} if status == 503 else None
-    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
-
-
-_TITLES: Final = {
-    404: "Not found",
-    413: "Too large",
-    422: "Not acceptable",
-    500: "Failed",
-    503: "Not available",
-}
