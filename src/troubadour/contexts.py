@@ -171,10 +171,10 @@ def trend(studio: Studio, by: str = "style", n: int = 20, *, weeks_ahead: int = 
 def _listener(
     studio: Studio, listener: str, models: Models | None = None
 ) -> tuple[Models, History, set[str]]:
-    """Models, what a listener did, and what they blocked."""
+    """Models, what a listener did, and what no list of theirs may hold."""
     studio.store.listener(listener)
     models = models or studio.models()
-    return models, studio.history(listener, models), studio.store.blocks.pieces(listener)
+    return models, studio.history(listener, models), studio.unwanted(listener)
 
 
 def _answer(

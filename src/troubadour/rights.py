@@ -11,13 +11,19 @@ from troubadour.errors import InputError
 
 
 def rights(piece: PieceRow) -> dict[str, Any]:
-    """Source, licence, and of a composed piece the release that made it, for JSON."""
+    """Artist, source, licence, and of a composed piece the release that made it, for JSON."""
     return {
+        "artist": artist_of(piece),
         "source": piece.source,
         "licence": piece.licence,
         "generated": piece.generated,
         **({"release": piece.provenance.get("release")} if piece.generated else {}),
     }
+
+
+def artist_of(piece: PieceRow) -> str:
+    """Who plays a piece or composed it, as it is shown; empty where nobody is named."""
+    return "Troubadour" if piece.generated else piece.artist or piece.composer
 
 
 def rights_line(piece: PieceRow) -> str:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 
@@ -43,10 +43,13 @@ from troubadour.recommenders.filters import Filters
 from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
 from troubadour.releases import Release, Releases
-from troubadour.rights import check_terms
+from troubadour.rights import artist_of, check_terms
 from troubadour.similarity.index import VectorIndex, Where
 from troubadour.similarity.lines import Line, query_line
 from troubadour.understand import Hit, OriginalityReport, Understanding
+
+_REMEMBERED: Final = 10_000
+"""Events of one listener that a list is made from."""
 
 
 class Placed(Protocol):
@@ -224,18 +227,27 @@ class Studio:
     # Recommending -----------------------------------------------------------------------------
 
     def history(self, listener: str, models: Models) -> History:
-        """What a listener did up to now.
+        """What a listener did up to now, of more than ten thousand events the newest.
 
         Raises:
             NotFoundError: no such listener.
         """
-        events = [e for e in reversed(self.store.history(listener)) if e[0] in models.ranker.items]
+        found = self.store.history(listener, _REMEMBERED)
+        events = [e for e in reversed(found) if e[0] in models.ranker.items]
         return models.ranker.history(
             [e[0] for e in events],
             [KINDS.index(e[1]) for e in events],
             [np.nan if e[2] is None else e[2] for e in events],
             [e[3] for e in events],
         )
+
+    def unwanted(self, listener: str) -> set[str]:
+        """What is in no list of a listener beside what their `history` holds: blocked, or met long ago.
+
+        Raises:
+            NotFoundError: no such listener.
+        """
+        return self.store.blocks.pieces(listener) | self.store.met_by(listener, _REMEMBERED)
 
     def recommend(self, listener: str, n: int = 10) -> tuple[list[Recommendation], str]:
         """A list for a listener, and the release that made it. A play a second ago counts.
@@ -252,7 +264,7 @@ class Studio:
         history = self.history(listener, models)
         state = f"{models.release.id} {listener} {history.items.tolist()} {history.weights.tolist()}"
         digest = hashlib.sha256(state.encode()).digest()
-        filters = Filters(pieces=frozenset(self.store.blocks.pieces(listener)))
+        filters = Filters(pieces=frozenset(self.unwanted(listener)))
         with one_thread():
             rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
             return models.ranker.recommend(history, n, filters=filters, rng=rng), models.release.id
@@ -433,7 +445,7 @@ class Studio:
 
 def info_of(piece: PieceRow) -> ItemInfo:
     """What the recommender needs to know of a piece."""
-    artist = "Troubadour" if piece.generated else piece.artist or piece.composer
+    artist = artist_of(piece)
     return ItemInfo(
         piece.title,
         piece.work,

@@ -15,6 +15,7 @@ from troubadour.catalogue.store import Store
 from troubadour.errors import InputError
 from troubadour.listeners import iso
 from troubadour.listening.interactions import Kind
+from troubadour.rights import artist_of
 
 WEEK: Final = 7 * 86_400
 BY: Final = ("style", "artist", "piece")
@@ -133,7 +134,7 @@ def _groups(pieces: list[PieceRow], by: str) -> tuple[list[str], list[str], NDAr
     if by == "style":
         of = [p.style for p in pieces]
     else:
-        of = ["Troubadour" if p.generated else p.artist or p.composer for p in pieces]
+        of = [artist_of(p) for p in pieces]
     names = sorted({*of} - {""})
     number = {name: i for i, name in enumerate(names)}
     return names, names, np.array([number.get(name, -1) for name in of], dtype=np.int64)
@@ -170,10 +171,11 @@ def _worth(one: Forecast) -> str:
 def _verdict(count: int, weeks: int, mase: float, naive: float) -> str:
     if not count:
         return (
-            f"{weeks} whole weeks; no trends: they need {LEAST} weeks, and {_LEAST_PLAYS} plays of one thing"
+            f"no trends: they need {LEAST} whole weeks, of which there are {weeks}, and {_LEAST_PLAYS} plays "
+            "of one thing"
         )
     if np.isnan(mase):
-        return f"{weeks} whole weeks are too few to measure how far such forecasts are off"
+        return f"{weeks} weeks are too few to measure how far such forecasts are off"
     if naive <= 0:
         return "the last week always went on so far; there is nothing to forecast"
     change = 1 - mase / naive

@@ -425,6 +425,24 @@ class Store:
             query = query.where(interactions.c.listener == row, interactions.c.flags == 0)
             return [(r.id, KINDS[r.kind], r.value, r.time) for r in connection.execute(query)]
 
+    def met_by(self, listener: str, beyond: int) -> set[str]:
+        """Ids of all pieces that a listener ever met, if they have more events than `beyond`; else none.
+
+        For what `history` with such a limit does not reach. About .5 s for a listener with a million
+        events.
+
+        Raises:
+            NotFoundError: there is no such listener.
+        """
+        with self._reading() as connection:
+            row = rows_of(connection, listeners, {listener}, "listener")[listener]
+            mine = interactions.c.listener == row
+            more = select(interactions.c.row).where(mine).limit(1).offset(beyond)
+            if connection.execute(more).first() is None:
+                return set()
+            query = select(interactions.c.piece).where(mine, interactions.c.flags == 0).distinct()
+            return set(connection.execute(select(pieces.c.id).where(pieces.c.row.in_(query))).scalars())
+
     # Rights -----------------------------------------------------------------------------------
 
     def erase(self, listener: str) -> dict[str, int]:

@@ -93,3 +93,9 @@ def report_lines(report: ImportReport) -> Iterator[str]:
 def print_json(value: Any) -> None:
     """A result on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def named(title: str, identity: str, artist: str = "", *, generated: bool = False) -> str:
+    """A piece as lists show it: `Title - Artist  [id]`."""
+    mark = " (generated)" if generated else f" - {artist}" if artist else ""
+    return f"{title}{mark}" + (f"  [{identity}]" if identity != title else "")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json
+from troubadour.cli.common import AsJson, Home, Seed, app, named, open_studio, print_json
 
 Number = Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)]
 
@@ -170,7 +170,4 @@ def _print_lines(lines: Sequence[str]) -> None:
 
 
 def _name(item: dict[str, Any]) -> str:
-    """Title, whether a machine composed it, and the id where it is not the title."""
-    mark = " (generated)" if item.get("generated") else ""
-    identity = f"  [{item['id']}]" if item["id"] != item["title"] else ""
-    return f"{item['title']}{mark}{identity}"
+    return named(item["title"], item["id"], item.get("artist", ""), generated=bool(item.get("generated")))

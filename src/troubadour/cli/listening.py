@@ -77,6 +77,66 @@ def import_plays(
 
 
 @app.command()
+def record(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    piece: Annotated[str, typer.Argument(help="Id of the piece.")],
+    kind: Annotated[str, typer.Option("--kind", help="play, like, skip or rating.")] = "play",
+    value: Annotated[
+        float | None, typer.Option("--value", help="Share heard, 0 to 1; of a rating 1 to 5.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Add the listener, if they are not there yet.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record what a listener did just now; their next list heeds it."""
+    import secrets
+
+    from troubadour.catalogue.records import Event
+
+    with open_studio(home) as studio:
+        title = studio.store.piece(piece).title
+        if new:
+            studio.store.add_listeners([(listener, "", False)])
+        event = Event(secrets.token_hex(12), listener, piece, kind, int(time.time()), value)
+        stored = studio.record([event])
+    if as_json:
+        print_json({"stored": stored, "event": event.event})
+    else:
+        print(f"{listener}: {kind} of {title}")
+
+
+@app.command()
+def block(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    piece: Annotated[str | None, typer.Option("--piece", help="Never this piece again.")] = None,
+    artist: Annotated[str | None, typer.Option("--artist", help="Never this artist again.")] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="Lift the block instead.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a piece or an artist out of a listener's lists; without either, say what is blocked."""
+    from troubadour.catalogue.records import Block
+
+    if piece is not None and artist is not None:
+        raise InputError("both --piece and --artist are given; block one at a time")
+    what, value = ("piece", piece) if piece is not None else ("artist", artist)
+    with open_studio(home) as studio:
+        studio.store.listener(listener)
+        blocks = studio.store.blocks
+        if value is not None and lift:
+            if not blocks.remove(listener, Block(what, value, 0)):
+                raise InputError(f"{listener} has not blocked the {what} '{value}'")
+        elif value is not None:
+            blocks.add(listener, Block(what, value, int(time.time())))
+        held = blocks.of(listener)
+    if as_json:
+        items = [{"what": b.what, "value": b.value, "time": b.time} for b in held]
+        print_json({"listener": listener, "items": items})
+        return
+    print("\n".join(f"{b.what}: {b.value}" for b in held) or f"{listener} blocks nothing")
+
+
+@app.command()
 def forget(
     listener: Annotated[str, typer.Argument(help="Id of the listener.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -12,6 +12,7 @@ from troubadour.cli.common import (
     Seed,
     app,
     evaluate_app,
+    named,
     open_studio,
     print_json,
     progress,
@@ -30,7 +31,7 @@ def recommend(
     as_json: AsJson = False,
 ) -> None:
     """Recommend pieces to a listener, each with its reasons."""
-    from troubadour.rights import rights, rights_line
+    from troubadour.rights import artist_of, rights, rights_line
 
     with open_studio(home) as studio:
         found, release = studio.recommend(listener, n)
@@ -50,11 +51,18 @@ def recommend(
         ]
         print_json({"listener": listener, "items": items, "release": release})
         return
+    # Of somebody new every piece has the same; it is told once.
+    common = found[0].fallback if len({item.fallback for item in found}) == 1 else ""
+    if common:
+        print(f"{listener}: {common}")
+    if not found:
+        print("nothing is left to recommend: all has been heard or blocked")
     for i, item in enumerate(found, start=1):
-        mark = " (generated)" if item.generated else ""
-        print(f"{i:3}. {item.title}{mark}  [{item.id}]  {item.score:.2f}")
-        for reason in item.reasons:
-            print(f"       {reason.text}")
+        name = named(item.title, item.id, artist_of(rows[i - 1]), generated=item.generated)
+        print(f"{i:3}. {name}")
+        for text in (*(reason.text for reason in item.reasons), item.fallback if not common else ""):
+            if text:
+                print(f"       {text}")
         print(f"       {rights_line(rows[i - 1])}")
 
 

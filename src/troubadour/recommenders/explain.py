@@ -99,11 +99,13 @@ def fallback(parts: Parts, at: int, item: int) -> str:
     basis = Basis(int(parts.basis[at, item]))
     if basis == Basis.BLEND:
         return ""
+    if (parts.basis[at] == Basis.POPULARITY).all():
+        return "nothing is known to go by yet: chosen by popularity"
     if basis == Basis.POPULARITY:
         return "nothing to compare it with: chosen by popularity"
     there = [name for name, scale in zip(parts.names, parts.scales, strict=True) if scale[at, item]]
     if there == ["content"]:
-        return "nobody with this taste has heard it yet: chosen by its sound alone"
+        return "no listener links it to what they play yet: chosen by its sound alone"
     return f"not known to every model: chosen by {' and '.join(there)}"
 
 
@@ -122,7 +124,11 @@ def by_plays(models: Sequence[Counted], history: History, item: int, infos: Sequ
     positive = [b for b in because if b.amount > 0]
     total = sum(b.amount for b in positive)
     # Of one piece alone the share would be 100%, which says nothing.
-    named = [f"{b.title} ({b.amount / total:.0%})" if positive[1:] else b.title for b in positive[:3]]
+    titles = [_called(b.item, item, infos) for b in positive[:3]]
+    named = [
+        f"{title} ({b.amount / total:.0%})" if positive[1:] else title
+        for title, b in zip(titles, positive, strict=False)
+    ]
     more = len(positive) - len(named)
     text = "listeners of " + _listed([*named, *([f"{more} more"] if more else [])])
     scale = models[0].scale if alone else 1.0
@@ -159,7 +165,7 @@ def by_sound(
             # Only what the named pieces all share may be said of them.
             if all(shared(infos[item].attributes, infos[other].attributes).get(n) for n in words):
                 named.append(other)
-        like = _listed([infos[row].title or f"piece {row}" for row in named])
+        like = _listed([_called(row, item, infos) for row in named])
         what = phrase(words)
         text = f"{what}, like {like}" if what else f"sounds like {like}"
     return Reason("content", text, score, part, because, scale, part - scale * score)
@@ -192,8 +198,14 @@ def by_rank(
 def by_popularity(model: PopularRecommender, item: int, part: float) -> Reason:
     """The popularity reason: how many listeners heard it."""
     count = int(model.counts[item]) if item < len(model.counts) else 0
-    text = f"heard by {count} of {model.n_listeners} listeners"
+    text = f"heard by {count} of {model.n_listeners} listeners" if count else "nobody has heard it yet"
     return Reason("popularity", text, float(count), part, scale=0.0, baseline=part)
+
+
+def _called(row: int, item: int, infos: Sequence[ItemInfo]) -> str:
+    """A piece as the reason for another: the same title twice would read as if it were the same piece."""
+    title = infos[row].title or f"piece {row}"
+    return f"another {title}" if title == infos[item].title else title
 
 
 def nearest_liked(model: ContentRecommender, history: History, item: int) -> list[int]:

@@ -23,7 +23,7 @@ from troubadour.music.engrave import Engraver
 from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
 from troubadour.rights import rights
-from troubadour.server import composing, contexts
+from troubadour.server import composing, contexts, listeners
 from troubadour.server.problems import problem, status_of
 from troubadour.studio import Studio
 
@@ -93,7 +93,7 @@ def create_app(studio: Studio) -> FastAPI:
         return {"styles": studio.models().composer.styles, "modes": MODES}
 
     @app.get("/api/listeners")
-    def listeners(limit: int = Query(100, ge=1, le=10_000), words: str = "") -> list[dict[str, Any]]:
+    def everybody(limit: int = Query(100, ge=1, le=10_000), words: str = "") -> list[dict[str, Any]]:
         found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
         return [{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:limit]]
 
@@ -200,6 +200,7 @@ def create_app(studio: Studio) -> FastAPI:
 
     app.include_router(composing.routes(studio))
     app.include_router(contexts.routes(studio))
+    app.include_router(listeners.routes(studio))
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -1,4 +1,4 @@
-"""Routes of the contexts in which music is recommended, and of listeners' rights."""
+"""Routes of the contexts in which music is recommended."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from troubadour import contexts
 from troubadour.advise.radio import RadioSpec
-from troubadour.forgetting import forget
-from troubadour.listeners import export
 from troubadour.studio import Studio
 
 
@@ -66,14 +64,5 @@ def routes(studio: Studio) -> APIRouter:
         by: str = "style", weeks: int = Query(4, ge=1, le=26), n: int = Query(20, ge=1, le=1000)
     ) -> dict[str, Any]:
         return contexts.trend(studio, by, n, weeks_ahead=weeks)
-
-    @router.get("/listeners/{listener}/export")
-    def held(listener: str) -> dict[str, Any]:
-        return export(studio.store, listener)
-
-    @router.delete("/listeners/{listener}")
-    def forgotten(listener: str) -> dict[str, Any]:
-        receipt, path = forget(studio.store, studio.releases, studio.home, listener)
-        return {**receipt.to_dict(), "receipt": path.name}
 
     return router

@@ -1,0 +1,71 @@
+"""Routes of listeners themselves: who they are, what they block, what is held of them, and forgetting."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from troubadour.catalogue.records import Block
+from troubadour.forgetting import forget
+from troubadour.listeners import export
+from troubadour.studio import Studio
+
+
+class ListenerRequest(BaseModel):
+    """Somebody new."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", max_length=200)
+
+
+class BlockRequest(BaseModel):
+    """What a listener never wants to get again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    what: Literal["piece", "artist"]
+    value: str = Field(max_length=500, description="Id of the piece, or the artist's name.")
+
+
+def routes(studio: Studio) -> APIRouter:
+    """The routes on one studio."""
+    router = APIRouter(prefix="/api/listeners/{listener}")
+
+    @router.put("")
+    def add(listener: str, request: ListenerRequest) -> dict[str, Any]:
+        studio.store.add_listeners([(listener, request.name, False)])
+        person = studio.store.listener(listener)
+        return {"id": person.id, "name": person.name, "simulated": person.simulated}
+
+    @router.get("/blocks")
+    def blocks(listener: str) -> dict[str, Any]:
+        held = studio.store.blocks.of(listener)
+        return {
+            "listener": listener,
+            "items": [{"what": b.what, "value": b.value, "time": b.time} for b in held],
+        }
+
+    @router.post("/blocks", status_code=201)
+    def block(listener: str, request: BlockRequest) -> dict[str, Any]:
+        studio.store.blocks.add(listener, Block(request.what, request.value, int(time.time())))
+        return blocks(listener)
+
+    @router.delete("/blocks/{what}/{value:path}")
+    def lift(listener: str, what: str, value: str) -> dict[str, Any]:
+        lifted = studio.store.blocks.remove(listener, Block(what, value, 0))
+        return {**blocks(listener), "lifted": lifted}
+
+    @router.get("/export")
+    def held(listener: str) -> dict[str, Any]:
+        return export(studio.store, listener)
+
+    @router.delete("")
+    def forgotten(listener: str) -> dict[str, Any]:
+        receipt, path = forget(studio.store, studio.releases, studio.home, listener)
+        return {**receipt.to_dict(), "receipt": path.name}
+
+    return router
