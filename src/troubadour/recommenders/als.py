@@ -20,11 +20,11 @@ Floats = NDArray[np.float64]
 class AlsSpec(FactorSpec):
     """What may be chosen about ALS."""
 
-    confidence: float = 10.0
+    confidence: float = 20.0
     """How much more a weight of 1 is trusted than an absent cell, above 0 to 10,000."""
-    regularisation: float = 10.0
-    """L2 penalty, above 0 to 1,000,000."""
-    iterations: int = 15
+    regularisation: float = 80.0
+    """L2 penalty, above 0 to 1,000,000; a log of very few plays wants less, or all factors become 0."""
+    iterations: int = 8
     """Passes over listeners and items, 1 to 1,000."""
 
     def __post_init__(self) -> None:
@@ -35,9 +35,9 @@ class AlsSpec(FactorSpec):
 
 
 SEARCH: Final[Search] = {
-    "factors": (48, 128, True),
+    "regularisation": (20.0, 400.0, True),
     "confidence": (5.0, 60.0, True),
-    "regularisation": (5.0, 200.0, True),
+    "factors": (32, 128, True),
 }
 
 

@@ -20,9 +20,9 @@ from troubadour.recommenders.tune import tune
 from troubadour.recommenders.validation import Trial, Tried, Validation
 from troubadour.recommenders.weights import cross_fitted, learn, pool_of
 
-QUICK: Final = ("popular", "content", "rp3beta", "itemknn", "ease")
-"""Tried without being asked: fitted in closed form in seconds, and each explains its scores exactly."""
-LONG: Final = (*QUICK, "als", "bpr")
+QUICK: Final = ("popular", "content", "rp3beta", "itemknn", "als", "ease")
+"""Tried without being asked: fitted in seconds, and each explains its scores exactly."""
+LONG: Final = (*QUICK, "bpr")
 """Tried where there is time."""
 _FEWEST: Final = 20
 """Listeners of validation without whom nothing can be chosen."""
@@ -36,7 +36,7 @@ Tell = Callable[[str, int, int], None]
 class Effort:
     """How much may be tried."""
 
-    seconds: float = 8.0
+    seconds: float = 6.0
     """When to stop trying, in seconds of processor time (so that a busy machine tries as much), above 0;
     what has begun is finished. What was cut is told."""
     trials: int = 4
