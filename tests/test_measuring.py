@@ -118,6 +118,7 @@ def test_a_home_is_measured_from_the_command_line(small_home: Path) -> None:
     assert report["events"]["test"] > 0
     told = run.invoke(app, ["evaluate", "recommender", "--home", str(small_home), "--recipe", "nobody"])
     assert told.exit_code != 0
+    assert "'nobody' is not one of the recommenders" in str(told.exception)
 
 
 def test_an_empty_home_says_what_to_do(tmp_path: Path) -> None:

@@ -134,8 +134,11 @@ def evaluate_recommender(
 
 
 def _effort(minutes: float | None, recipes: list[str]) -> Effort | None:
+    from troubadour import registry
     from troubadour.recommenders.choose import QUICK, Effort
 
+    for name in recipes:
+        registry.find("recommenders", name)  # says which there are
     if minutes is not None:
         return Effort.of_minutes(minutes, recipes)
     return Effort(recipes=tuple(recipes) or QUICK)
