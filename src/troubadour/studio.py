@@ -30,6 +30,7 @@ from troubadour.composers.spec import FULL, Precision
 from troubadour.composers.tasks import Task
 from troubadour.composition import CANDIDATES, CANDIDATES_TO_GIVEN, Composed, Composition, Made, Models
 from troubadour.errors import InputError, ModelError, NotFoundError, TroubadourError
+from troubadour.hearing.humming import Hummed
 from troubadour.hearing.nearest import Hearing
 from troubadour.listening.interactions import History
 from troubadour.listening.names import artist_key
@@ -332,9 +333,19 @@ class Studio:
 
     # Understanding ----------------------------------------------------------------------------
 
-    def search(self, query: Line, n: int = 10, *, without: str = "") -> list[Hit]:
+    def search(self, query: Line | Sequence[Line], n: int = 10, *, without: str = "") -> list[Hit]:
         """The pieces in which a melody stands, in any key, octave and tempo; see `Understanding.search`."""
         return self.understanding.search(query, n, without=without)
+
+    def search_recording(self, path: Path, n: int = 10) -> tuple[Hummed, list[Hit]]:
+        """What was heard of a tune that was hummed, whistled or played, and the pieces in which it stands.
+
+        Raises:
+            UnreadableFileError: the recording cannot be read.
+            InputError: fewer than four notes are heard in it, or n is out of range.
+        """
+        heard = self.hearing.melody(path)
+        return heard, self.search(heard.queries(), n)
 
     def analyse(self, score: Score) -> Analysis:
         """Key, metre, chords, form, style, mood and difficulty of a quantised score, with evidence."""

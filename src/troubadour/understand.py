@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -145,8 +146,11 @@ class Understanding:
                 self._styles = (name, found)
             return self._styles[1]
 
-    def search(self, query: Line, n: int = 10, *, without: str = "") -> list[Hit]:
+    def search(self, query: Line | Sequence[Line], n: int = 10, *, without: str = "") -> list[Hit]:
         """The pieces in which a melody stands, best first.
+
+        Args:
+            query: a line, or several readings of one: each piece counts by the best of them.
 
         Raises:
             InputError: n is out of range, or the catalogue is empty.
@@ -156,7 +160,12 @@ class Understanding:
         index = self.melodies()
         if not len(index):
             raise InputError("the catalogue is empty; import music first")
-        found = index.search(query, n, without=without)
+        best: dict[str, MelodyMatch] = {}
+        for line in [query] if isinstance(query, Line) else query:
+            for match in index.search(line, n, without=without):
+                if match.piece not in best or best[match.piece].score < match.score:
+                    best[match.piece] = match
+        found = sorted(best.values(), key=lambda m: -m.score)[:n]
         return [Hit(self._store.piece(m.piece), m) for m in found]
 
     def analyse(self, score: Score) -> Analysis:

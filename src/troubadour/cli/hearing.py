@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress
+from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress, say
 
 if TYPE_CHECKING:
+    from troubadour.hearing.humming import Hummed
     from troubadour.studio import Studio
+    from troubadour.understand import Hit
 
 Processes = Annotated[
     int | None, typer.Option("--workers", help="Processes; without it one a core.", min=1, max=64)
@@ -75,6 +77,32 @@ def show_similar(studio: Studio, asked: str, n: int, by: str, as_json: bool) -> 
         by_whom = f" - {f.piece.artist or f.piece.composer}" if f.piece.artist or f.piece.composer else ""
         print(f"{i:3}. {f.piece.title}{by_whom}  [{f.piece.id}]  {f.similarity:.3f}  ({f.origin})")
         print(f"       {f.piece.source}; {f.piece.licence or 'licence unknown'}")
+
+
+def show_heard(heard: Hummed, hits: list[Hit], as_json: bool) -> None:
+    """Print what was heard of a hummed tune, and where it stands."""
+    if as_json:
+        print_json({"query": heard.to_dict(), "items": [hit.to_dict() for hit in hits]})
+        return
+    for warning in heard.warnings:
+        say(warning)
+    names, cents = heard.names(), heard.notes.tuning_cents
+    print(f"Heard {len(names)} notes, {cents:+.0f} cents from A4 = 440 Hz: {' '.join(names)}")
+    print_hits(hits, timed_in_bars=False)
+
+
+def print_hits(hits: list[Hit], *, timed_in_bars: bool = True) -> None:
+    """Print where a melody stands."""
+    from troubadour.rights import rights_line
+
+    for i, hit in enumerate(hits, start=1):
+        m, mark = hit.match, " (generated)" if hit.piece.generated else ""
+        mine = f"bars {m.bars[0]}-{m.bars[1]} " if timed_in_bars else ""
+        print(
+            f"{i:3}. {hit.piece.title}{mark}  [{hit.piece.id}]  {m.score:.3f}  {m.notes} notes, {mine}"
+            f"in its bars {m.their_bars[0]}-{m.their_bars[1]}, {m.semitones:+d} semitones"
+        )
+        print(f"       {rights_line(hit.piece)}")
 
 
 def show_recording(studio: Studio, path: Path, as_json: bool) -> None:

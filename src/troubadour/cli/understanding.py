@@ -21,16 +21,22 @@ Music = Annotated[str, typer.Argument(help="A MIDI, MusicXML or ABC file, or the
 
 @app.command()
 def search(
-    file: Annotated[str | None, typer.Argument(help="A fragment: MIDI, MusicXML or ABC file.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            help="A fragment: MIDI, MusicXML or ABC file, or a recording of a tune hummed, whistled or played."
+        ),
+    ] = None,
     notes: Annotated[str | None, typer.Option("--notes", help="Typed notes instead: 'G A B d'.")] = None,
     track: Annotated[int | None, typer.Option("--track", help="Track to search with, from 0.", min=0)] = None,
     n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 10,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find a melody in the catalogue, in any key, octave and tempo."""
+    """Find a melody in the catalogue, in any key, octave and tempo; also one that was hummed or whistled."""
+    from troubadour.cli.hearing import print_hits, show_heard
     from troubadour.errors import InputError
-    from troubadour.rights import rights_line
+    from troubadour.hearing.nearest import is_recording
     from troubadour.similarity.lines import query_line
     from troubadour.similarity.melody import MOST_NOTES
     from troubadour.similarity.typed import typed_line
@@ -38,6 +44,11 @@ def search(
     if (file is None) == (notes is None):
         raise InputError("give a file or --notes, one of them")
     with open_studio(home) as studio:
+        if file is not None and is_recording(Path(file)):
+            if track is not None:
+                raise InputError("--track chooses a track of a score; a recording has none, leave it out")
+            show_heard(*studio.search_recording(Path(file), n), as_json)
+            return
         line = (
             typed_line(notes)
             if notes is not None
@@ -51,13 +62,7 @@ def search(
         return
     if cut:
         say(f"Searching with the first {MOST_NOTES} of {len(line)} notes")
-    for i, hit in enumerate(found, start=1):
-        m, mark = hit.match, " (generated)" if hit.piece.generated else ""
-        print(
-            f"{i:3}. {hit.piece.title}{mark}  [{hit.piece.id}]  {m.score:.3f}  {m.notes} notes, bars "
-            f"{m.bars[0]}-{m.bars[1]} in its bars {m.their_bars[0]}-{m.their_bars[1]}, {m.semitones:+d} semitones"
-        )
-        print(f"       {rights_line(hit.piece)}")
+    print_hits(found)
 
 
 @app.command()

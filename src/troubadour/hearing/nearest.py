@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from troubadour.audio.describe import VERSION
 from troubadour.audio.read import looks_like_audio
+from troubadour.audio.sung import SungNotes
 from troubadour.blas import one_thread
 from troubadour.catalogue.sounds import SoundRow, matrix
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.errors import InputError, NotFoundError, UnreadableFileError
+from troubadour.hearing.humming import Hummed
 from troubadour.hearing.importing import sound_row
 from troubadour.hearing.pool import Workers
 from troubadour.similarity.index import VectorIndex
@@ -55,10 +57,25 @@ class Hearing:
         Raises:
             UnreadableFileError: it cannot be measured; the message says why.
         """
-        ((_, found),) = list(Workers(1, self._workers.seconds).run([path], lambda p: {"path": str(p)}))
+        found = self._ask("path", path)
+        return sound_row("", "recording", found), found
+
+    def melody(self, path: Path) -> Hummed:
+        """The notes of a recording in which one voice or instrument sounds alone; nothing is stored.
+
+        Raises:
+            UnreadableFileError: it cannot be read; the message says why.
+        """
+        found = self._ask("melody", path)
+        notes = SungNotes(**{k: np.array(v, dtype=np.float64) for k, v in found["notes"].items()})
+        return Hummed(notes, float(found["seconds"]), tuple(found["warnings"]))
+
+    def _ask(self, what: str, path: Path) -> dict[str, Any]:
+        """A worker's answer, from a process of its own."""
+        ((_, found),) = list(Workers(1, self._workers.seconds).run([path], lambda p: {what: str(p)}))
         if "cause" in found:
             raise UnreadableFileError(str(path), found["cause"].removeprefix(f"{path}: "))
-        return sound_row("", "recording", found), found
+        return found
 
     def similar(self, query: str | SoundRow, n: int = 10, by: str = "timbre") -> list[SoundsLike]:
         """The pieces that sound most like one, nearest first, without itself and its variants.

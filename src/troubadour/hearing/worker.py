@@ -34,12 +34,16 @@ def main() -> None:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure what a request names: `path` (a recording) or `midi` (base64, to be played first).
 
+    Where `melody` is asked for, the notes of the one voice in a recording.
+
     Returns:
-        Features and facts; or `cause`, why there are none.
+        Features and facts, or notes; or `cause`, why there are none.
     """
     from troubadour.errors import TroubadourError
 
     try:
+        if "melody" in request:
+            return _melody(Path(request["melody"]))
         if "path" in request:
             return _recording(Path(request["path"]))
         return _score(base64.b64decode(request["midi"]), request.get("soundfont"))
@@ -78,6 +82,17 @@ def _recording(path: Path) -> dict[str, Any]:
         "warnings": found.warnings,
         "tags": tags,
     }
+
+
+def _melody(path: Path) -> dict[str, Any]:
+    from troubadour.audio.read import read_recording
+    from troubadour.audio.sung import sung_notes
+    from troubadour.hearing.humming import LONGEST_SECONDS
+
+    found = read_recording(path, LONGEST_SECONDS)
+    notes = sung_notes(found.sound)
+    columns = {name: getattr(notes, name).tolist() for name in ("pitch", "onset", "seconds")}
+    return {"notes": columns, "seconds": found.seconds, "warnings": found.warnings}
 
 
 def _score(midi: bytes, soundfont: str | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from troubadour.music.engrave import Engraver
 from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
 from troubadour.rights import rights
-from troubadour.server import composing, contexts, listeners
+from troubadour.server import composing, contexts, listeners, searching
 from troubadour.server.problems import problem, status_of
 from troubadour.studio import Studio
 
@@ -67,8 +67,9 @@ def create_app(studio: Studio) -> FastAPI:
     @app.middleware("http")
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > _MAX_BODY:
-            return problem(413, f"body of {length} bytes; allowed: {_MAX_BODY}")
+        allowed = searching.MAX_RECORDING if request.url.path == searching.RECORDING_PATH else _MAX_BODY
+        if not length.isdigit() or int(length) > allowed:
+            return problem(413, f"body of {length} bytes; allowed: {allowed}")
         response = await call(request)
         if not request.url.path.startswith("/api/docs"):
             response.headers.update(_SECURITY)
@@ -201,6 +202,7 @@ def create_app(studio: Studio) -> FastAPI:
     app.include_router(composing.routes(studio))
     app.include_router(contexts.routes(studio))
     app.include_router(listeners.routes(studio))
+    app.include_router(searching.routes(studio))
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -13,11 +13,13 @@ from troubadour.errors import (
     NotFoundError,
     StorageError,
     TroubadourError,
+    UnreadableFileError,
 )
 
 _STATUS: Final = (
     (NotFoundError, 404),
     (InputError, 422),
+    (UnreadableFileError, 422),
     (BusyError, 503),
     (StorageError, 503),
     (ModelError, 503),

@@ -21,8 +21,15 @@ _NEAR: Final = -0.4
 _OCTAVE: Final = 0.5
 RHYTHM: Final = 0.25
 """What a note gains by lasting as long as its fellow, tempo apart."""
+_FAR: Final = 1000
 _CLOSE: Final = 2  # eighths of log2: within a fifth
 _OUTSIDE: Final = -1e6
+FINE: Final = 8
+"""Steps of a semitone in which a query's pitches are told: singers stand between the notes."""
+_IN_TUNE: Final = 0.25
+"""Semitones that count as none."""
+HELD: Final = FINE // 2 + 1
+"""A note that is sung so many steps off is still that note."""
 
 Floats = NDArray[np.float32]
 
@@ -62,7 +69,7 @@ def align(
     """How well a query stands in each window, shape (n_windows,), 0 to 1.
 
     Args:
-        pitch: of the query, shape (m,).
+        pitch: of the query in `FINE` steps of a semitone, shape (m,).
         gap: time to the next note, eighths of log2 quarters, shape (m,).
         their_pitch: of the whole index.
         their_gap: likewise.
@@ -91,17 +98,18 @@ def _rows(
     place = np.minimum(place, len(their_pitch) - 1)
     # Their pitches in the query's transposition, far away where the window has ended.
     theirs = their_pitch[place].astype(np.int16) - windows.semitones[:, None].astype(np.int16)
-    theirs[outside] = 1000
+    theirs *= np.int16(FINE)
+    theirs[outside] = _FAR * FINE
     lasting = their_gap[place].astype(np.int16) - windows.tempo[:, None].astype(np.int16)
     lasting[(their_gap[place] == -128) | (windows.tempo[:, None] == 127)] = 1000
     slope = (GAP * np.arange(width)).astype(np.float32)
     above: Floats = np.zeros((len(place), width), dtype=np.float32)
     table = _table()
     for i in range(len(pitch)):
-        off = np.clip(theirs - pitch[i], -128, 128) + 128
-        gain = table[off]
+        off = np.clip(theirs - pitch[i], -128 * FINE, 128 * FINE)
+        gain = table[off + 128 * FINE]
         if gap[i] != -128:
-            gain += np.float32(RHYTHM) * ((off == 128) & (np.abs(lasting - gap[i]) <= _CLOSE))
+            gain += np.float32(RHYTHM) * ((np.abs(off) <= HELD) & (np.abs(lasting - gap[i]) <= _CLOSE))
         gain[:, 1:] += above[:, :-1]
         np.maximum(gain, above - np.float32(GAP), out=gain)
         np.maximum(gain, 0.0, out=gain)
@@ -113,13 +121,18 @@ def _rows(
 
 
 def _table() -> Floats:
-    """Gain of two notes by how many semitones they are apart, -128 to 128."""
-    table = np.full(257, _WRONG, dtype=np.float32)
-    table[126:131] = _NEAR
-    table[[128 - 24, 128 - 12, 128 + 12, 128 + 24]] = _OCTAVE
-    table[128] = 1.0
-    table[[0, 256]] = _OUTSIDE
-    return table
+    """Gain of two notes by how far they are apart, -128 to 128 semitones in `FINE` steps."""
+    whole = np.full(257, _WRONG)
+    whole[126:131] = _NEAR
+    whole[[128 - 24, 128 - 12, 128 + 12, 128 + 24]] = _OCTAVE
+    whole[128] = 1.0
+    steps = np.arange(-128 * FINE, 128 * FINE + 1) / FINE
+    nearest = np.rint(steps)
+    # Within a quarter of a semitone of a pitch a note is that pitch; from there it goes over to the next.
+    away = np.maximum(np.abs(steps - nearest) - _IN_TUNE, 0.0) / (1 - 2 * _IN_TUNE)
+    table = np.interp(nearest + np.sign(steps - nearest) * away, np.arange(-128, 129), whole)
+    table[[0, -1]] = _OUTSIDE
+    return np.asarray(table, dtype=np.float32)
 
 
 def trace(

@@ -30,13 +30,16 @@ class Line:
     """Index of the track that it was taken from."""
     timed: bool = True
     """Whether the onsets mean anything; typed notes without lengths have none."""
+    astray: NDArray[np.float32] | None = None
+    """Of a sung line: semitones that each note lies above its pitch, -0.5 to 0.5, shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.pitch)
 
     def __getitem__(self, part: slice) -> Self:
         """A stretch of the line."""
-        return type(self)(self.pitch[part], self.onset[part], self.bar[part], self.track, self.timed)
+        astray = None if self.astray is None else self.astray[part]
+        return type(self)(self.pitch[part], self.onset[part], self.bar[part], self.track, self.timed, astray)
 
 
 def lines(score: Score) -> list[Line]:

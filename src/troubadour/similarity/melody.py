@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from troubadour.errors import ModelError
 from troubadour.music.score import Score
-from troubadour.similarity.align import Windows, align, trace
+from troubadour.similarity.align import FINE, HELD, Windows, align, trace
 from troubadour.similarity.lines import Line, lines
 
 GRAM: Final = 4
@@ -34,6 +34,10 @@ _LEAST_GRAMS: Final = 4
 MOST_NOTES: Final = 400
 """A longer query is cut: alignment is quadratic, and 400 notes name any tune."""
 CANDIDATES: Final = 96
+_DOUBT: Final = 0.15
+"""A sung note further from its semitone may have been meant as the next one."""
+_DOUBTED: Final = 0.6
+"""Weight of such a reading."""
 _SILENT: Final = np.int8(-128)
 
 
@@ -181,7 +185,7 @@ class MelodyIndex:
         windows = self._places(query, candidates, self.removed | {without})
         if not len(windows.start):
             return []
-        pitch, gap = query.pitch.astype(np.int16), gaps(query)
+        pitch, gap = _fine(query), gaps(query)
         scores = align(pitch, gap, self.pitch, self.gap, windows)
         best: dict[int, int] = {}
         for i in np.argsort(-scores, kind="stable").tolist():
@@ -196,7 +200,8 @@ class MelodyIndex:
         mine, theirs = trace(pitch, gap, self.pitch, self.gap, window)
         line = int(window.line[0])
         shift = int(window.semitones[0])
-        equal = self.pitch[theirs].astype(np.int16) - pitch[mine] == shift
+        apart = FINE * (self.pitch[theirs].astype(np.int16) - np.int16(shift)) - pitch[mine]
+        equal = np.abs(apart) <= HELD
         mine, theirs = mine[equal], theirs[equal]
         return MelodyMatch(
             self.pieces[self.owner[line]],
@@ -210,7 +215,7 @@ class MelodyIndex:
 
     def _places(self, query: Line, candidates: int, without: frozenset[str]) -> Windows:
         """The places that most runs of the query agree on."""
-        where, note, weight = self._votes(query)
+        where, note, weight, first = self._votes(query)
         if not len(where):
             return Windows.none()
         place = where.astype(np.int64) - note + len(query)
@@ -237,19 +242,22 @@ class MelodyIndex:
         candidate = np.concatenate([b[0] for b in both])
         hit = np.concatenate([b[1] for b in both])
         origin = (top << _PLACE_BITS) - len(query)
-        return self._windows(query, candidate, where[hit], note[hit], weight[hit], origin, without)
+        votes_of = (where[hit], note[hit], weight[hit], first[hit])
+        return self._windows(query, candidate, *votes_of, origin, without)
 
-    def _votes(self, query: Line) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
-        """Where runs of the query stand: note of the index, note of the query, weight of the vote.
+    def _votes(
+        self, query: Line
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], NDArray[np.int16]]:
+        """Where runs of the query stand: note of the index, note of the query, weight of the vote, its pitch.
 
         Runs that stand in many places say little and cost much: the rarest are looked up first,
         until the budget of places is spent.
         """
-        steps = _steps(query.pitch.astype(np.uint8), np.array([0, len(query)]))
         length = min(GRAM, len(query) - 1)
-        codes = np.zeros(len(query) - length, dtype=np.int64)
-        for i in range(length):
-            codes = codes * _RADIX + steps[i : i + len(codes)]
+        runs, starts, trust = _readings(query, length)
+        codes = np.zeros(len(runs), dtype=np.int64)
+        for step in np.diff(runs, axis=1).T:
+            codes = codes * _RADIX + np.clip(step, -_WIDEST, _WIDEST) + _WIDEST + 1
         span = _RADIX ** (GRAM - length)  # a shorter run is a prefix: a stretch of the table
         begin, end = self.first[codes * span], self.first[(codes + 1) * span]
         count = (end - begin).astype(np.int64)
@@ -258,11 +266,12 @@ class MelodyIndex:
         taken = order[: max(_LEAST_GRAMS, int(np.searchsorted(np.cumsum(count[order]), _BUDGET)))]
         if not len(taken):
             nothing = np.zeros(0, dtype=np.int32)
-            return nothing, nothing, np.zeros(0)
+            return nothing, nothing, np.zeros(0), nothing.astype(np.int16)
         where = np.concatenate([self.order[begin[i] : end[i]] for i in taken.tolist()])
-        note = np.repeat(taken.astype(np.int32), count[taken])
-        rarity = np.log1p(len(self.pitch) / count[taken])
-        return where, note, np.repeat(rarity, count[taken])
+        several = count[taken]
+        note = np.repeat(starts[taken].astype(np.int32), several)
+        rarity = trust[taken] * np.log1p(len(self.pitch) / several)
+        return where, note, np.repeat(rarity, several), np.repeat(runs[taken, 0], several)
 
     def _windows(
         self,
@@ -271,6 +280,7 @@ class MelodyIndex:
         where: NDArray[np.int32],
         note: NDArray[np.int32],
         weight: NDArray[np.float64],
+        first: NDArray[np.int16],
         origin: NDArray[np.int64],
         without: frozenset[str],
     ) -> Windows:
@@ -280,7 +290,7 @@ class MelodyIndex:
         line = np.searchsorted(self.starts, where, side="right") - 1
         line = _mode(candidate, line, weight, n)[candidate] == line
         candidate, where, note, weight = candidate[line], where[line], note[line], weight[line]
-        shift = self.pitch[where].astype(np.int64) - query.pitch[note] + 128
+        shift = self.pitch[where].astype(np.int64) - first[line] + 128
         chosen = _mode(candidate, shift, weight, n)
         agree = chosen[candidate] == shift
         candidate, where, note, weight = candidate[agree], where[agree], note[agree], weight[agree]
@@ -321,6 +331,44 @@ class MelodyIndex:
         if not fits:
             raise ModelError("the arrays of the stored melody index do not fit each other")
         return found
+
+
+def _fine(query: Line) -> NDArray[np.int16]:
+    """Pitches in `FINE` steps of a semitone, shape (n,)."""
+    steps = FINE * query.pitch.astype(np.int16)
+    if query.astray is not None:
+        steps = steps + np.rint(FINE * query.astray).astype(np.int16)
+    return steps
+
+
+def _readings(query: Line, length: int) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64]]:
+    """Runs of `length` + 1 notes of the query: pitches, note that each starts at, trust in it.
+
+    Notes that were sung astray are also read as the pitch on their other side, the two most doubtful of
+    a run at once at most.
+    """
+    runs = np.lib.stride_tricks.sliding_window_view(query.pitch, length + 1).astype(np.int16)
+    starts = np.arange(len(runs))
+    if query.astray is None:
+        return runs, starts, np.ones(len(runs))
+    off = np.lib.stride_tricks.sliding_window_view(query.astray, length + 1)
+    order = np.argsort(-np.abs(off), axis=1, kind="stable")
+    every = [runs]
+    kept = [starts]
+    trust = [np.ones(len(runs))]
+    for flipped in ((0,), (1,), (0, 1)):
+        columns = order[:, list(flipped)]
+        doubt = np.take_along_axis(off, columns, axis=1)
+        rows = np.flatnonzero((np.abs(doubt) >= _DOUBT).all(axis=1))
+        other = runs[rows].copy()
+        change = np.sign(doubt[rows]).astype(np.int16)
+        np.put_along_axis(
+            other, columns[rows], np.take_along_axis(other, columns[rows], axis=1) + change, axis=1
+        )
+        every.append(other)
+        kept.append(starts[rows])
+        trust.append(np.full(len(rows), _DOUBTED ** len(flipped)))
+    return np.concatenate(every), np.concatenate(kept), np.concatenate(trust)
 
 
 def gaps(line: Line) -> NDArray[np.int8]:
