@@ -142,9 +142,10 @@ def test_every_make_target_in_the_readme_exists(root: Path) -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"make {target}"
 
 
-def test_every_command_and_option_in_the_readme_exists(root: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/analysis.md", "docs/audio.md", "docs/listening.md"])
+def test_every_command_and_option_in_the_documents_exists(root: Path, page: str) -> None:
     seen = 0
-    for line in commands((root / "README.md").read_text()):
+    for line in commands((root / page).read_text()):
         words = shlex.split(line)
         if words[0].rpartition("/")[2] != "troubadour":
             continue

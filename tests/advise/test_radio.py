@@ -81,6 +81,15 @@ def test_artists_keep_their_distance(ranker: Ranker) -> None:
         assert artist not in artists[max(0, i - 4) : i]
 
 
+def test_another_piece_of_the_same_title_comes_when_nothing_else_is_left(ranker: Ranker) -> None:
+    infos = [replace(one, title=f"Tune {i // 2}") for i, one in enumerate(ranker.infos)]
+    pairs = Ranker(ranker.blend, ranker.items, infos)
+    played = play(pairs, Session(of_piece(ranker, "p0")), N).played
+    titles = [int(p[1:]) // 2 for p in played]
+    assert len(set(titles[: N // 2])) == N // 2
+    assert len(titles) == N - 1
+
+
 def test_a_radio_of_a_style_keeps_to_it_as_far_as_it_may_not_drift(ranker: Ranker) -> None:
     start = Session(from_style(ranker, "air"), "air")
     strict = play(ranker, start, 30, spec=RadioSpec(drift=0.0)).played

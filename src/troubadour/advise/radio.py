@@ -94,16 +94,16 @@ def next_piece(
     """
     spec = spec or RadioSpec()
     rng = np.random.default_rng((seed, len(session.played)))
-    allowed, recent = _allowed(ranker, session), _of_recent(ranker, session, spec)
+    allowed, alike = _allowed(ranker, session), _too_alike(ranker, session, spec)
     if not allowed.any():
         return None
     history = heard_in(ranker, session, spec)
     parts = ranker.blend.parts([history])
     total = parts.total()[0]
-    chances = _chances(total, _apart(allowed, recent))
+    chances = _chances(total, _apart(allowed, alike))
     own = allowed & _of_style(ranker, session.style) if session.style else allowed
     if own.any() and not own[allowed].all():
-        chances = (1 - spec.drift) * _chances(total, _apart(own, recent)) + spec.drift * chances
+        chances = (1 - spec.drift) * _chances(total, _apart(own, alike)) + spec.drift * chances
     row = int(rng.choice(len(chances), p=chances))
     info = ranker.infos[row]
     more = {"generated": info.generated, "artist": info.artist}
@@ -145,16 +145,17 @@ def _allowed(ranker: Ranker, session: Session) -> NDArray[np.bool_]:
     return allowed
 
 
-def _of_recent(ranker: Ranker, session: Session, spec: RadioSpec) -> NDArray[np.bool_]:
-    """Which pieces are by the artists of the last ones that were played."""
-    last = ranker.items.find(session.played[-spec.artist_gap :] if spec.artist_gap else ())
-    artists = {ranker.infos[row].artist for row in last.tolist() if row >= 0} - {""}
-    return np.array([info.artist in artists for info in ranker.infos], dtype=bool)
+def _too_alike(ranker: Ranker, session: Session, spec: RadioSpec) -> NDArray[np.bool_]:
+    """Which pieces are by the artists of the last ones played, or bear the title of any."""
+    played = [ranker.infos[row] for row in ranker.items.find(session.played).tolist() if row >= 0]
+    artists = {info.artist for info in played[-spec.artist_gap :]} - {""} if spec.artist_gap else set[str]()
+    titles = {info.title for info in played} - {""}
+    return np.array([info.artist in artists or info.title in titles for info in ranker.infos], dtype=bool)
 
 
-def _apart(allowed: NDArray[np.bool_], recent: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without the artists of the last pieces, where others are left."""
-    apart = allowed & ~recent
+def _apart(allowed: NDArray[np.bool_], alike: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without what is too much like the last pieces, where anything else is left."""
+    apart = allowed & ~alike
     return apart if apart.any() else allowed
 
 

@@ -1,0 +1,170 @@
+"""From a play to the next list: stored durably, then ten pieces with reasons, nothing retrained.
+
+Usage: python benchmarks/event_to_list.py docs/benchmarks/event_to_list.md [--events 300]
+
+Two homes are made: the built-in catalogue with 500 simulated listeners, and 100,000 made-up pieces with vectors
+and a log of 1,000 listeners. Studio is called in this process; REST through the application, without a network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+from fastapi.testclient import TestClient
+
+from troubadour import jobs
+from troubadour.catalogue.plays import metadata_piece
+from troubadour.catalogue.store import Event
+from troubadour.composers.originality import Corpus
+from troubadour.listening.importers.base import Track
+from troubadour.recommenders.blend import BlendSpec, PartSpec
+from troubadour.recommenders.rank import Ranker
+from troubadour.server.app import create_app
+from troubadour.studio import Studio, info_of, save_corpus, save_ranker
+
+PIECES, LISTENERS, PLAYS, WIDTH = 100_000, 1_000, 50, 64
+_BATCH = 20_000
+
+Times = dict[str, list[tuple[float, float]]]
+"""Step to (wall, processor) seconds of each turn."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--events", type=int, default=300)
+    asked = parser.parse_args()
+    lines: list[str] = []
+    for name, make in (("built-in catalogue", built_in), ("made up", made_up)):
+        with tempfile.TemporaryDirectory() as folder, Studio(Path(folder)) as studio:
+            make(studio)
+            counts = studio.store.counts()
+            home = f"{name}: {counts['pieces']:,} pieces, {counts['interactions']:,} events"
+            lines += rows(home, measured(studio, asked.events))
+    table = "\n".join(lines)
+    asked.target.write_text(
+        f"""# From a play to the next list
+
+Command: `python benchmarks/event_to_list.py {asked.target} --events {asked.events}`; {datetime.date.today()}; \
+{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; seed 0
+
+| home | step | wall, median | wall, p99 | processor, median | processor, p99 |
+|---|---|---|---|---|---|
+{table}
+
+{asked.events} plays by listeners in turn, each made durable on disk before the answer (`synchronous=FULL`), each \
+followed by a list of ten with reasons; nothing is trained in between. Processor time is what this process used, \
+without waiting for others. Load average when this was measured: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. \
+The first list after a start loads the models and is left out.
+"""
+    )
+    print(asked.target.read_text())
+
+
+def built_in(studio: Studio) -> None:
+    jobs.import_builtin(studio.store)
+    jobs.simulate_listeners(studio.store, 500, 1)
+    jobs.fit(studio.store, studio.releases)
+
+
+def made_up(studio: Studio) -> None:
+    """Pieces known by name and vector in a hundred clusters, of which each listener plays three."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((100, WIDTH))
+    for start in range(0, PIECES, _BATCH):
+        studio.store.add_pieces(
+            [
+                replace(
+                    metadata_piece(Track(f"Song {i}", f"Band {i % 2_000}")),
+                    vector=(centres[i % 100] + rng.standard_normal(WIDTH)).astype(np.float32),
+                )
+                for i in range(start, start + _BATCH)
+            ]
+        )
+    ids = studio.store.piece_ids()
+    studio.store.add_listeners((f"l{i}", "", False) for i in range(LISTENERS))
+    events = []
+    for listener in range(LISTENERS):
+        rows = (rng.integers(0, 1000, PLAYS) ** 2 // 1000) * 100 + rng.choice(rng.integers(0, 100, 3), PLAYS)
+        events += [
+            Event(f"e{listener}-{k}", f"l{listener}", ids[row], "play", 1_700_000_000 + 500 * k + listener)
+            for k, row in enumerate(rows.tolist())
+        ]
+    for start in range(0, len(events), _BATCH):
+        studio.store.record(events[start : start + _BATCH])
+    blend = BlendSpec((PartSpec("als"), PartSpec("content", 0.4)))
+    ranker = Ranker.fit(
+        jobs.interactions_of(studio.store),
+        studio.store.vectors(),
+        [info_of(p) for p in studio.store.pieces()],
+        rng,
+        blend=blend,
+    )
+    add = studio.releases.add
+    release = studio.releases.publish(
+        {
+            "composer": jobs.add_shipped_composer(studio.releases),
+            "recommender": add("recommender", partial(save_ranker, ranker=ranker)),
+            "corpus": add("corpus", partial(save_corpus, corpus=Corpus.of([]))),
+        },
+        {"counts": studio.store.counts()},
+    )
+    studio.releases.promote(release.id)
+
+
+def measured(studio: Studio, events: int) -> Times:
+    rng = np.random.default_rng(1)
+    people = [p.id for p in studio.store.listeners()]
+    pieces = studio.store.piece_ids()
+    times: Times = {name: [] for name in ("event", "list", "event and list, Studio", "event and list, REST")}
+    with TestClient(create_app(studio)) as client:
+        studio.recommend(people[0])
+        for turn in range(events):
+            who, piece = people[turn % len(people)], pieces[int(rng.integers(len(pieces)))]
+            event = Event(f"turn-{turn}", who, piece, "play", int(time.time()), 1.0)
+            stored = timed(lambda event=event: studio.record([event]))
+            listed = timed(lambda who=who: studio.recommend(who, 10))
+            times["event"].append(stored)
+            times["list"].append(listed)
+            times["event and list, Studio"].append((stored[0] + listed[0], stored[1] + listed[1]))
+            other = pieces[int(rng.integers(len(pieces)))]
+            times["event and list, REST"].append(timed(partial(over_rest, client, who, other)))
+    return times
+
+
+def over_rest(client: TestClient, who: str, piece: str) -> None:
+    sent = client.post(f"/api/listeners/{who}/events", json={"piece": piece, "kind": "play", "value": 1.0})
+    got = client.get(f"/api/listeners/{who}/recommendations")
+    assert (sent.status_code, got.status_code) == (201, 200)
+    assert piece not in {item["id"] for item in got.json()["items"]}
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def rows(home: str, times: Times) -> list[str]:
+    out: list[str] = []
+    for step, turns in times.items():
+        (wall, cpu), (wall99, cpu99) = np.quantile(np.array(turns) * 1e3, [0.5, 0.99], axis=0)
+        out.append(f"| {home} | {step} | {wall:.0f} ms | {wall99:.0f} ms | {cpu:.0f} ms | {cpu99:.0f} ms |")
+    return out
+
+
+if __name__ == "__main__":
+    main()
