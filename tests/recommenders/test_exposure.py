@@ -4,7 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from troubadour.recommenders.exposure import caps, prices
+from troubadour.listening.interactions import History
+from troubadour.recommenders.cases import Cases
+from troubadour.recommenders.exposure import STRENGTHS, affordable, caps, prices
 from troubadour.recommenders.metrics import concentration
 
 
@@ -52,3 +54,22 @@ def test_lists_that_keep_to_the_caps_are_no_more_concentrated_than_plays(counts:
     head = max(1, int(np.ceil(0.01 * len(plays))))
     if plays.sum() and np.sort(plays)[::-1][head - 1] >= plays.sum() / len(plays):
         assert np.sort(allowed)[::-1][:head].sum() <= concentration(plays) + 1e-9
+
+
+def test_prices_are_taken_only_as_far_as_they_can_be_afforded() -> None:
+    """Where listeners do want the few pieces that everybody is shown, prices would take them away."""
+    rng = np.random.default_rng(0)
+    n, people = 300, 400
+    plays = np.rint(1000 / np.arange(1, n + 1) ** 0.7).astype(np.int64)
+    total = rng.normal(size=(people, n)) + 6.0 * (np.arange(n) < 3)
+    histories = tuple(History.empty() for _ in range(people))
+    nothing = tuple(np.empty(0, np.int32) for _ in range(people))
+
+    def cases(relevant: list[int]) -> Cases:
+        return Cases(histories, tuple(np.array(relevant, np.int32) for _ in range(people)), nothing, n)
+
+    strength, figures = affordable(total, cases([0, 1, 2]), plays)
+    assert strength < 1
+    assert figures[-1] < 0.97 * figures[0]
+    assert figures[STRENGTHS.index(strength)] >= 0.97 * figures[0]
+    assert affordable(total, cases([100, 101]), plays)[0] == 1.0, "nobody misses what prices take away"

@@ -12,6 +12,7 @@ from troubadour.listening.vocabulary import Vocabulary
 from troubadour.recommenders.blend import BlendSpec, PartSpec
 from troubadour.recommenders.evaluate import discovery_cases, evaluate, interval
 from troubadour.recommenders.info import ItemInfo
+from troubadour.recommenders.lists import RankSpec, Scored, Shelf, make_list
 from troubadour.recommenders.popular import PopularRecommender
 from troubadour.recommenders.rank import Ranker
 from troubadour.recommenders.split import split_by_share
@@ -178,3 +179,15 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
         ).forget(History(np.arange(N), np.full(N, 9.0)), rest, vectors, np.random.default_rng(2))
     with pytest.raises(InputError, match="same catalogue"):
         fitted.forget(log.history(gone), Interactions.empty(), vectors, np.random.default_rng(2))
+
+
+@pytest.mark.parametrize(("new", "expected"), [(0, 0), (1, 1), (39, 1), (40, 2), (200, 2)])
+def test_few_new_pieces_are_not_pushed_on_everybody(new: int, expected: int) -> None:
+    """Two of 20 places are for the new, but the second only where there are 40 pieces to choose from."""
+    n = 400
+    heard = np.where(np.arange(n) >= n - new, 0, 50)
+    shelf = Shelf([ItemInfo()] * n, np.zeros((n, 0)), heard, None)
+    scored = Scored(History.empty(), -np.arange(n, dtype=np.float64), np.ones(n, dtype=bool))
+    found = make_list(shelf, RankSpec(), scored, 20, np.ones(n, dtype=bool))
+    assert [one.row for one in found[: 20 - expected]] == [*range(20 - expected)]
+    assert sum(heard[one.row] == 0 for one in found) == expected

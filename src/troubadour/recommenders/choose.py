@@ -13,8 +13,9 @@ from troubadour import registry
 from troubadour.errors import InputError
 from troubadour.listening.interactions import Interactions
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend import BlendSpec, PartSpec
+from troubadour.recommenders.blend import BlendSpec, PartSpec, combine
 from troubadour.recommenders.bootstrap import Comparison, compare
+from troubadour.recommenders.exposure import STRENGTHS, affordable
 from troubadour.recommenders.recipes import Recipe
 from troubadour.recommenders.tune import tune
 from troubadour.recommenders.validation import Trial, Tried, Validation
@@ -76,6 +77,10 @@ class Choice:
     """What was not tried, and why."""
     seconds: float
     """What the choice took, of processor time."""
+    exposure: float = 1.0
+    """How much of the prices on exposure can be afforded, 0 to 1; see `exposure.affordable`."""
+    exposure_ndcg: tuple[float, ...] = ()
+    """NDCG@20 on validation with prices at each of `exposure.STRENGTHS`; empty where nothing was tried."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -98,6 +103,10 @@ class Choice:
             if self.gain is None
             else {"difference": [round(v, 6) for v in self.gain.difference], "p": round(self.gain.p, 4)},
             "left_out": list(self.left_out),
+            "exposure": {
+                "strength": self.exposure,
+                "ndcg": {str(s): round(f, 6) for s, f in zip(STRENGTHS, self.exposure_ndcg, strict=False)},
+            },
             "seconds": round(self.seconds, 2),
         }
 
@@ -157,6 +166,7 @@ def choose(
         found[name] = best
         trials += [one.trial for one in tried]
     spec, gain, why = _decide(validation, found, default)
+    strength, figures = _exposure(validation, found, spec)
     return Choice(
         spec,
         validation.split.how,
@@ -166,7 +176,27 @@ def choose(
         why,
         tuple(left_out),
         spent(),
+        strength,
+        figures,
     )
+
+
+def _exposure(
+    validation: Validation, found: dict[str, Tried], spec: BlendSpec
+) -> tuple[float, tuple[float, ...]]:
+    """What of the prices on exposure can be afforded, with what was chosen."""
+    parts = [part for part in spec.parts if part.weight and part.model in found]
+    if len(parts) < sum(part.weight > 0 for part in spec.parts) or "popular" not in found:
+        return 1.0, ()
+    total = combine(
+        tuple(part.model for part in parts),
+        [found[part.model].z for part in parts],
+        [part.weight for part in parts],
+        np.nan_to_num(found["popular"].z.scores.astype(np.float64)),
+        spec,
+    ).total()
+    total[validation.hidden] = -np.inf
+    return affordable(total, validation.cases, validation.split.train.audience())
 
 
 def _first_round(

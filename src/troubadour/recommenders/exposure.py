@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.listening.interactions import History
-from troubadour.recommenders.metrics import concentration
+from troubadour.recommenders.cases import Cases
+from troubadour.recommenders.metrics import concentration, ndcg
 
 HEAD: Final = 0.01
 """The share of the catalogue that counts as its head."""
@@ -21,6 +22,10 @@ _PRICED: Final = 20
 _SAMPLE: Final = 1000
 """Most listeners that prices are learnt from."""
 _BATCH: Final = 64
+STRENGTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Of prices; tried on validation."""
+_MOST_LOSS: Final = 0.03
+"""Share of NDCG that prices may cost."""
 
 
 def caps(plays: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -105,15 +110,56 @@ def learn_prices(
     liking = [h for h in histories if (h.weights > 0).any()]
     if len(liking) > _SAMPLE:
         liking = [liking[i] for i in rng.choice(len(liking), _SAMPLE, replace=False).tolist()]
-    width = min(10 * _PRICED, len(plays))
-    rows, scores = [np.zeros((0, width), np.int64)], [np.zeros((0, width))]
+    rows, scores = [], []
     for at in range(0, len(liking), _BATCH):
         batch = liking[at : at + _BATCH]
         total = score(batch)
         for row, history in zip(total, batch, strict=True):
             row[history.items] = -np.inf
-        best = np.argpartition(-total, width - 1, axis=1)[:, :width]
-        value = np.take_along_axis(total, best, axis=1)
-        rows.append(np.where(np.isneginf(value), -1, best))
-        scores.append(value)
+        found = _candidates(total)
+        rows.append(found[0])
+        scores.append(found[1])
+    if not rows:
+        return np.zeros(len(plays))
     return prices(np.concatenate(rows), np.concatenate(scores), plays, _PRICED)
+
+
+def affordable(
+    total: NDArray[np.float64], cases: Cases, plays: NDArray[np.int64]
+) -> tuple[float, tuple[float, ...]]:
+    """How much of the prices can be taken off scores without losing more than 3% of NDCG@20.
+
+    Where a few pieces have far more of the scores than of the plays, full prices would cost a third of
+    what listeners choose.
+
+    Args:
+        total: scores of the cases, minus infinity where hidden, shape (len(cases), n_items).
+        plays: as in `prices`.
+
+    Returns:
+        The greatest of `STRENGTHS` that can be afforded, and NDCG@20 at each of them.
+    """
+    rows, scores = _candidates(total)
+    price = prices(rows, scores, plays, _PRICED)
+    wanted = np.zeros(total.shape, dtype=bool)
+    for row, relevant in zip(wanted, cases.relevant, strict=True):
+        row[relevant] = True
+    there = (rows >= 0) & np.take_along_axis(wanted, rows, axis=1)
+    n_relevant = np.array([len(relevant) for relevant in cases.relevant])
+    figures: list[float] = []
+    for strength in STRENGTHS:
+        priced = np.where(rows < 0, -np.inf, scores - strength * price[rows])
+        order = np.argsort(-priced, axis=1)[:, :_PRICED]
+        figures.append(float(ndcg(np.take_along_axis(there, order, axis=1), n_relevant).mean()))
+    within = [s for s, f in zip(STRENGTHS, figures, strict=True) if f >= (1 - _MOST_LOSS) * figures[0]]
+    return max(within), tuple(figures)
+
+
+def _candidates(total: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The best items of each row, -1 where there are fewer, and their scores."""
+    width = min(10 * _PRICED, total.shape[1])
+    if not width:
+        return np.zeros(total.shape, dtype=np.int64), total
+    best = np.argpartition(-total, width - 1, axis=1)[:, :width]
+    value = np.take_along_axis(total, best, axis=1)
+    return np.where(np.isneginf(value), -1, best), value

@@ -19,6 +19,8 @@ from troubadour.topn import best
 
 _RARE_POOL: Final = 50
 """Candidates for each place that is kept for the new."""
+_RARE_FEWEST: Final = 20
+"""So many there must be for each such place but the first, or everybody would be shown the same few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class RankSpec:
     """Most of a list that one book or artist may fill, above 0 to 1, while there is another."""
     new_share: float = 0.1
     """Share of a list, rounded down, kept for pieces that hardly anybody has heard, 0 to 1: without it
-    they would hardly ever be shown, and so never heard."""
+    they would hardly ever be shown, and so never heard. Fewer places where there are few such pieces."""
     curiosity: float = 1.0
     """How unsure the score of a piece is that nobody heard, as a standard deviation in the unit of
     scores, 0 to 100; decides how evenly the kept places go round."""
@@ -114,12 +116,13 @@ def make_list(
     )
     certain = [Draw(row, 1.0) for row in chosen]
     new = (shelf.heard <= RARE) & scored.personal
-    missing = int(spec.new_share * n) - int(new[chosen].sum())
+    fresh = allowed & new
+    fresh[chosen] = False
+    most = max(1, int(fresh.sum()) // _RARE_FEWEST)
+    missing = min(int(spec.new_share * n) - int(new[chosen].sum()), most)
     if missing <= 0:
         return certain
     # The last places go to hardly known pieces, where the list has too few of them.
-    fresh = allowed & new
-    fresh[chosen] = False
     works |= {shelf.infos[row].work for row in chosen} - {""}
     rows = np.array(first_works(scored.total, fresh, shelf.infos, works, missing * _RARE_POOL), np.int64)
     drawn = explore(rows, scored.total[rows], doubt(shelf.heard[rows], spec.curiosity), missing, rng)

@@ -121,6 +121,7 @@ class Ranker:
         if blend is None:
             choice = choose(interactions, options, rng, effort, tell)
             blend = choice.spec
+            spec = spec or RankSpec(exposure=choice.exposure)
         model = BlendRecommender(blend).fit(interactions, options)
         return cls._of(model, interactions, infos, weights, spec, choice, rng)
 
@@ -200,6 +201,12 @@ class Ranker:
             np.concatenate([self.heard, none.astype(np.int64)]),
             np.concatenate([self.price, none]),
             self.choice,
+        )
+
+    def with_spec(self, spec: RankSpec) -> Self:
+        """With other wishes about lists; the models and prices stay."""
+        return type(self)(
+            self.blend, self.items, self.infos, self.weights, spec, self.heard, self.price, self.choice
         )
 
     def history(self, item_ids: Sequence[str], kind: ArrayLike, value: ArrayLike, time: ArrayLike) -> History:

@@ -24,6 +24,14 @@ def to_markdown(choice: Mapping[str, Any]) -> str:
         f"Validation: {choice['listeners']} listeners; {choice['split']}.",
         f"Measure: {choice['measure']}. The choice took {choice['seconds']:.1f} s of processor time.",
     ]
+    fair = choice.get("exposure", {})
+    if fair.get("ndcg"):
+        told = ", ".join(f"{figure:.4f} at {strength}" for strength, figure in fair["ndcg"].items())
+        lines += [
+            "",
+            f"Prices that keep the same few pieces from filling all lists: strength {fair['strength']:g}, the most "
+            f"that costs no more than 3% of NDCG@20 ({told}).",
+        ]
     if choice["trials"]:
         rows = sorted(choice["trials"], key=lambda t: -float(t["ndcg"][0]))
         lines += [
