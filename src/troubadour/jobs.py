@@ -14,7 +14,7 @@ import numpy as np
 
 from troubadour.catalogue.importing import ImportReport, import_pieces
 from troubadour.catalogue.store import KINDS, Event, Store
-from troubadour.composers.events import DOCUMENT, WEIGHTS, load_composer
+from troubadour.composers.events import DOCUMENT, REPORT, WEIGHTS, load_composer
 from troubadour.composers.originality import Corpus
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
 from troubadour.corpora.folder import files_in, read_path
@@ -210,11 +210,13 @@ def add_shipped_composer(releases: Releases) -> str:
         if not (folder / WEIGHTS).is_file():
             raise ModelError("the shipped composer is missing; install Troubadour again")
 
-        def write(stage: Path) -> None:
-            for name in (WEIGHTS, DOCUMENT):
-                shutil.copyfile(folder / name, stage / name)
+        return releases.add("composer", lambda stage: _copy_composer(folder, stage))
 
-        return releases.add("composer", write)
+
+def _copy_composer(folder: Path, stage: Path) -> None:
+    for name in (WEIGHTS, DOCUMENT, REPORT):
+        if name != REPORT or (folder / name).is_file():
+            shutil.copyfile(folder / name, stage / name)
 
 
 def composer_folder(releases: Releases, where: str) -> Path:
@@ -246,10 +248,7 @@ def use_composer(releases: Releases, folder: Path) -> Release:
     if live is None:
         raise InputError("no release is live yet; run `troubadour import` first")
 
-    def write(stage: Path) -> None:
-        for name in (WEIGHTS, DOCUMENT):
-            shutil.copyfile(folder / name, stage / name)
-
-    release = releases.publish({**live.parts, "composer": releases.add("composer", write)}, dict(live.notes))
+    composer = releases.add("composer", lambda stage: _copy_composer(folder, stage))
+    release = releases.publish({**live.parts, "composer": composer}, dict(live.notes))
     releases.promote(release.id)
     return release

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.composers.charts import Curve, lines
 from troubadour.composers.dataset import Example, example
-from troubadour.composers.events import WEIGHTS, load_composer
+from troubadour.composers.events import REPORT, WEIGHTS, load_composer
 from troubadour.composers.options import TrainOptions
 from troubadour.composers.profiles import profiles
 from troubadour.composers.recipe import Recipe
@@ -106,6 +107,7 @@ def train_composer(
     save_composer(folder, run, known, recipe.name)
     described = {
         **asdict(report),
+        "data": sources(found.train),
         "train_pieces": len(found.train),
         "valid_pieces": len(found.valid),
         "folder": str(folder),
@@ -140,6 +142,7 @@ def _train_vae(
     save_vae(folder, run, pieces, profiles(pieces), recipe.name)
     described = {
         **asdict(report),
+        "data": sources(found.train),
         "train_pieces": len(found.train),
         "valid_pieces": len(found.valid),
         "passages": {f"{n}_bars": len(s.grid) for n, s in train.items()},
@@ -202,6 +205,12 @@ def material(store: Store, recipe: Recipe, own: Sequence[str] = (), *, alone: bo
     return Material(tuple(train), tuple(valid))
 
 
+def sources(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """How many pieces of each collection under which terms."""
+    counted = Counter((p.row.collection, p.row.licence or "unknown") for p in pieces)
+    return [{"collection": c, "licence": terms, "pieces": n} for (c, terms), n in sorted(counted.items())]
+
+
 def repeated(pieces: Sequence[Piece], encoded: Sequence[Example], recipe: Recipe) -> list[Example]:
     """The further copies of pieces that a recipe draws more than once in an epoch."""
     return [
@@ -228,7 +237,7 @@ def _usable(store: Store, recipe: Recipe, split: str, named: set[str]) -> list[P
 def write_report(folder: Path, name: str, report: dict[str, Any], history: Sequence[dict[str, Any]]) -> None:
     """`report.json`, and `report.md` with `curves.svg` for people."""
     document = report | {"history": list(history)}
-    (folder / "report.json").write_text(json.dumps(document, indent=1) + "\n")
+    (folder / REPORT).write_text(json.dumps(document, indent=1) + "\n")
     curves = [
         Curve(label, [p["step"] for p in history], [p[key] for p in history])
         for label, key in (("seen", "seen"), ("held out", "valid"))

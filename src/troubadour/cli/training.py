@@ -154,6 +154,33 @@ def evaluate_composer(
     print(written.read_text())
 
 
+@app.command()
+def card(
+    which: Annotated[
+        str, typer.Argument(help="A release, `live`, `shipped`, or a composer's folder.")
+    ] = "live",
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """A composer's model card: data, licence, training, figures by style, limits, verdict."""
+    from troubadour import cards, jobs
+
+    with open_studio(home) as studio:
+        releases = studio.releases
+        folder = jobs.composer_folder(releases, which)
+        release = releases.live() if which == "live" else None
+        if release is None and which != "shipped" and not Path(which).is_dir():
+            release = releases.get(which)
+    facts = cards.card(folder, release)
+    if out is not None:
+        out.write_text(cards.markdown(facts), encoding="utf-8")
+    if as_json:
+        print_json(facts)
+    else:
+        print(cards.markdown(facts) if out is None else out)
+
+
 def _have_music(studio: Studio, recipe: Recipe, accept_terms: bool = False) -> None:
     """Import the recipe's built-in collections where the catalogue is empty."""
     from troubadour import jobs

@@ -34,6 +34,8 @@ from troubadour.registry import find
 
 WEIGHTS: Final = "composer.safetensors"
 DOCUMENT: Final = "composer.json"
+REPORT: Final = "report.json"
+"""How it was trained, where that is told."""
 _TRIES: Final = 4
 _EMBED_TOKENS: Final = 256
 
@@ -360,4 +362,4 @@ def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
     return cut, features(cut)
 
 
-__all__ = ["DOCUMENT", "MODES", "WEIGHTS", "EventComposer", "load_composer"]
+__all__ = ["DOCUMENT", "MODES", "REPORT", "WEIGHTS", "EventComposer", "load_composer"]
