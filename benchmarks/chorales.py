@@ -48,6 +48,8 @@ MODELS = {
     ),
 }
 FRAMES = 192
+CAREFUL = ((1.0, 0.95), (1.0, 0.9), (0.9, 1.0), (0.8, 1.0), (0.8, 0.9))
+"""Temperature and top-p of further free writing."""
 
 
 def main() -> None:
@@ -129,6 +131,9 @@ def print_voice_leading(test: list[Piece], network: VoiceNetwork, pieces: int) -
     for name, bound in bounds.items():
         written = write(network, pieces, FRAMES, np.random.default_rng(1), bound)
         print_row(name, check(written.pieces), f"{written.cost_nats:.4f}")
+    for temperature, top_p in CAREFUL:
+        written = write(network, pieces, FRAMES, np.random.default_rng(1), None, temperature, top_p)
+        print_row(f"written freely, temperature {temperature:g}, top-p {top_p:g}", check(written.pieces), "")
 
 
 def print_row(name: str, found: VoiceLeading, cost: str) -> None:

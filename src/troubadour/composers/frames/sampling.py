@@ -35,6 +35,7 @@ def write(
     rng: np.random.Generator,
     bound: Bound | None = None,
     temperature: float = 1.0,
+    top_p: float = 1.0,
 ) -> Written:
     """Sample pieces of a length; the cost grows with its square.
 
@@ -45,6 +46,7 @@ def write(
         rng: what is drawn.
         bound: what is allowed; everything without it.
         temperature: above 0.
+        top_p: share of the probability that is sampled from, above 0 to 1 (Holtzman et al. 2020).
     """
     network.eval()
     lines = np.zeros((pieces, frames, VOICES), dtype=np.int64)
@@ -63,7 +65,7 @@ def write(
             shares = np.exp(logits - logits.max(axis=1, keepdims=True))
             shares /= shares.sum(axis=1, keepdims=True)
             for i in range(pieces):
-                share = shares[i]
+                share = shares[i] if top_p == 1.0 else nucleus(shares[i], top_p)
                 if bound is not None:
                     share = share * bound(known[0][i, t], lines[i, t], voice, network.spec.order[:place])
                     cost -= float(np.log(share.sum()))
@@ -74,3 +76,16 @@ def write(
             past.add(lines[i, t])
     pitches = np.where(lines > 0, lines + LOWEST - 1, -1)
     return Written(list(pitches), cost / (pieces * frames * VOICES))
+
+
+def nucleus(shares: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
+    """The likeliest that make up `top_p` together, summing to one; the rest is nil.
+
+    >>> nucleus(np.array([0.5, 0.3, 0.2]), 0.6).tolist()
+    [0.625, 0.375, 0.0]
+    """
+    order = np.argsort(-shares, kind="stable")
+    before = np.cumsum(shares[order]) - shares[order]
+    kept = np.zeros_like(shares)
+    kept[order[before < top_p]] = shares[order[before < top_p]]
+    return kept / kept.sum()
