@@ -159,7 +159,7 @@ def create_app(studio: Studio) -> FastAPI:
         return {
             name: getattr(row, name)
             for name in (
-                "id", "title", "composer", "style", "collection", "source", "licence", "generated",
+                "id", "title", "artist", "composer", "style", "collection", "source", "licence", "generated",
                 "attributes", "quality", "provenance",
             )
         }  # fmt: skip

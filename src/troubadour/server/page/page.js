@@ -3,6 +3,7 @@ const $ = (id) => document.getElementById(id);
 let listener = null;
 let piece = null;
 let release = null;
+let context = "for-you";
 
 async function call(path, body) {
   const response = await fetch(path, body && {
@@ -39,30 +40,48 @@ async function showStatus() {
 async function showListeners() {
   const found = await call(`/api/listeners?limit=200&words=${encodeURIComponent($("find").value)}`);
   $("listeners").replaceChildren(...found.map((p) => {
-    const item = row(p.name, `${p.id}${p.simulated ? ", simulated" : ""}`, false, () => showPerson(p.id));
+    const item = row(p.name || p.id, `${p.name ? p.id : ""}${p.simulated ? ", simulated" : ""}`, false, () => showPerson(p.id));
     item.firstChild.dataset.id = p.id;
     item.firstChild.setAttribute("aria-current", String(p.id === listener));
     return item;
   }));
 }
 
+// Each list as [entry, what the context says of it].
+const CONTEXTS = {
+  "for-you": async (id) => (await call(`/api/listeners/${id}/recommendations`)).items.map((r) => [r, ""]),
+  because: async (id) => (await call(`/api/listeners/${id}/because`)).lists.flatMap(
+    (one) => one.items.map((r) => [r, `because they played ${one.because.title}`])),
+  discover: async (id) => (await call(`/api/listeners/${id}/discover`)).items.map((r) => [r, ""]),
+  radio: async (id) => (await call("/api/radio", { listener: id, seed: Math.floor(Math.random() * 2 ** 31) }))
+    .items.map((r) => [r, ""]),
+};
+
+async function showList() {
+  const [id, wanted] = [listener, context];
+  for (const b of $("contexts").querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.dataset.context === wanted));
+  const list = await CONTEXTS[wanted](id);
+  if (listener !== id || context !== wanted) return;
+  const rows = list.map(([r, why], i) => row(
+    r.artist && !r.generated ? `${r.title} - ${r.artist}` : r.title,
+    [why, ...r.reasons].filter(Boolean).join("; ") + (r.fallback ? ` (${r.fallback})` : ""),
+    r.generated, () => showPiece(r.id, i + 1)));
+  $("recommendations").replaceChildren(...(rows.length ? rows : [element("li", "Nothing here yet.")]));
+}
+
 async function showPerson(id) {
   listener = id;
   for (const b of $("listeners").querySelectorAll("button")) b.setAttribute("aria-current", String(b.dataset.id === id));
-  const [person, list] = await Promise.all([
-    call(`/api/listeners/${id}`), call(`/api/listeners/${id}/recommendations`),
-  ]);
+  const [person] = await Promise.all([call(`/api/listeners/${id}`), showList()]);
   if (listener !== id) return;
-  $("name").textContent = person.name;
+  $("name").textContent = person.name || person.id;
   const styles = person.styles.map(([style, n]) => `${style} ${n}`).join(", ");
   $("taste").textContent = `${person.simulated ? "Simulated listener. " : ""}Played: ${styles || "nothing yet"}`;
-  $("recommendations").replaceChildren(...list.items.map((r, i) =>
-    row(r.title, r.reasons.join("; ") + (r.fallback ? ` (${r.fallback})` : ""), r.generated, () => showPiece(r.id, i + 1))));
   $("last").replaceChildren(...person.last.map((e) => {
     const share = e.kind === "play" && e.value !== null ? `, ${Math.round(e.value * 100)}% heard` : "";
     return row(e.title, `${e.kind}${share}, ${new Date(e.time * 1000).toLocaleDateString()}`, e.generated, () => showPiece(e.piece));
   }));
-  $("brief").hidden = false;
+  $("brief").hidden = $("contexts").hidden = false;
   for (const h of $("person").querySelectorAll("h3")) h.hidden = false;
 }
 
@@ -71,7 +90,7 @@ async function showPiece(id, rank = null) {
   piece = { id, rank };
   $("piece").hidden = false;
   $("title").textContent = facts.title;
-  $("label").textContent = facts.generated ? `Generated: ${facts.composer}` : [facts.composer, facts.source].filter(Boolean).join(", ");
+  $("label").textContent = facts.generated ? `Generated: ${facts.composer}` : [facts.artist || facts.composer, facts.source].filter(Boolean).join(", ");
   $("player").src = `/api/pieces/${id}/sound.wav`;
   for (const [name, path] of [["midi", "score.mid"], ["musicxml", "score.musicxml"], ["wav", "sound.wav"]]) {
     $(name).href = `/api/pieces/${id}/${path}`;
@@ -89,15 +108,19 @@ async function showPiece(id, rank = null) {
       ["Near to", p.influences.map((i) => i.title).join(", ") || "nobody's taste was asked"]);
   }
   if (facts.quality.length) lines.push(["Notes", facts.quality.join("; ")]);
-  $("facts").replaceChildren(...lines.flatMap(([k, v]) => [element("dt", k), element("dd", String(v))]));
+  $("facts").replaceChildren(...lines.filter(([, v]) => v !== undefined).flatMap(([k, v]) => [element("dt", k), element("dd", String(v))]));
   $("score").setAttribute("aria-label", `Score of ${facts.title}`);
   $("score").textContent = "Engraving...";
   const [svg, near] = await Promise.all([
-    fetch(`/api/pieces/${id}/score.svg`).then((r) => r.text()), call(`/api/pieces/${id}/similar?n=6`),
+    fetch(`/api/pieces/${id}/score.svg`).then((r) => (r.ok ? r.text() : "")), call(`/api/pieces/${id}/similar?n=6`).catch(() => ({ items: [] })),
   ]);
   if (piece.id !== id) return;
-  const drawn = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
-  $("score").replaceChildren(document.importNode(drawn, true));
+  if (svg) {
+    const drawn = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+    $("score").replaceChildren(document.importNode(drawn, true));
+  } else {
+    $("score").textContent = "No notes of it are known.";
+  }
   $("similar").replaceChildren(...near.items.map((s) => row(s.title, s.shared, s.generated, () => showPiece(s.id))));
 }
 
@@ -126,6 +149,9 @@ $("brief").addEventListener("submit", async (event) => {
   }
 });
 $("find").addEventListener("input", showListeners);
+for (const b of $("contexts").querySelectorAll("button")) {
+  b.addEventListener("click", () => { context = b.dataset.context; showList(); });
+}
 $("like").addEventListener("click", () => told("like"));
 $("skip").addEventListener("click", () => told("skip", 0));
 $("player").addEventListener("ended", () => told("play", 1));
