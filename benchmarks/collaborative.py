@@ -38,7 +38,7 @@ CANDIDATES: dict[str, Sequence[Callable[[], Any]]] = {
     "EASE": [lambda r=r: EaseRecommender(EaseSpec(r)) for r in (100, 300)],
     "BPR": [BprRecommender],
     "ALS": [
-        lambda c=c, r=r: AlsRecommender(AlsSpec(confidence=c, regularisation=r)) for c, r in ((10, 10), (20, 80), (60, 180))
+        lambda c=c, r=r: AlsRecommender(AlsSpec(confidence=c, regularisation=r, iterations=15)) for c, r in ((10, 10), (20, 80), (60, 180))
     ],
 }  # fmt: skip
 

@@ -54,7 +54,7 @@ CANDIDATES: dict[str, Sequence[Callable[[], Any]]] = {
     "content (attributes)": [ContentRecommender],
     "ItemKNN": [ItemKnnRecommender],
     "RP3beta": [lambda b=b: Rp3BetaRecommender(Rp3BetaSpec(beta=b)) for b in (0.2, 0.4)],
-    "ALS": [lambda c=c, r=r: AlsRecommender(AlsSpec(confidence=c, regularisation=r)) for c, r in ((10, 10), (20, 80))],
+    "ALS": [lambda c=c, r=r: AlsRecommender(AlsSpec(confidence=c, regularisation=r, iterations=15)) for c, r in ((10, 10), (20, 80))],
     "EASE": [lambda r=r: EaseRecommender(EaseSpec(r)) for r in (30, 150)],
 }  # fmt: skip
 

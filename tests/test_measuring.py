@@ -44,7 +44,7 @@ def report() -> dict[str, Any]:
 
 def test_what_was_chosen_beats_popularity_and_the_report_says_how_surely(report: dict[str, Any]) -> None:
     rows = report["discovery"]
-    assert {"chosen", "chosen, as shown", "popular", "ease", "rp3beta"} == rows.keys()
+    assert {"chosen", "chosen, with prices", "chosen, as shown", "popular", "ease", "rp3beta"} == rows.keys()
     assert rows["chosen"]["ndcg"][1] > rows["popular"]["ndcg"][2], "intervals apart"
     low, high = rows["popular"]["ndcg_against_chosen"][1:]
     assert low <= high < 0

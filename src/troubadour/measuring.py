@@ -19,6 +19,7 @@ from troubadour.recommenders.cases import discovery_cases, next_play_cases
 from troubadour.recommenders.choose import Effort, Tell
 from troubadour.recommenders.evaluate import Evaluation, Scorer, compare, evaluate, evaluate_lists, interval
 from troubadour.recommenders.info import ItemInfo
+from troubadour.recommenders.lists import RankSpec
 from troubadour.recommenders.metrics import concentration
 from troubadour.recommenders.rank import Ranker
 from troubadour.recommenders.recipes import Recipe
@@ -86,9 +87,15 @@ def measure(
         if name in registry.names("recommenders") and (vectors is not None or name not in NEED_VECTORS)
     }
     ours = evaluate(chosen, cases, k, np.random.default_rng(seed), styles=styles_known)
+    # What the steps from a score to a list cost; the first leaves out all that prices do not do.
+    priced = RankSpec(diversity=0, calibration=0, new_share=0, group_share=1, exposure=chosen.spec.exposure)
+    steps = {"chosen, with prices": chosen.with_spec(priced), "chosen, as shown": chosen}
     rows: dict[str, Evaluation] = {
         "chosen": ours,
-        "chosen, as shown": evaluate_lists(chosen.lists(cases.histories, k), cases, styles=styles_known),
+        **{
+            name: evaluate_lists(one.lists(cases.histories, k), cases, styles=styles_known)
+            for name, one in steps.items()
+        },
         **{
             n: evaluate(m, cases, k, np.random.default_rng(seed), styles=styles_known)
             for n, m in models.items()
@@ -101,6 +108,7 @@ def measure(
         "listeners": len(cases),
         "events": {"train": len(split.train), "test": len(split.test)},
         "head_share_of_plays": concentration(chosen.heard),
+        "exposure": chosen.spec.exposure,
         "choice": chosen.choice.to_dict() if chosen.choice else None,
         "discovery": {name: _figures(one, ours, seed) for name, one in rows.items()},
         "next_play": _next_play(split, {"chosen": chosen, **models}, k, seed) if split.time else None,
@@ -155,7 +163,9 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         lines.append(f"| {name} | {figures} | {row['coverage']:.3f} | {row['head_share']:.3f} | {versus} |")
     lines += [
         "",
-        f"The most played hundredth of the catalogue has {report['head_share_of_plays']:.3f} of the plays.",
+        f"The most played hundredth of the catalogue has {report['head_share_of_plays']:.3f} of the plays; prices "
+        f"that keep lists from exceeding that are taken at {report['exposure']:g} of their strength. As shown: with "
+        "prices, one piece a work, diversity, styles, no list full of one artist, and places for the new.",
     ]
     if report["choice"]:
         lines += ["", f"{report['choice']['why']}."]
