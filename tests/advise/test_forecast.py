@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from troubadour.advise.forecast import LEAST, damped_trend, forecast, mase_at, naive
+from troubadour.advise.forecast import LEAST, METHODS, Method, forecast, mase_at, naive
 
 
 def test_on_a_planted_trend_it_errs_less_than_naive() -> None:
@@ -72,7 +72,6 @@ def test_whatever_was_played_a_forecast_is_finite_and_not_below_nought(
     assert found.values.shape == (horizon,)
     assert np.isfinite(found.values).all()
     assert (found.values >= 0).all()
-    assert np.isfinite(damped_trend(np.array(plays, dtype=float), horizon)).all()
 
 
 def test_what_never_changes_goes_on() -> None:
@@ -80,3 +79,12 @@ def test_what_never_changes_goes_on() -> None:
     assert found is not None
     assert found.values.tolist() == [7.0] * 4
     assert np.isnan(found.mase)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_forecast_knows_nothing_from_its_origin_on(method: Method) -> None:
+    rng = np.random.default_rng(6)
+    series = rng.poisson(20, 30).astype(float)
+    together = method(series, [1, 7, 19, 30], 5)
+    for origin, expected in zip([1, 7, 19, 30], together, strict=True):
+        np.testing.assert_allclose(method(series[:origin], [origin], 5)[0], expected)
