@@ -12,6 +12,7 @@ from troubadour.catalogue.records import Block, Event, Impression, Unmatched
 from troubadour.composers.base import Brief
 from troubadour.errors import NotFoundError
 from troubadour.forgetting import MADE_FROM_MUSIC, forget, without_listener
+from troubadour.hearing.vectors import item_vectors
 from troubadour.listeners import export, pseudonym
 from troubadour.recommenders.rank import Ranker
 from troubadour.studio import Studio, info_of, load_ranker
@@ -114,7 +115,7 @@ def test_the_model_is_the_one_that_never_knew_them(known: Path, tmp_path: Path) 
         studio.store.erase(WHO)
         pieces = studio.store.pieces()
         never = Ranker.fit(
-            jobs.interactions_of(studio.store, until=live.notes["last_event"]), studio.store.vectors(),
+            jobs.interactions_of(studio.store, until=live.notes["last_event"]), item_vectors(studio.store),
             [info_of(p) for p in pieces], np.random.default_rng(0), blend=ranker.blend.spec,
         )  # fmt: skip
         histories = jobs.interactions_of(studio.store).histories()

@@ -19,6 +19,7 @@ import numpy as np
 from troubadour.catalogue.records import KINDS
 from troubadour.catalogue.store import Store
 from troubadour.errors import InputError, StorageError
+from troubadour.hearing.vectors import item_vectors
 from troubadour.jobs import interactions_of
 from troubadour.listeners import iso, pseudonym
 from troubadour.listening.interactions import History, Interactions
@@ -155,7 +156,7 @@ def without_listener(store: Store, ranker: Ranker, release: Release, listener: s
     pieces = {p.id: p for p in store.pieces()}
     known = [i for i in ranker.items if i in pieces]
     log = _over(interactions_of(store, until=until, without=listener), known)
-    vectors = store.vectors()[[pieces[i].row for i in known]]
+    vectors = item_vectors(store)[[pieces[i].row for i in known]]
     rng = np.random.default_rng(int(release.notes.get("seed", 0)))
     if until is not None and len(known) == len(ranker.items):
         mine = history_at(store, ranker, listener, int(until))

@@ -21,6 +21,7 @@ from troubadour.corpora.folder import files_in, read_path
 from troubadour.errors import InputError, ModelError
 from troubadour.hearing.importing import import_recordings, recordings_in
 from troubadour.hearing.pool import Workers
+from troubadour.hearing.vectors import item_vectors
 from troubadour.listening.interactions import Interactions
 from troubadour.listening.simulate import SimulationSpec, simulate
 from troubadour.listening.vocabulary import Vocabulary
@@ -159,7 +160,7 @@ def fit(
     last = store.last_event()
     ranker = Ranker.fit(
         interactions_of(store, until=last),
-        store.vectors(),
+        item_vectors(store),
         [info_of(p) for p in pieces],
         np.random.default_rng(seed),
         effort=effort,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from troubadour import registry
 from troubadour.catalogue.store import Store
 from troubadour.errors import InputError
+from troubadour.hearing.vectors import item_vectors
 from troubadour.jobs import interactions_of
 from troubadour.listening.interactions import Interactions
 from troubadour.recommenders.base import FitOptions
@@ -41,8 +42,8 @@ def evaluate_recommender(
         InputError: nobody in the held-out part chose anything new.
     """
     infos = [info_of(piece) for piece in store.pieces()]
-    vectors = store.vectors()
-    known = bool(vectors.size) and bool((~np.isnan(vectors).any(axis=1)).any())
+    vectors = item_vectors(store)
+    known = bool((~np.isnan(vectors)).any())
     return measure(
         interactions_of(store), vectors if known else None, infos, k=k, seed=seed, effort=effort, tell=tell
     )

@@ -32,6 +32,7 @@ from troubadour.composition import CANDIDATES, CANDIDATES_TO_GIVEN, Composed, Co
 from troubadour.errors import InputError, ModelError, NotFoundError, TroubadourError
 from troubadour.hearing.humming import Hummed
 from troubadour.hearing.nearest import Hearing
+from troubadour.hearing.vectors import item_vectors
 from troubadour.listening.interactions import History
 from troubadour.listening.names import artist_key
 from troubadour.music.midi import write_midi
@@ -137,7 +138,9 @@ class Studio:
         rows = [p for p in self.store.pieces() if p.id not in ranker.items]
         if not rows:
             return ranker
-        vectors = self.store.vectors()[[p.row for p in rows]]
+        vectors = item_vectors(self.store)[[p.row for p in rows]]
+        if ranker.blend.content is not None:  # a release of an earlier version knows notes alone
+            vectors = vectors[:, : ranker.blend.content.units.shape[1]]
         return ranker.with_items([p.id for p in rows], vectors, [info_of(p) for p in rows])
 
     # Composing --------------------------------------------------------------------------------

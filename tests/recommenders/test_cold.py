@@ -9,6 +9,7 @@ from troubadour.listening.vocabulary import Vocabulary
 from troubadour.recommenders.als import AlsSpec
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.cold import ColdRecommender, ColdSpec
+from troubadour.recommenders.content import ContentRecommender
 
 ITEMS, HEARD, LISTENERS = 120, 90, 80
 SPEC = ColdSpec(AlsSpec(factors=8, regularisation=1.0), regularisation=1.0)
@@ -72,4 +73,22 @@ def test_vectors_are_needed() -> None:
     with pytest.raises(InputError, match=r"\(5, 6\)"):
         ColdRecommender(SPEC).fit(log, FitOptions(Weights(), vectors[:5]))
     with pytest.raises(InputError, match="need"):
-        ColdRecommender(SPEC).fit(log, FitOptions(Weights(), vectors)).extended(vectors[:, :2])
+        ColdRecommender(SPEC).fit(log, FitOptions(Weights(), vectors)).extended(np.zeros((1, 9), np.float32))
+
+
+def test_entries_that_are_not_known_are_neutral() -> None:
+    vectors = np.array(
+        [[1, 0, np.nan], [-1, 1, np.nan], [np.nan, np.nan, 1], [np.nan, np.nan, -1], [1, 0, 1]],
+        dtype=np.float32,
+    )
+    log = Interactions.from_ids(["a"], ["0"], [int(Kind.LIKE)], [np.nan], [0], items=Vocabulary("01234"))
+    content = ContentRecommender().fit(log, FitOptions(item_vectors=vectors))
+    assert content.known.all()
+    assert content.similar(0, np.array([2, 3])).tolist() == [0.0, 0.0]
+    assert content.similar(0, np.array([4]))[0] > 0.5
+    assert content.similar(2, np.array([4]))[0] > 0.3
+    wider = np.concatenate([vectors, np.full((5, 40), np.nan, dtype=np.float32)], axis=1)
+    same = ContentRecommender().fit(log, FitOptions(item_vectors=wider))
+    assert np.allclose(same.units[:, :3], content.units), "entries that nobody has change nothing"
+    longer = same.extended(np.array([[1.0, 0.0]], dtype=np.float32))
+    assert longer.similar(5, np.array([0]))[0] > 0.9

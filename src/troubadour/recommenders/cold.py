@@ -22,6 +22,7 @@ from troubadour.recommenders.base import (
     check_range,
     require,
 )
+from troubadour.recommenders.content import padded, spread_of
 from troubadour.recommenders.factors import ItemFactors
 
 Floats = NDArray[np.float64]
@@ -57,10 +58,14 @@ class _Learned:
     items: ItemFactors
     """Heard and mapped items alike; known = heard, or has a vector."""
 
+    def scaled(self, vectors: Vectors) -> Vectors:
+        """Standardised; what is not known is as usual, shape (n, d)."""
+        return np.asarray(np.nan_to_num((vectors - self.mean) / self.scale, nan=0.0), dtype=np.float32)
+
     def mapped(self, vectors: Vectors) -> ItemFactors:
         """Items by their sound alone."""
-        there = np.asarray(~np.isnan(vectors).any(axis=1))
-        scaled = np.where(there[:, None], (vectors - self.mean) / self.scale, 0.0)
+        there = np.asarray(~np.isnan(vectors).all(axis=1))
+        scaled = self.scaled(vectors)
         placed = scaled @ self.map[:-1] + self.map[-1]
         return ItemFactors(np.where(there[:, None], placed, 0.0).astype(np.float32), there)
 
@@ -94,12 +99,14 @@ class ColdRecommender:
             raise InputError(f"item_vectors are {seen}; need ({n}, d), finite or NaN for no vector")
         als = AlsRecommender(self.spec.als).fit(interactions, options)
         listeners = np.bincount(interactions.to_matrix(options.weights).indices, minlength=n)
-        there = np.asarray(~np.isnan(vectors).any(axis=1))
-        known = vectors[there] if there.any() else np.zeros((1, vectors.shape[1]), dtype=np.float32)
-        mean, scale = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-6)
+        there = np.asarray(~np.isnan(vectors).all(axis=1))
+        mean, deviation, told = spread_of(vectors)
+        # An entry that hardly varies, or that nobody has yet, must not blow up what comes later.
+        scale = np.where(told & (deviation > 1e-6), deviation, 1.0).astype(np.float32)
         both = there & als.item_factors.known
         ones = np.ones((int(both.sum()), 1))
-        sound = np.concatenate([(vectors[both] - mean) / scale, ones], axis=1, dtype=np.float64)
+        scaled = np.nan_to_num((vectors[both] - mean) / scale, nan=0.0)
+        sound = np.concatenate([scaled, ones], axis=1, dtype=np.float64)
         trust = np.sqrt(listeners[both])[:, None]
         left = (sound * trust).T @ sound + self.spec.regularisation * np.eye(sound.shape[1])
         slope = np.linalg.solve(left, (sound * trust).T @ als.item_factors.vectors[both].astype(np.float64))
@@ -114,12 +121,10 @@ class ColdRecommender:
         """With further items appended to the catalogue, shape (n_new, d); nothing is relearnt.
 
         Raises:
-            InputError: the vectors have another width.
+            InputError: the vectors are wider.
         """
         learned = check_fitted(self._learned, "cold")
-        if vectors.ndim != 2 or vectors.shape[1] != len(learned.mean):
-            raise InputError(f"vectors have shape {vectors.shape}; need (n, {len(learned.mean)})")
-        new, old = learned.mapped(vectors), learned.items
+        new, old = learned.mapped(padded(vectors, len(learned.mean))), learned.items
         items = ItemFactors(
             np.concatenate([old.vectors, new.vectors]), np.concatenate([old.known, new.known])
         )

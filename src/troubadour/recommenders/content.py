@@ -46,13 +46,14 @@ class _Learned:
     mean: Vectors
     scale: Vectors
     units: Vectors
-    """Standardised item vectors of length 1, shape (n_items, d); 0 where there is no vector."""
+    """Standardised item vectors of length 1, shape (n_items, d); 0 where nothing is known."""
     known: NDArray[np.bool_]
-    """Which items have a vector, shape (n_items,)."""
+    """Of which items anything is known, shape (n_items,)."""
 
     def with_items(self, vectors: Vectors) -> _Learned:
-        known = np.asarray(~np.isnan(vectors).any(axis=1))
-        centred = np.where(known[:, None], (vectors - self.mean) / self.scale, 0.0)
+        known = np.asarray(~np.isnan(vectors).all(axis=1))
+        # What is not known of an item is as usual: it speaks neither for nor against it.
+        centred = np.nan_to_num((vectors - self.mean) / self.scale, nan=0.0)
         units = _unit(centred).astype(np.float32)
         return _Learned(
             self.mean,
@@ -66,7 +67,8 @@ class ContentRecommender:
     """score_j = cosine of item j with the profile, the weighted sum of the history's vectors.
 
     Vectors are standardised over the catalogue first: raw feature vectors share a large common
-    part, which would make everything alike. Fitting costs one pass over the vectors, a score one
+    part, which would make everything alike. Entries that are NaN are neutral, so that pieces with notes
+    and recordings stand in one space. Fitting costs one pass over the vectors, a score one
     product of the profile with them.
     """
 
@@ -81,13 +83,10 @@ class ContentRecommender:
             InputError: the vectors are missing or do not fit the catalogue.
         """
         vectors = _checked((options or FitOptions()).item_vectors, len(interactions.items))
-        known = vectors[~np.isnan(vectors).any(axis=1)]
-        if not len(known):
-            known = np.zeros((1, vectors.shape[1]), dtype=np.float32)
-        deviation = known.std(axis=0)
-        floor = max(self.spec.spread * float(deviation.sum()) / max(1, len(deviation)), 1e-6)
+        mean, deviation, told = spread_of(vectors)
+        floor = max(self.spec.spread * float(deviation[told].sum()) / max(1, int(told.sum())), 1e-6)
         nothing = _Learned(
-            known.mean(axis=0),
+            mean,
             np.maximum(deviation, floor).astype(np.float32),
             np.zeros((0, vectors.shape[1]), dtype=np.float32),
             np.zeros(0, dtype=bool),
@@ -97,23 +96,23 @@ class ContentRecommender:
     def extended(self, vectors: Vectors) -> Self:
         """With further items appended to the catalogue, shape (n_new, d); nothing is relearnt.
 
+        Vectors of fewer entries lack the last ones: these are unknown.
+
         Raises:
-            InputError: the vectors have another width.
+            InputError: the vectors are wider.
         """
         learned = check_fitted(self._learned, "content")
-        new = _checked(vectors, len(vectors))
-        if new.shape[1] != learned.units.shape[1]:
-            raise InputError(f"vectors have width {new.shape[1]}; need {learned.units.shape[1]}")
+        new = padded(_checked(vectors, len(vectors)), learned.units.shape[1])
         return type(self)(self.spec, learned.with_items(new))
 
     @property
     def units(self) -> Vectors:
-        """Standardised vectors of length 1, shape (n_items, d); 0 where there is no vector."""
+        """Standardised vectors of length 1, shape (n_items, d); 0 where nothing is known."""
         return check_fitted(self._learned, "content").units
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Which items have a vector, shape (n_items,)."""
+        """Of which items anything is known, shape (n_items,)."""
         return check_fitted(self._learned, "content").known
 
     def profile(self, history: History) -> Vectors:
@@ -177,6 +176,30 @@ class ContentRecommender:
             return cls(ContentSpec(**spec), _Learned(mean, scale, units, known))
         except TypeError as error:
             raise ModelError(f"stored content spec {spec}: {error}") from error
+
+
+def spread_of(vectors: Vectors) -> tuple[Vectors, Vectors, NDArray[np.bool_]]:
+    """Mean and standard deviation of each entry over the items that have it, and which entries any has.
+
+    Each of shape (d,); 0 and 0 where no item has the entry.
+    """
+    there = ~np.isnan(vectors)
+    count = np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, vectors, 0.0).sum(axis=0) / count
+    square = np.where(there, np.square(vectors - mean), 0.0).sum(axis=0) / count
+    return mean.astype(np.float32), np.sqrt(square).astype(np.float32), np.asarray(there.any(axis=0))
+
+
+def padded(vectors: Vectors, width: int) -> Vectors:
+    """Vectors with unknown entries behind, shape (n, width).
+
+    Raises:
+        InputError: they are wider.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] > width:
+        raise InputError(f"vectors have shape {vectors.shape}; need (n, {width}) or fewer columns")
+    more = np.full((len(vectors), width - vectors.shape[1]), np.nan, dtype=np.float32)
+    return np.concatenate([vectors, more], axis=1)
 
 
 def _checked(vectors: Vectors | None, n_items: int) -> Vectors:
