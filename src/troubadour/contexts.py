@@ -24,11 +24,13 @@ from troubadour.studio import Studio
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What a radio is asked for: exactly one of piece, style and listener, and the session so far."""
+    """What a radio is asked for, and the session so far."""
 
     piece: str | None = None
+    """To start from; or a style."""
     style: str | None = None
     listener: str | None = None
+    """For whom: what they blocked is not played. Without piece and style it starts from what they like."""
     played: Sequence[str] = ()
     """In order; those that were skipped may be left out."""
     skipped: Sequence[str] = ()
@@ -102,7 +104,7 @@ def play_radio(studio: Studio, asked: Tuned, n: int = 10, *, seed: int = 0) -> d
 
     Raises:
         NotFoundError: no such piece or listener.
-        InputError: no seed or several, no such style, or n is out of range.
+        InputError: nothing or two things to start from, no such style, or n is out of range.
     """
     _check_n(n)
     models = studio.models()
@@ -118,7 +120,7 @@ def radio_stream(studio: Studio, asked: Tuned, *, seed: int = 0) -> Iterator[Lis
 
     Raises:
         NotFoundError: no such piece or listener.
-        InputError: no seed or several, or no such style.
+        InputError: nothing or two things to start from, or no such style.
     """
     models = studio.models()
     return _stream(models, _session(studio, models, asked), seed, asked.spec)
@@ -135,19 +137,23 @@ def _stream(models: Models, session: Session, seed: int, spec: RadioSpec) -> Ite
 
 
 def _session(studio: Studio, models: Models, asked: Tuned) -> Session:
-    given = [name for name in ("piece", "style", "listener") if getattr(asked, name)]
-    if len(given) != 1:
+    if asked.piece and asked.style:
         raise InputError(
-            f"a radio starts from one of piece, style and listener; given: {', '.join(given) or 'none'}"
+            f"both a piece ({asked.piece}) and a style ({asked.style}) are given; start from one"
         )
     blocked: set[str] = set()
+    if asked.listener:
+        studio.store.listener(asked.listener)
+        blocked = studio.store.blocks.pieces(asked.listener)
     if asked.piece:
         studio.store.piece(asked.piece)
         seed = lists.of_piece(models.ranker, asked.piece)
     elif asked.style:
         seed = radio.from_style(models.ranker, asked.style)
+    elif asked.listener:
+        seed = studio.history(asked.listener, models)
     else:
-        models, seed, blocked = _listener(studio, str(asked.listener), models)
+        raise InputError("nothing to start a radio from; give a piece, a style or a listener")
     session = Session(seed, asked.style or "", exclude=frozenset(blocked))
     skipped = set(asked.skipped)
     for one in dict.fromkeys((*asked.played, *asked.skipped)):
@@ -168,12 +174,10 @@ def trend(studio: Studio, by: str = "style", n: int = 20, *, weeks_ahead: int = 
     return {"context": "trends", **trends.trends(studio.store, by, n, weeks_ahead).to_dict()}
 
 
-def _listener(
-    studio: Studio, listener: str, models: Models | None = None
-) -> tuple[Models, History, set[str]]:
+def _listener(studio: Studio, listener: str) -> tuple[Models, History, set[str]]:
     """Models, what a listener did, and what no list of theirs may hold."""
     studio.store.listener(listener)
-    models = models or studio.models()
+    models = studio.models()
     return models, studio.history(listener, models), studio.unwanted(listener)
 
 

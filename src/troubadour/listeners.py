@@ -14,6 +14,7 @@ from troubadour.listening.suspicion import Flag
 FORMAT: Final = "troubadour-listener"
 VERSION: Final = 1
 _SALT: Final = "salt"
+_LAST: Final = 253_402_300_799
 
 
 def export(store: Store, listener: str) -> dict[str, Any]:
@@ -77,8 +78,8 @@ def pseudonym(store: Store, listener: str) -> str:
 
 
 def iso(seconds: float) -> str:
-    """Unix seconds as ISO 8601, UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+    """Unix seconds as ISO 8601, UTC; later times than it can tell as its last, in the year 9999."""
+    return datetime.fromtimestamp(min(int(seconds), _LAST), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _unmatched(one: Unmatched) -> dict[str, Any]:

@@ -57,6 +57,10 @@ def test_without_an_end_it_is_the_log_s(planted: Callable[..., Store]) -> None:
     assert [one.id for one in found.items] == ["jig 0"], "a play at an unknown time is of no week"
 
 
+def test_an_end_beyond_all_calendars_is_told_all_the_same(planted: Callable[..., Store]) -> None:
+    assert chart(planted([]), end=2**40).to_dict()["to"] == "9999-12-31T23:59:59Z"
+
+
 def test_an_empty_log_has_an_empty_chart(planted: Callable[..., Store]) -> None:
     found = chart(planted([]))
     assert found.items == ()

@@ -120,7 +120,7 @@ def test_what_a_listener_blocked_is_in_no_list_of_theirs(studio: Studio) -> None
     lists = {
         "because": lambda: [i for one in contexts.because(studio, who)["lists"] for i in one["items"]],
         "discover": lambda: contexts.discover(studio, who)["items"],
-        "radio": lambda: contexts.play_radio(studio, Tuned(listener=who))["items"],
+        "radio": lambda: contexts.play_radio(studio, Tuned(style="march", listener=who))["items"],
     }
     before = {name: [item["id"] for item in ask()] for name, ask in lists.items()}
     blocked = {ids[0] for ids in before.values()}
@@ -160,7 +160,8 @@ def test_charts_and_trends_tell_what_they_rest_on(
         (("because", WHO, "--piece", "none"), 404, "no piece 'none'"),
         (("more-like", "none"), 404, "no piece 'none'"),
         (("discover", "nobody"), 404, "no listener 'nobody'"),
-        (("radio",), 422, "one of piece, style and listener; given: none"),
+        (("radio",), 422, "nothing to start a radio from"),
+        (("radio", "--piece", "x", "--style", "march"), 422, "both a piece (x) and a style (march)"),
         (("radio", "--style", "tango"), 422, "no piece of style 'tango'; there are "),
         (("radio", "--piece", "none"), 404, "no piece 'none'"),
         (("radio", "--listener", WHO, "--drift", "2"), 422, "drift is 2"),

@@ -69,7 +69,9 @@ def discover(
 def radio(
     piece: Annotated[str | None, typer.Option("--piece", help="Start from this piece.")] = None,
     style: Annotated[str | None, typer.Option("--style", help="Start from this style.")] = None,
-    listener: Annotated[str | None, typer.Option("--listener", help="Start from this listener.")] = None,
+    listener: Annotated[
+        str | None, typer.Option("--listener", help="For this listener; alone: from what they like.")
+    ] = None,
     played: Annotated[
         list[str] | None, typer.Option("--played", help="Played in this session, in order; may be repeated.")
     ] = None,

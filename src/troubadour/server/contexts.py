@@ -13,7 +13,7 @@ from troubadour.studio import Studio
 
 
 class RadioRequest(BaseModel):
-    """A radio's seed (one of piece, style, listener) and the session so far."""
+    """What a radio starts from (a piece, a style, or else what the listener likes) and the session so far."""
 
     model_config = ConfigDict(extra="forbid")
 
