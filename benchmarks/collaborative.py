@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from troubadour.listening.interactions import History, Interactions, Kind
 from troubadour.listening.vocabulary import Vocabulary
 from troubadour.recommenders.als import AlsRecommender, AlsSpec
-from troubadour.recommenders.blend import standardise
 from troubadour.recommenders.bpr import BprRecommender
+from troubadour.recommenders.combine import standardise
 from troubadour.recommenders.ease import EaseRecommender, EaseSpec
 from troubadour.recommenders.evaluate import Cases, Evaluation, evaluate_scores, interval
 from troubadour.recommenders.itemknn import ItemKnnRecommender, ItemKnnSpec

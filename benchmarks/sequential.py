@@ -28,7 +28,7 @@ from troubadour.listening.interactions import Interactions, Kind, Weights
 from troubadour.listening.vocabulary import Vocabulary
 from troubadour.recommenders.als import AlsRecommender, AlsSpec
 from troubadour.recommenders.base import FitOptions, faded
-from troubadour.recommenders.blend import standardise
+from troubadour.recommenders.combine import standardise
 from troubadour.recommenders.content import ContentRecommender
 from troubadour.recommenders.ease import EaseRecommender, EaseSpec
 from troubadour.recommenders.evaluate import interval

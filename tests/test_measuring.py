@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from troubadour.listening.vocabulary import Vocabulary
 from troubadour.measuring import measure, to_markdown
 from troubadour.recommenders.choose import Effort
 from troubadour.recommenders.info import ItemInfo
+from troubadour.studio import Studio
 
 QUICK = Effort(seconds=1000, trials=0, recipes=("ease", "rp3beta"))
 
@@ -119,6 +121,26 @@ def test_a_home_is_measured_from_the_command_line(small_home: Path) -> None:
     told = run.invoke(app, ["evaluate", "recommender", "--home", str(small_home), "--recipe", "nobody"])
     assert told.exit_code != 0
     assert "'nobody' is not one of the recommenders" in str(told.exception)
+
+
+def test_training_from_the_command_line_says_what_it_chose_and_keeps_the_report(
+    small_home: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(small_home, home)
+    told = CliRunner().invoke(app, ["train", "recommender", "--home", str(home), "--recipe", "rp3beta"])
+    assert told.exit_code == 0, told.output
+    with Studio(home) as studio:
+        live = studio.releases.live()
+        assert live is not None
+        assert f"release {live.id} is live" in told.stdout
+        report = (studio.releases.folder(live.parts["recommender"]) / "choice.md").read_text()
+    choice = live.notes["choice"]
+    assert choice["why"] in told.stdout
+    assert choice["why"] in report
+    assert {t["model"] for t in choice["trials"]} == {"popular", "rp3beta"}
+    if choice["exposure"]["ndcg"]:
+        assert "Prices that keep the same few pieces" in report
 
 
 def test_an_empty_home_says_what_to_do(tmp_path: Path) -> None:

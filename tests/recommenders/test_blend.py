@@ -8,7 +8,8 @@ import pytest
 from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import History, Interactions
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend import Basis, BlendRecommender, BlendSpec, PartSpec, standardise
+from troubadour.recommenders.blend import BlendRecommender, BlendSpec, PartSpec
+from troubadour.recommenders.combine import Basis, standardise
 from troubadour.recommenders.ease import EaseRecommender
 
 VECTORS = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from troubadour.advise.listed import Listed
 from troubadour.errors import InputError
 from troubadour.listening.interactions import History
-from troubadour.recommenders.blend import Parts
+from troubadour.recommenders.combine import Parts
 from troubadour.recommenders.explain import reasons
 from troubadour.recommenders.rank import Ranker
 

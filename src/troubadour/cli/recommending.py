@@ -99,6 +99,8 @@ def train_recommender(
     for part in choice["chosen"]["parts"]:
         options = ", ".join(f"{k} {v:.4g}" for k, v in part["options"].items())
         print(f"  {part['model']}: weight {part['weight']:g}{', ' + options if options else ''}")
+    if choice["exposure"]["ndcg"]:
+        print(f"  prices on exposure at {choice['exposure']['strength']:g} of their strength")
     tried = len(choice["trials"])
     print(f"  {tried} recipes tried on {choice['listeners']} listeners ({choice['split']})")
     for text in choice["left_out"]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +25,13 @@ from troubadour.recommenders.base import (
     pick,
     require,
 )
+from troubadour.recommenders.combine import Parts, Standard, combine, standardise
 from troubadour.recommenders.content import ContentRecommender
 from troubadour.recommenders.popular import PopularRecommender
 from troubadour.recommenders.recipes import Recipe
+
+COLD: Final = 0.5
+"""Trust in a part alone, where nothing else is said; see `BlendSpec.cold`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class BlendSpec:
     """The recommenders, those with a weight and those that stand in for them."""
     popularity: float = 0.0
     """Weight of popularity beside them, 0 or more."""
-    cold: float = 0.5
+    cold: float = COLD
     """Trust in a part alone, 0 to 1: a piece that only a vanishing share of the weights knows (content,
     where nobody heard it) scores this share of what it would if all others agreed."""
 
@@ -93,49 +96,6 @@ class BlendSpec:
             raise ModelError(
                 f"stored blend spec {dict(values)} cannot be read ({error}); run `troubadour train recommender`"
             ) from error
-
-
-class Basis(IntEnum):
-    """What a score rests on."""
-
-    BLEND = 0
-    """All parts that have a weight."""
-    PARTS = 1
-    """Some of them, or a stand-in: nobody heard the piece, or nothing that the listener likes."""
-    POPULARITY = 2
-    """Popularity alone: nothing is known of the listener's taste, or of the piece."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """Scores of a blend taken apart; each array has the shape (n_histories, n_items)."""
-
-    names: tuple[str, ...]
-    """Of the recommenders, in the order of `amounts`."""
-    amounts: tuple[Scores, ...]
-    """What each adds to the score; 0 where it says nothing."""
-    scales: tuple[Scores, ...]
-    """What one unit of each recommender's own score adds; 0 where it says nothing."""
-    popularity: Scores
-    """What popularity adds."""
-    basis: NDArray[np.int8]
-    """A `Basis` each."""
-
-    def total(self) -> Scores:
-        """The score: the sum of all that is added."""
-        return np.asarray(sum(self.amounts, self.popularity))
-
-    def pick(self, items: Items | None) -> Parts:
-        """Only some items."""
-        if items is None:
-            return self
-        return Parts(
-            self.names,
-            tuple(a[:, items] for a in self.amounts),
-            tuple(s[:, items] for s in self.scales),
-            self.popularity[:, items],
-            self.basis[:, items],
-        )
 
 
 class BlendRecommender:
@@ -257,7 +217,12 @@ class BlendRecommender:
         weights = {part.model: part.weight for part in self.spec.parts}
         popularity = standardise(np.broadcast_to(known_to, hidden.shape), hidden)
         return combine(
-            tuple(self.models), z, [weights[name] for name in self.models], popularity.scores, self.spec
+            tuple(self.models),
+            z,
+            [weights[name] for name in self.models],
+            popularity.scores,
+            self.spec.popularity,
+            self.spec.cold,
         ).pick(items)
 
     def _whole(self, scores: Scores) -> Scores:
@@ -301,96 +266,6 @@ NEED_VECTORS = frozenset({"content"})
 """Recommenders that cannot be fitted without item vectors."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Standard:
-    """Standardised scores, and what one unit of the raw score became."""
-
-    scores: Scores
-    """Standard deviations above the mean, shape (n_histories, n_items); NaN = unknown."""
-    scale: NDArray[np.float64]
-    """1 over the standard deviation, shape (n_histories,); 0 where a row has no spread."""
-
-    @property
-    def flat(self) -> NDArray[np.bool_]:
-        """Rows without any spread."""
-        return np.asarray(self.scale == 0)
-
-    def where(self, rows: NDArray[np.bool_]) -> Standard:
-        """Known for some rows only."""
-        return Standard(np.where(rows[:, None], self.scores, np.nan), self.scale)
-
-
-def standardise(scores: Scores, hidden: NDArray[np.bool_]) -> Standard:
-    """Standard deviations above the mean over what is known and not hidden, row by row.
-
-    A row without any spread becomes 0; NaN stays NaN.
-    """
-    counted = np.isfinite(scores) & ~hidden
-    n = np.maximum(counted.sum(axis=1, keepdims=True), 1)
-    mean = np.where(counted, scores, 0.0).sum(axis=1, keepdims=True) / n
-    above = scores - mean
-    inside = np.where(counted, above, 0.0)
-    deviation = np.sqrt(np.einsum("ij,ij->i", inside, inside)[:, None] / n)
-    # Rounding alone must not be blown up into a difference.
-    flat = deviation <= 1e-9 * np.maximum(np.abs(mean), 1e-9)
-    scale = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation))
-    return Standard(above * scale, scale[:, 0])
-
-
-def combine(
-    names: tuple[str, ...],
-    z: Sequence[Standard],
-    weights: Sequence[float],
-    popularity: Scores,
-    spec: BlendSpec,
-) -> Parts:
-    """Weigh standardised scores, NaN = unknown, falling back as `Basis` says."""
-    shape = popularity.shape
-    known = [~np.isnan(one.scores) for one in z]
-    whole = sum(weights) or 1.0
-    share = sum((w * k for w, k in zip(weights, known, strict=True)), np.zeros(shape)) / whole
-    # Parts that stand in for others take over their weight, with the less trust the fewer they are.
-    boost = (spec.cold + (1 - spec.cold) * share) / np.where(share > 0, share, 1.0)
-    taken = share > 0
-    scales: list[Scores] = []
-    for weight, there in zip(weights, known, strict=True):
-        if weight:
-            factor = np.where(there, weight * boost, 0.0)
-        else:
-            factor = np.where(there & ~taken, spec.cold * whole, 0.0)
-            taken = taken | there
-        scales.append(factor)
-    amounts = tuple(
-        f * np.where(there, one.scores, 0.0) for f, there, one in zip(scales, known, z, strict=True)
-    )
-    full = share > 1 - 1e-9
-    nothing = ~taken
-    stranger = nothing.all(axis=1, keepdims=True)
-    popular = np.where(full, spec.popularity * popularity, 0.0)
-    # An unknown item stays behind every average one, but still has its place in the order.
-    popular = np.where(nothing, np.where(stranger, popularity, np.minimum(popularity, 0.0) - 3.0), popular)
-    basis = np.where(nothing, Basis.POPULARITY, np.where(full, Basis.BLEND, Basis.PARTS))
-    return Parts(
-        names,
-        amounts,
-        tuple(f * one.scale[:, None] for f, one in zip(scales, z, strict=True)),
-        popular,
-        basis.astype(np.int8),
-    )
-
-
 def _extended(model: Recommender, vectors: NDArray[np.float32]) -> Recommender:
     grow: Any = getattr(model, "extended", None)
     return cast("Recommender", grow(vectors)) if callable(grow) else model
-
-
-__all__ = [
-    "Basis",
-    "BlendRecommender",
-    "BlendSpec",
-    "PartSpec",
-    "Parts",
-    "Standard",
-    "combine",
-    "standardise",
-]

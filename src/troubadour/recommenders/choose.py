@@ -13,8 +13,9 @@ from troubadour import registry
 from troubadour.errors import InputError
 from troubadour.listening.interactions import Interactions
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend import BlendSpec, PartSpec, combine
+from troubadour.recommenders.blend import BlendSpec, PartSpec
 from troubadour.recommenders.bootstrap import Comparison, compare
+from troubadour.recommenders.combine import combine
 from troubadour.recommenders.exposure import STRENGTHS, affordable
 from troubadour.recommenders.recipes import Recipe
 from troubadour.recommenders.tune import tune
@@ -193,7 +194,8 @@ def _exposure(
         [found[part.model].z for part in parts],
         [part.weight for part in parts],
         np.nan_to_num(found["popular"].z.scores.astype(np.float64)),
-        spec,
+        spec.popularity,
+        spec.cold,
     ).total()
     total[validation.hidden] = -np.inf
     return affordable(total, validation.cases, validation.split.train.audience())

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from troubadour.listening.interactions import History
 from troubadour.recommenders.base import Additive
-from troubadour.recommenders.blend import Basis, BlendRecommender, Parts
+from troubadour.recommenders.blend import BlendRecommender
+from troubadour.recommenders.combine import Basis, Parts
 from troubadour.recommenders.content import ContentRecommender
 from troubadour.recommenders.info import ItemInfo, phrase, shared
 from troubadour.recommenders.popular import PopularRecommender

@@ -13,8 +13,9 @@ from troubadour.errors import InputError, ModelError
 from troubadour.listening.interactions import History, Interactions, Weights
 from troubadour.listening.vocabulary import Vocabulary
 from troubadour.recommenders.base import FitOptions, Items, Scores, State, require
-from troubadour.recommenders.blend import Basis, BlendRecommender, BlendSpec, Parts
+from troubadour.recommenders.blend import BlendRecommender, BlendSpec
 from troubadour.recommenders.choose import Choice, Effort, Tell, choose
+from troubadour.recommenders.combine import Basis, Parts
 from troubadour.recommenders.explain import Reason, fallback, reasons
 from troubadour.recommenders.exploration import Draw
 from troubadour.recommenders.exposure import learn_prices

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from troubadour.listening.interactions import Interactions
 from troubadour.recommenders.base import FitOptions, Scores
-from troubadour.recommenders.blend import NEED_VECTORS, Standard, standardise
+from troubadour.recommenders.blend import NEED_VECTORS
 from troubadour.recommenders.bootstrap import Interval, interval
 from troubadour.recommenders.cases import Cases, discovery_cases
+from troubadour.recommenders.combine import Standard, standardise
 from troubadour.recommenders.evaluate import Evaluation, evaluate_scores
 from troubadour.recommenders.recipes import Recipe
 from troubadour.recommenders.split import Split, split_fairly

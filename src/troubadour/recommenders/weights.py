@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.recommenders import metrics
-from troubadour.recommenders.blend import BlendSpec, PartSpec, Standard, combine
+from troubadour.recommenders.blend import COLD
 from troubadour.recommenders.cases import Cases
+from troubadour.recommenders.combine import Standard, combine
 from troubadour.recommenders.validation import K
 
 STEPS: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -51,11 +52,10 @@ class Pool:
 
     def ndcg(self, weights: Sequence[float], popularity: float) -> NDArray[np.float64]:
         """NDCG@20 of one blend, shape (n_cases,)."""
-        spec = BlendSpec((PartSpec("any"),), popularity)
         one = np.ones(len(self.allowed))
         z = [Standard(scores, one) for scores in self.z]
         names = tuple(str(i) for i in range(len(z)))
-        total = combine(names, z, weights, self.popularity, spec).total()
+        total = combine(names, z, weights, self.popularity, popularity, COLD).total()
         total = np.where(self.allowed, total, -np.inf)
         k = min(K, total.shape[1])
         best = np.argpartition(-total, k - 1, axis=1)[:, :k]
