@@ -22,7 +22,7 @@ from troubadour.recommenders.tune import tune
 from troubadour.recommenders.validation import Trial, Tried, Validation
 from troubadour.recommenders.weights import cross_fitted, learn, pool_of
 
-QUICK: Final = ("popular", "content", "rp3beta", "itemknn", "als", "ease")
+QUICK: Final = ("popular", "content", "als", "rp3beta", "itemknn", "ease")
 """Tried without being asked: fitted in seconds, and each explains its scores exactly."""
 LONG: Final = (*QUICK, "bpr")
 """Tried where there is time."""
@@ -30,6 +30,8 @@ _FEWEST: Final = 20
 """Listeners of validation without whom nothing can be chosen."""
 _TUNED: Final = 3
 """Recipes that are tuned, the best at their defaults."""
+_UNTUNED: Final = 3.0
+"""Times the seconds of `Effort`: when to stop trying recipes at their defaults."""
 
 Tell = Callable[[str, int, int], None]
 
@@ -39,8 +41,9 @@ class Effort:
     """How much may be tried."""
 
     seconds: float = 6.0
-    """When to stop trying, in seconds of processor time (so that a busy machine tries as much), above 0;
-    what has begun is finished. What was cut is told."""
+    """When to stop tuning, in seconds of processor time (so that a busy machine tries as much), above 0.
+    Recipes at their defaults are tried until three times that, since what is not tried cannot be
+    chosen; what has begun is finished. What was cut is told."""
     trials: int = 4
     """Options tried at most for each recipe that is tuned, 0 or more."""
     recipes: tuple[str, ...] = QUICK
@@ -215,7 +218,7 @@ def _first_round(
             left_out.append(f"{name}: not registered")
         elif not validation.possible(recipe):
             left_out.append(f"{name}: there are no item vectors")
-        elif found and spent() > 0.6 * effort.seconds:
+        elif found and spent() > _UNTUNED * effort.seconds:
             left_out.append(f"{name}: no time left")
         else:
             if tell:
