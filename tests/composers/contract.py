@@ -1,7 +1,8 @@
-"""What holds of every composer, whichever family: a suite that each implementation passes through.
+"""What holds of every composer, whichever family: suites that each implementation passes through.
 
 A subclass gives the fixture `composer`: weights of its own (random ones will do: whatever they keep
-to, they keep to by construction) and the profiles of the fixture `pieces`.
+to, they keep to by construction) and the profiles of the fixture `pieces`. `ComposerContract` is what all
+keep to, `EventContract` what those keep to besides that compose event by event.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+import re
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +67,16 @@ def _document(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], No
 
 def _not_a_number(folder: Path) -> None:
     arrays = load_file(folder / WEIGHTS)
-    arrays["norm.weight"] = np.full_like(arrays["norm.weight"], np.nan)
+    name = next(n for n in sorted(arrays) if n.endswith("weight"))
+    arrays[name] = np.full_like(arrays[name], np.nan)
     save_file(arrays, folder / WEIGHTS)
+
+
+def _of_another_version(folder: Path) -> None:
+    document = json.loads((folder / DOCUMENT).read_text())
+    field = "tokeniser" if "tokeniser" in document["spec"] else "version"
+    document["spec"][field] = 99
+    (folder / DOCUMENT).write_text(json.dumps(document))
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -76,8 +87,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "not safetensors": (lambda f: (f / WEIGHTS).write_text("hello"), "no composer can be read"),
     "a pickle": (lambda f: (f / WEIGHTS).write_bytes(pickle.dumps([1])), "no composer can be read"),
     "no weights": (lambda f: (f / WEIGHTS).unlink(), "no composer can be read"),
-    "not a number": (_not_a_number, "'norm.weight' holds values that are not finite"),
-    "another tokeniser": (_document(lambda d: d["spec"].update(tokeniser=99)), "tokeniser version 99"),
+    "not a number": (_not_a_number, "holds values that are not finite"),
+    "another version": (_of_another_version, "version 99"),
     "an unknown family": (
         _document(lambda d: d.update(kind="oracle")),
         "'oracle' is not one of the composers",
@@ -88,7 +99,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 class ComposerContract:
-    """The suite."""
+    """What all composers keep to."""
+
+    refuses: tuple[str, ...] = ()
+    """What may be refused of a brief that is acceptable elsewhere, as patterns of the message."""
 
     def one(self, composer: EventComposer, seed: int = 0, **wishes: Any) -> Score:
         (score,) = composer.compose(Brief(**wishes), np.random.default_rng(seed))
@@ -99,7 +113,14 @@ class ComposerContract:
     def test_every_brief_is_kept_in_valid_music(
         self, composer: EventComposer, brief: Brief, seed: int
     ) -> None:
-        (score,) = composer.compose(brief, np.random.default_rng(seed))
+        if brief.style not in composer.styles:
+            brief = replace(brief, style=None)
+        try:
+            (score,) = composer.compose(brief, np.random.default_rng(seed))
+        except InputError as error:
+            if not any(re.search(pattern, str(error)) for pattern in self.refuses):
+                raise
+            return
         assert quantise(score) == score == decode(encode(score))
         assert quantise(read_midi(write_midi(score), "check").score) == score
         assert brief.bars is None or score.n_bars == brief.bars
@@ -113,6 +134,55 @@ class ComposerContract:
         first = self.one(composer, 5, style="march", bars=8)
         assert self.one(composer, 5, style="march", bars=8) == first
         assert self.one(composer, 6, style="march", bars=8) != first
+
+    def test_an_unknown_style_is_told_which_there_are(self, composer: EventComposer) -> None:
+        with pytest.raises(InputError, match="style is 'zouk'; allowed: jig, march"):
+            self.one(composer, style="zouk")
+
+    def test_vectors_are_units_and_the_same_every_time(
+        self, composer: EventComposer, pieces: list[tuple[Score, str]]
+    ) -> None:
+        scores = [score for score, _ in pieces]
+        vectors = composer.embed(scores)
+        assert vectors.shape[0] == len(scores)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        np.testing.assert_array_equal(composer.embed(scores), vectors)
+        np.testing.assert_allclose(composer.embed(scores[3:4])[0], vectors[3], atol=1e-4)
+        np.testing.assert_allclose(composer.embed([scores[0].transpose(3)])[0], vectors[0], atol=1e-4)
+
+    def test_stored_and_loaded_it_composes_and_embeds_the_same(
+        self, composer: EventComposer, tmp_path: Path, pieces: list[tuple[Score, str]]
+    ) -> None:
+        composer.save(tmp_path)
+        again = load_composer(tmp_path)
+        assert type(again) is type(composer)
+        assert (again.name, again.styles, again.spec) == (composer.name, composer.styles, composer.spec)
+        for seed in range(2):
+            assert self.one(again, seed, style="jig", bars=4) == self.one(composer, seed, style="jig", bars=4)
+        scores = [score for score, _ in pieces[:3]]
+        np.testing.assert_array_equal(again.embed(scores), composer.embed(scores))
+
+    @pytest.mark.parametrize(("damage", "cause"), DAMAGES.values(), ids=list(DAMAGES))
+    def test_a_damaged_composer_is_refused_with_the_cause(
+        self, composer: EventComposer, tmp_path: Path, damage: Callable[[Path], object], cause: str
+    ) -> None:
+        folder = tmp_path / "composer"
+        folder.mkdir()
+        composer.save(folder)
+        damage(folder)
+        with pytest.raises(ModelError, match=cause):
+            load_composer(folder)
+
+    def test_another_family_does_not_take_its_weights(self, composer: EventComposer, tmp_path: Path) -> None:
+        composer.save(tmp_path)
+        for name in names("composers"):
+            if name != composer.kind:
+                with pytest.raises(ModelError, match=rf"family '{composer.kind}', not '{name}'"):
+                    find("composers", name).load(tmp_path)
+
+
+class EventContract(ComposerContract):
+    """What composers keep to besides that compose event by event."""
 
     def test_a_candidate_does_not_depend_on_its_company(self, composer: EventComposer) -> None:
         brief = Brief(style="jig", metre=(6, 8), key=(2, "major"), bars=4, tempo_bpm=176)
@@ -157,51 +227,6 @@ class ComposerContract:
         cut.close()
         assert list(cut) == []
         assert len(fed) == at_first_bar < total / 2
-
-    def test_an_unknown_style_is_told_which_there_are(self, composer: EventComposer) -> None:
-        with pytest.raises(InputError, match="style is 'zouk'; allowed: jig, march, song"):
-            self.one(composer, style="zouk")
-
-    def test_vectors_are_units_and_the_same_every_time(
-        self, composer: EventComposer, pieces: list[tuple[Score, str]]
-    ) -> None:
-        scores = [score for score, _ in pieces]
-        vectors = composer.embed(scores)
-        assert vectors.shape == (len(scores), composer.spec.width)
-        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-        np.testing.assert_array_equal(composer.embed(scores), vectors)
-        np.testing.assert_allclose(composer.embed(scores[3:4])[0], vectors[3], atol=1e-4)
-        np.testing.assert_allclose(composer.embed([scores[0].transpose(3)])[0], vectors[0], atol=1e-4)
-
-    def test_stored_and_loaded_it_composes_and_embeds_the_same(
-        self, composer: EventComposer, tmp_path: Path, pieces: list[tuple[Score, str]]
-    ) -> None:
-        composer.save(tmp_path)
-        again = load_composer(tmp_path)
-        assert type(again) is type(composer)
-        assert (again.name, again.styles, again.spec) == (composer.name, composer.styles, composer.spec)
-        for seed in range(2):
-            assert self.one(again, seed, style="jig", bars=4) == self.one(composer, seed, style="jig", bars=4)
-        scores = [score for score, _ in pieces[:3]]
-        np.testing.assert_array_equal(again.embed(scores), composer.embed(scores))
-
-    @pytest.mark.parametrize(("damage", "cause"), DAMAGES.values(), ids=list(DAMAGES))
-    def test_a_damaged_composer_is_refused_with_the_cause(
-        self, composer: EventComposer, tmp_path: Path, damage: Callable[[Path], object], cause: str
-    ) -> None:
-        folder = tmp_path / "composer"
-        folder.mkdir()
-        composer.save(folder)
-        damage(folder)
-        with pytest.raises(ModelError, match=cause):
-            load_composer(folder)
-
-    def test_another_family_does_not_take_its_weights(self, composer: EventComposer, tmp_path: Path) -> None:
-        composer.save(tmp_path)
-        for name in names("composers"):
-            if name != composer.kind:
-                with pytest.raises(ModelError, match=rf"family '{composer.kind}', not '{name}'"):
-                    find("composers", name).load(tmp_path)
 
     def test_in_8_bits_it_composes_what_was_asked_for_and_alike(
         self, composer: EventComposer, tmp_path: Path, pieces: list[tuple[Score, str]]

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from tests.composers.contract import ComposerContract, random_weights
+from tests.composers.contract import ComposerContract, EventContract, random_weights
+from tests.composers.vae.conftest import composer as random_vae
 
 from troubadour.composers.events import EventComposer
 from troubadour.composers.lstm import LstmComposer
 from troubadour.composers.profiles import profiles
 from troubadour.composers.spec import LstmSpec, TransformerSpec
 from troubadour.composers.transformer import TransformerComposer
+from troubadour.composers.vae.composer import VaeComposer
 from troubadour.music.score import Score
 from troubadour.registry import names
 
@@ -23,7 +25,7 @@ def inputs(spec: TransformerSpec | LstmSpec) -> dict[str, tuple[int, ...]]:
     }
 
 
-class TestTransformer(ComposerContract):
+class TestTransformer(EventContract):
     @pytest.fixture(scope="class")
     @classmethod
     def composer(cls, pieces: Pieces) -> EventComposer:
@@ -38,7 +40,7 @@ class TestTransformer(ComposerContract):
         return TransformerComposer(spec, random_weights(shapes), profiles(pieces))
 
 
-class TestLstm(ComposerContract):
+class TestLstm(EventContract):
     @pytest.fixture(scope="class")
     @classmethod
     def composer(cls, pieces: Pieces) -> EventComposer:
@@ -54,6 +56,23 @@ class TestLstm(ComposerContract):
         return LstmComposer(spec, random_weights(shapes), profiles(pieces))
 
 
+class TestVae(ComposerContract):
+    refuses = ("upbeat is asked for", "metre is")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def composer(cls, pieces: Pieces, tmp_path_factory: pytest.TempPathFactory) -> VaeComposer:
+        known = {
+            "": profiles(pieces)[""],
+            **{k: v for k, v in profiles(pieces).items() if k in ("jig", "march")},
+        }
+        drawn = random_vae()
+        folder = tmp_path_factory.mktemp("vae")
+        VaeComposer(drawn.spec, drawn.weights, known, drawn.space.atlas).save(folder)
+        return VaeComposer.load(folder)  # with the weights as they are stored
+
+
 def test_every_registered_composer_passes_through_the_suite() -> None:
-    tested = {cls.__name__.removeprefix("Test").lower() for cls in ComposerContract.__subclasses__()}
-    assert {n for n in names("composers") if n in ("transformer", "lstm")} <= tested
+    suites = [*ComposerContract.__subclasses__(), *EventContract.__subclasses__()]
+    tested = {cls.__name__.removeprefix("Test").lower() for cls in suites}
+    assert {n for n in names("composers") if n in ("transformer", "lstm", "vae")} <= tested
