@@ -112,6 +112,14 @@ def test_recording_and_blocking_change_the_next_list(home: Path) -> None:
         told(home, "record", "nora", first[0]["id"], "--kind", "rating", "--value", "9")
 
 
+def test_who_is_known_can_be_looked_up(home: Path) -> None:
+    assert [one["id"] for one in call(home, "listeners", "--n", "2")] == ["sim-0001", "sim-0002"]
+    assert call(home, "listeners", "MUCH") == [{"id": "much", "name": "", "simulated": False}]
+    assert told(home, "listeners", "sim-0001").startswith("sim-0001  ")
+    assert told(home, "listeners", "sim-0001").endswith(" (simulated)\n")
+    assert told(home, "listeners", "nobody at all") == ""
+
+
 def test_what_was_met_long_ago_does_not_come_back_as_new(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list is made from the latest ten thousand events, here ten; what came before stays known."""
     monkeypatch.setattr("troubadour.studio._REMEMBERED", 10)

@@ -77,6 +77,26 @@ def import_plays(
 
 
 @app.command()
+def listeners(
+    words: Annotated[str, typer.Argument(help="Part of an id or name; without it everybody.")] = "",
+    n: Annotated[int, typer.Option("--n", help="How many.", min=1)] = 100,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who is known, in order of arrival."""
+    with open_studio(home) as studio:
+        found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
+    if as_json:
+        print_json([{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:n]])
+        return
+    for person in found[:n]:
+        mark = " (simulated)" if person.simulated else ""
+        print(f"{person.id}{f'  {person.name}' if person.name else ''}{mark}")
+    if len(found) > n:
+        say(f"{len(found) - n} more; --n says how many are shown")
+
+
+@app.command()
 def record(
     listener: Annotated[str, typer.Argument(help="Id of the listener.")],
     piece: Annotated[str, typer.Argument(help="Id of the piece.")],
