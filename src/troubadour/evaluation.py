@@ -161,7 +161,9 @@ def _compose(
     out: list[tuple[str, Score]] = []
     for style, count in sorted(styles.items()):
         for start in range(0, count, _BATCH):
-            found = composer.compose(Brief(style=style or None), rng, min(_BATCH, count - start))
+            found = composer.compose(
+                Brief(style=style or None, parallels=True), rng, min(_BATCH, count - start)
+            )
             out += [(style, s) for s in found]
             if tell:
                 tell("compose", len(out), pieces)

@@ -27,7 +27,7 @@ from troubadour.cli.controls import (
     KeyName,
     Lowest,
     MaxCommon,
-    NoParallels,
+    Parallels,
     Ranges,
     Strict,
     Style,
@@ -70,7 +70,7 @@ def compose(
         str | None,
         typer.Option("--notes", help="Notes that it has to have, VOICE:START:LENGTH:NOTE in quarters."),
     ] = None,
-    no_parallels: NoParallels = False,
+    parallels: Parallels = None,
     max_common: MaxCommon = None,
     cadence: Cadence = None,
     guidance: Guidance = 1.0,
@@ -92,7 +92,7 @@ def compose(
     brief = brief_of(
         style=style, key=key, metre=metre, bars=bars, voices=voices, tempo=tempo, density=density, upbeat=upbeat,
         chords=chords, instruments=instruments, ranges=ranges, lowest=lowest, highest=highest, notes=notes,
-        no_parallels=no_parallels, max_common=max_common, cadence=cadence, guidance=guidance, strict=strict,
+        parallels=parallels, max_common=max_common, cadence=cadence, guidance=guidance, strict=strict,
         temperature=temperature, top_p=top_p,
     )  # fmt: skip
     with open_studio(home) as studio:

@@ -26,8 +26,12 @@ Ranges = Annotated[
 ]
 Lowest = Annotated[str | None, typer.Option("--lowest", help="Lowest note, such as 60 or C4.")]
 Highest = Annotated[str | None, typer.Option("--highest", help="Highest note.")]
-NoParallels = Annotated[
-    bool, typer.Option("--no-parallels", help="No parallel fifths, octaves or unisons between voices.")
+Parallels = Annotated[
+    bool | None,
+    typer.Option(
+        "--parallels/--no-parallels",
+        help="Whether voices may run in parallel fifths, octaves or unisons. Not in chorales, unless asked for.",
+    ),
 ]
 MaxCommon = Annotated[
     int | None, typer.Option("--max-common", help="Most successive notes in common with any piece.")
@@ -46,7 +50,7 @@ TopP = Annotated[float, typer.Option("--top-p", help="Share of the probability s
 _SHARED: dict[str, tuple[Any, Any]] = {
     "style": (Style, None), "key": (KeyName, None), "tempo": (Tempo, None), "density": (Density, None),
     "chords": (Chords, None), "ranges": (Ranges, None), "lowest": (Lowest, None), "highest": (Highest, None),
-    "no_parallels": (NoParallels, False), "max_common": (MaxCommon, None), "cadence": (Cadence, None),
+    "parallels": (Parallels, None), "max_common": (MaxCommon, None), "cadence": (Cadence, None),
     "guidance": (Guidance, 1.0), "strict": (Strict, False), "temperature": (Temperature, 0.9),
     "top_p": (TopP, 0.97),
 }  # fmt: skip
@@ -63,7 +67,7 @@ def brief_of(
     ranges: str | None,
     lowest: str | None,
     highest: str | None,
-    no_parallels: bool,
+    parallels: bool | None,
     max_common: int | None,
     cadence: bool | None,
     guidance: float,
@@ -102,7 +106,7 @@ def brief_of(
         highest=None if highest is None else pitch_of(highest),
         cadence=cadence,
         notes=() if notes is None else given_notes(notes),
-        parallels=not no_parallels,
+        parallels=parallels,
         max_common=max_common,
         guidance=guidance,
         temperature=temperature,

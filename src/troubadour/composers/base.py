@@ -78,8 +78,9 @@ class Brief:
     Without a word it does where nothing else that was asked for speaks against it."""
     notes: tuple[GivenNote, ...] = ()
     """Notes that the piece has to have."""
-    parallels: bool = True
-    """Whether two voices may run in parallel fifths, octaves or unisons."""
+    parallels: bool | None = None
+    """Whether two voices may run in parallel fifths, octaves or unisons. Without a word they may not in a
+    chorale, where nothing that is given speaks against it, and may elsewhere."""
     max_common: int | None = None
     """Most successive notes in common with a piece of the catalogue, whatever its key and speed."""
     guidance: float = 1.0

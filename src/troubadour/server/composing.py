@@ -48,7 +48,7 @@ class ComposeRequest(BaseModel):
     lowest: int | None = None
     highest: int | None = None
     cadence: bool | None = None
-    parallels: bool = True
+    parallels: bool | None = None
     max_common: int | None = None
     guidance: float = 1.0
     temperature: float = 0.9

@@ -7,6 +7,7 @@ import pytest
 
 from troubadour.composers.base import Brief, GivenNote
 from troubadour.composers.constraints.build import Habit, settle
+from troubadour.composers.constraints.parallels import Parallels
 from troubadour.composers.originality import Corpus
 from troubadour.errors import InputError
 from troubadour.music.quantise import quantise
@@ -101,3 +102,19 @@ def test_without_controls_only_range_and_ending_hold() -> None:
     assert len(setting.controls) == 1
     assert setting.given is None
     assert setting.plan.endings == (frozenset({0}),)
+
+
+def test_parallels_are_barred_from_chorales_unless_something_speaks_for_them() -> None:
+    def barred(brief: Brief, habit: Habit = CHOIR) -> bool:
+        return any(isinstance(c, Parallels) for c in settle(brief, habit, 30).controls)
+
+    chorale = replace(BRIEF, style="chorale")
+    assert barred(chorale)
+    assert not barred(replace(chorale, parallels=True))
+    assert not barred(replace(BRIEF, style="glee"))
+    assert barred(replace(BRIEF, style="glee", parallels=False))
+    assert not barred(chorale, MELODY)
+    # What is given runs in parallel fifths already.
+    given = quarters(1, 67, 69) + quarters(2, 60, 62)
+    assert not barred(replace(chorale, notes=given))
+    assert barred(replace(chorale, notes=quarters(1, 67, 69)))

@@ -25,6 +25,8 @@ from troubadour.music.instruments import NAMES, playable
 from troubadour.music.score import Key
 
 _ALL = frozenset(range(12))
+_STRICT_STYLE = "chorale"
+"""Whose textbooks bar parallels."""
 _MINOR = ("minor", "dorian", "phrygian", "locrian")
 
 
@@ -125,13 +127,27 @@ def settle(
     plan = replace(draft, endings=tuple(endings), closing=closing)
     if brief.strict and brief.density is not None:
         controls.append(_density(brief, given, plan, voices))
-    if not brief.parallels and voices > 1:
-        _check_single(draft, "parallels: none")
-        check_parallels(spans)
+    if voices > 1 and _parallels_barred(brief, draft, spans):
         controls.append(Parallels(voices, given, lasts))
     if brief.max_common is not None:
         controls.append(_novelty(brief, draft, windows, given, spans, voices))
     return Setting(plan, tuple(controls), given)
+
+
+def _parallels_barred(brief: Brief, draft: Plan, spans: Spans) -> bool:
+    """Whether no two voices may run in parallel fifths or octaves."""
+    if brief.parallels is False:
+        _check_single(draft, "parallels: none")
+        check_parallels(spans)
+        return True
+    if brief.parallels or brief.style != _STRICT_STYLE or draft.chords:
+        return False
+    try:
+        check_parallels(spans)
+    except InputError:
+        # Bach has them, too: what is given stays as it is.
+        return False
+    return True
 
 
 def _probe(plan: Plan) -> Automaton:

@@ -152,10 +152,10 @@ def _in_parts(
     for voice in keep:
         line = [Span(s.start, s.stop, s.pitches[-1:]) for s in voices[voice - 1]]
         spans[voice - 1 if len(voices) == wanted and not chords else 0] = line
-    told = replace(told, voices=wanted)
+    told = replace(told, voices=wanted, parallels=True if chords else told.parallels)
     setting = composer.setting(told, corpus, spans=spans, upbeat=score.upbeat_ticks, ticks=end_of(score))
     if chords:
-        for name, asked in (("parallels: none", not brief.parallels), ("max_common", brief.max_common is not None),
+        for name, asked in (("parallels: none", brief.parallels is False), ("max_common", brief.max_common is not None),
                             ("density", brief.strict and brief.density is not None)):  # fmt: skip
             if asked:
                 raise InputError(

@@ -59,7 +59,7 @@ class Vary:
         if self.keep not in ("rhythm", "pitch"):
             raise InputError(f"keep is '{self.keep}'; allowed: rhythm, pitch")
         for name, asked in (("chords", brief.chords), ("max_common", brief.max_common), ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
-                            ("parallels: none", None if brief.parallels else 1)):  # fmt: skip
+                            ("parallels: none", 1 if brief.parallels is False else None)):  # fmt: skip
             if asked is not None:
                 raise InputError(
                     f"{name} and a varied piece clash: its {self.keep} may leave no note that fits"
