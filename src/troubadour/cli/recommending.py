@@ -98,7 +98,8 @@ def train_recommender(
     print(f"  {choice['why']}.")
     for part in choice["chosen"]["parts"]:
         options = ", ".join(f"{k} {v:.4g}" for k, v in part["options"].items())
-        print(f"  {part['model']}: weight {part['weight']:g}{', ' + options if options else ''}")
+        role = f"weight {part['weight']:g}" if part["weight"] else "only for pieces that no other knows"
+        print(f"  {part['model']}: {role}{', ' + options if options else ''}")
     if choice["exposure"]["ndcg"]:
         print(f"  prices on exposure at {choice['exposure']['strength']:g} of their strength")
     tried = len(choice["trials"])

@@ -9,7 +9,7 @@ from typing import Any
 def to_markdown(choice: Mapping[str, Any]) -> str:
     """`Choice.to_dict` as Markdown: what was chosen, why, what was tried and what it costs."""
     parts = choice["chosen"]["parts"]
-    chosen = [f"- {p['model']}: weight {p['weight']:g}{_options(p['options'])}" for p in parts]
+    chosen = [f"- {p['model']}: {_role(p['weight'])}{_options(p['options'])}" for p in parts]
     if choice["chosen"]["popularity"]:
         chosen.append(f"- popularity: weight {choice['chosen']['popularity']:g}")
     lines = [
@@ -52,6 +52,10 @@ def to_markdown(choice: Mapping[str, Any]) -> str:
     if choice["left_out"]:
         lines += ["", "## Not tried", "", *(f"- {text}" for text in choice["left_out"])]
     return "\n".join(lines) + "\n"
+
+
+def _role(weight: float) -> str:
+    return f"weight {weight:g}" if weight else "only for pieces that no other knows"
 
 
 def _options(options: Mapping[str, Any], before: str = ", ") -> str:
