@@ -17,7 +17,7 @@ from troubadour.music.score import Score
 # Told apart by those who do not see red and green alike (Okabe & Ito 2008), then lighter.
 COLOURS: Final = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#555555", "#9467bd",
-    "#a6761d", "#1b9e77", "#e7298a",
+    "#a6761d", "#a50026", "#e7298a",
 )  # fmt: skip
 _WIDTH: Final = 960
 _LEFT: Final = 48

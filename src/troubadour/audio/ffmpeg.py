@@ -104,7 +104,8 @@ def _run(program: str, path: Path, container: str, before: list[str], after: lis
         ) from error
     if done.returncode and not done.stdout:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UnreadableFileError(str(path), f"ffmpeg: {lines[-1] if lines else f'exit {done.returncode}'}")
+        cause = lines[-1].removeprefix(f"file:{path}: ") if lines else f"exit {done.returncode}"
+        raise UnreadableFileError(str(path), f"a {container} file that ffmpeg cannot read: {cause}")
     return done.stdout
 
 

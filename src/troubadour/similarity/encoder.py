@@ -90,7 +90,7 @@ class SoundEncoder:
         hidden = (frames - w["mean"]) / w["scale"]
         hidden = np.maximum(_convolve(hidden, w["first"]) + w["first_bias"], 0)
         hidden = np.maximum(_convolve(hidden, w["second"]) + w["second_bias"], 0)
-        pooled = np.concatenate([hidden.mean(axis=0), hidden.std(axis=0)])
+        pooled = np.concatenate([hidden.mean(axis=0), np.sqrt(hidden.var(axis=0) + 1e-6)])
         out = pooled @ w["out"] + w["out_bias"]
         return np.asarray(out / max(float(np.linalg.norm(out)), 1e-9), dtype=np.float32)
 
