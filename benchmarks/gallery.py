@@ -140,10 +140,13 @@ def stacked(drawn: list[str]) -> str:
 
 
 def slim(svg: str) -> str:
-    """Without indentation, descriptions, and names that nothing refers to."""
+    """Without indentation, descriptions, and names that nothing refers to; the same each time it is drawn."""
     svg = re.sub(r"<desc>.*?</desc>", "", svg, flags=re.S)
+    for number, name in enumerate(dict.fromkeys(re.findall(r"#(\w+) g\.", svg))):
+        svg = svg.replace(name, f"score{number}")
     used = {*re.findall(r'href="#([^"]+)"', svg), *re.findall(r"#(\w+) g\.", svg)}
     svg = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
+    svg = re.sub(r'(<g) class="(?!definition-scale|page-margin)[^"]*"', r"\1", svg)
     return re.sub(r"\n\s*", "\n", svg)
 
 

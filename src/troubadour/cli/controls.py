@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -114,25 +113,27 @@ def brief_of(
     )
 
 
-def takes_controls(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter `brief` becomes the options for what is composed to a given piece."""
-
-    @wraps(command)
-    def called(**words: Any) -> None:
-        words["brief"] = brief_of(**{name: words.pop(name) for name in _SHARED})
-        command(**words)
-
-    hints = get_type_hints(command, {**globals(), **command.__globals__}, include_extras=True)
-    own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(command).parameters.values()]
-    options = [
+def with_controls(own: Callable[..., Any], more: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a command, those of the controls for what is composed to a given piece, and those of `more`."""
+    controls = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
         for name, (kind, default) in _SHARED.items()
     ]
-    place = [p.name for p in own].index("brief")
-    merged = [*own[:place], *options, *own[place + 1 :]]
-    called.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
-    called.__annotations__ = {p.name: p.annotation for p in merged}
-    return called
+    return [*_parameters(own), *controls, *_parameters(more)]
+
+
+def take_brief(words: dict[str, Any]) -> Brief:
+    """Take the controls out of a command's arguments, as a brief.
+
+    Raises:
+        InputError: as `brief_of`.
+    """
+    return brief_of(**{name: words.pop(name) for name in _SHARED})
+
+
+def _parameters(command: Callable[..., Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(command, {**globals(), **command.__globals__}, include_extras=True)
+    return [p.replace(annotation=hints[p.name]) for p in inspect.signature(command).parameters.values()]
 
 
 def pitch_of(text: str) -> int:

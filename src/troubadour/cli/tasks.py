@@ -1,33 +1,57 @@
-"""Compose to a given piece: continue, infill, harmonise, accompany, reharmonise, vary."""
+"""Compose to a given piece: continue, infill, harmonise, accompany, reharmonise, vary.
+
+Each command here says what is its own, and returns the task to a given piece; `_to_a_piece` gives all of them the
+piece, the controls and the output, and carries the task out.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from troubadour.cli.common import AcceptTerms, AsJson, Home, Out, Seed, app, open_studio
 from troubadour.cli.composing import print_pieces
-from troubadour.cli.controls import numbers_of, span_of, takes_controls
+from troubadour.cli.controls import numbers_of, span_of, take_brief, with_controls
 from troubadour.cli.understanding import Music, read_music_of
 
 if TYPE_CHECKING:
     from troubadour.composers.base import Brief
-    from troubadour.composers.tasks import Task
-    from troubadour.music.score import Score
+    from troubadour.composers.tasks.varying import Keep
 
 Count = Annotated[int, typer.Option("--count", help="How many, one seed after the other.", min=1, max=100)]
 Keeps = Annotated[str, typer.Option("--keep", help="Voices that stay, from 1, such as 1 or 1,4.")]
+Bars = Annotated[str | None, typer.Option("--bars", help="Such as 5-8; all without it.")]
+ToTask = Callable[..., Any]
+"""From a score to a `Task`; not said as a type, since reading it would load the composers."""
+_SHARED = ("count", "out", "seed", "accept_terms", "home", "as_json")
 
 
-@app.command("continue")
-@takes_controls
-def continue_(
+def _to_a_piece(name: str) -> Callable[[Callable[..., Any]], None]:
+    """Register a command that composes to a piece; what it returns takes the piece and gives the task."""
+
+    def register(own: Callable[..., Any]) -> None:
+        @wraps(own)
+        def command(music: str, **words: Any) -> None:
+            brief = take_brief(words)
+            output = {key: words.pop(key) for key in _SHARED}
+            _compose_to(own(**words), music, brief, **output)
+
+        # The piece comes first in the words of a command; a sort keeps the others in their order.
+        parameters = sorted(with_controls(own, _shared), key=lambda p: p.name != "music")
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(name)(command)
+
+    return register
+
+
+def _shared(
     music: Music,
-    bars: Annotated[int, typer.Option("--bars", help="How many more, 1 to 32.")] = 8,
-    brief: Any = None,
     count: Count = 1,
     out: Out = Path("out"),
     seed: Seed = None,
@@ -35,146 +59,11 @@ def continue_(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Continue a piece: the same piece with more bars."""
-    from troubadour.composers.tasks import Continue
-
-    _work(lambda score: Continue(score, bars), music, brief, count, out, seed, accept_terms, home, as_json)
+    """What all of these commands take."""
 
 
-@app.command()
-@takes_controls
-def infill(
-    music: Music,
-    bars: Annotated[str | None, typer.Option("--bars", help="Such as 5-8; all without it.")] = None,
-    voices: Annotated[str | None, typer.Option("--voices", help="Such as 2,3; all without it.")] = None,
-    brief: Any = None,
-    count: Count = 1,
-    out: Out = Path("out"),
-    seed: Seed = None,
-    accept_terms: AcceptTerms = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compose some bars or voices of a piece anew, to fit what stands around them."""
-    from troubadour.composers.tasks import Infill
-
-    place, lanes = span_of(bars), numbers_of(voices)
-    _work(
-        lambda score: Infill(score, place, lanes), music, brief, count, out, seed, accept_terms, home, as_json
-    )
-
-
-@app.command()
-@takes_controls
-def harmonise(
-    music: Music,
-    keep: Keeps = "1",
-    as_chords: Annotated[
-        bool, typer.Option("--as-chords", help="One part of chords instead of three voices.")
-    ] = False,
-    brief: Any = None,
-    count: Count = 1,
-    out: Out = Path("out"),
-    seed: Seed = None,
-    accept_terms: AcceptTerms = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Harmonise a melody: in four parts, or with chords."""
-    from troubadour.composers.tasks import Harmonise
-
-    kept = numbers_of(keep)
-    _work(
-        lambda score: Harmonise(score, kept, as_chords),
-        music,
-        brief,
-        count,
-        out,
-        seed,
-        accept_terms,
-        home,
-        as_json,
-    )
-
-
-@app.command()
-@takes_controls
-def reharmonise(
-    music: Music,
-    keep: Keeps = "1",
-    brief: Any = None,
-    count: Count = 1,
-    out: Out = Path("out"),
-    seed: Seed = None,
-    accept_terms: AcceptTerms = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Keep the melody of a piece in several voices, and give it another harmony."""
-    from troubadour.composers.tasks import Reharmonise
-
-    kept = numbers_of(keep)
-    _work(lambda score: Reharmonise(score, kept), music, brief, count, out, seed, accept_terms, home, as_json)
-
-
-@app.command()
-@takes_controls
-def accompany(
-    music: Music,
-    voice: Annotated[int, typer.Option("--voice", help="The melody, from 1.")] = 1,
-    instruments: Annotated[
-        str, typer.Option("--instruments", help="Of the chords and of the bass.")
-    ] = "guitar,double bass",
-    held: Annotated[bool, typer.Option("--held", help="Chords held, not after the beat.")] = False,
-    brief: Any = None,
-    count: Count = 1,
-    out: Out = Path("out"),
-    seed: Seed = None,
-    accept_terms: AcceptTerms = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Accompany a melody: chords and a bass on instruments of their own."""
-    from troubadour.composers.tasks import Accompany
-    from troubadour.errors import InputError
-    from troubadour.music.instruments import program_of
-
-    names = instruments.split(",")
-    if len(names) != 2:
-        raise InputError(f"instruments are '{instruments}'; allowed: two, such as 'guitar,double bass'")
-    chords, bass = program_of(names[0]), program_of(names[1])
-
-    def task(score: Score) -> Task:
-        return Accompany(score, voice, (chords, bass), "held" if held else "offbeat")
-
-    _work(task, music, brief, count, out, seed, accept_terms, home, as_json)
-
-
-@app.command()
-@takes_controls
-def vary(
-    music: Music,
-    keep: Annotated[
-        str, typer.Option("--keep", help="rhythm (other pitches) or pitch (another rhythm).")
-    ] = "rhythm",
-    bars: Annotated[str | None, typer.Option("--bars", help="Such as 5-8; all without it.")] = None,
-    brief: Any = None,
-    count: Count = 1,
-    out: Out = Path("out"),
-    seed: Seed = None,
-    accept_terms: AcceptTerms = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
-    from troubadour.composers.tasks import Vary
-
-    place = span_of(bars)
-    _work(lambda score: Vary(score, keep, place), music, brief, count, out, seed, accept_terms, home, as_json)  # type: ignore[arg-type]
-
-
-def _work(
-    task: Callable[[Score], Task],
+def _compose_to(
+    task: ToTask,
     music: str,
     brief: Brief,
     count: int,
@@ -198,3 +87,78 @@ def _work(
             )
             done.append((made, studio.write_files(made.id, out)))
     print_pieces(done, as_json, count == 1)
+
+
+@_to_a_piece("continue")
+def continue_(
+    bars: Annotated[int, typer.Option("--bars", help="How many more, 1 to 32.")] = 8,
+) -> ToTask:
+    """Continue a piece: the same piece with more bars."""
+    from troubadour.composers.tasks import Continue
+
+    return partial(Continue, bars=bars)
+
+
+@_to_a_piece("infill")
+def infill(
+    bars: Bars = None,
+    voices: Annotated[str | None, typer.Option("--voices", help="Such as 2,3; all without it.")] = None,
+) -> ToTask:
+    """Compose some bars or voices of a piece anew, to fit what stands around them."""
+    from troubadour.composers.tasks import Infill
+
+    return partial(Infill, bars=span_of(bars), voices=numbers_of(voices))
+
+
+@_to_a_piece("harmonise")
+def harmonise(
+    keep: Keeps = "1",
+    as_chords: Annotated[
+        bool, typer.Option("--as-chords", help="One part of chords instead of three voices.")
+    ] = False,
+) -> ToTask:
+    """Harmonise a melody: in four parts, or with chords."""
+    from troubadour.composers.tasks import Harmonise
+
+    return partial(Harmonise, keep=numbers_of(keep), chords=as_chords)
+
+
+@_to_a_piece("reharmonise")
+def reharmonise(keep: Keeps = "1") -> ToTask:
+    """Keep the melody of a piece in several voices, and give it another harmony."""
+    from troubadour.composers.tasks import Reharmonise
+
+    return partial(Reharmonise, keep=numbers_of(keep))
+
+
+@_to_a_piece("accompany")
+def accompany(
+    voice: Annotated[int, typer.Option("--voice", help="The melody, from 1.")] = 1,
+    instruments: Annotated[
+        str, typer.Option("--instruments", help="Of the chords and of the bass.")
+    ] = "guitar,double bass",
+    held: Annotated[bool, typer.Option("--held", help="Chords held, not after the beat.")] = False,
+) -> ToTask:
+    """Accompany a melody: chords and a bass on instruments of their own."""
+    from troubadour.composers.tasks import Accompany
+    from troubadour.errors import InputError
+    from troubadour.music.instruments import program_of
+
+    names = instruments.split(",")
+    if len(names) != 2:
+        raise InputError(f"instruments are '{instruments}'; allowed: two, such as 'guitar,double bass'")
+    chords, bass = program_of(names[0]), program_of(names[1])
+    return partial(Accompany, voice=voice, instruments=(chords, bass), figure="held" if held else "offbeat")
+
+
+@_to_a_piece("vary")
+def vary(
+    keep: Annotated[
+        str, typer.Option("--keep", help="rhythm (other pitches) or pitch (another rhythm).")
+    ] = "rhythm",
+    bars: Bars = None,
+) -> ToTask:
+    """Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
+    from troubadour.composers.tasks import Vary
+
+    return partial(Vary, keep=cast("Keep", keep), bars=span_of(bars))
