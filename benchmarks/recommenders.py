@@ -1,8 +1,11 @@
 """Recommending, measured: the automatic default beside peers, cold artists by content, exposure, coverage.
 
-Usage: python benchmarks/recommenders.py ../shared/data docs/benchmarks/recommenders.md [--only SECTION] [LISTS.json ...]
+Usage: python benchmarks/recommenders.py ../shared/data docs/benchmarks/recommenders.md [LISTS.json ...]
+    [--home HOME] [--only SECTION]
 
-SECTION (default, cold or home): measure only that, and leave the others as they stand in the file.
+HOME: what `troubadour demo --no-serve --home HOME` made; its simulated listeners repeat themselves, and have times.
+
+SECTION (default, cold, home or simulated): measure only that, and leave the others as they stand in the file.
 
 LISTS.json: what `recommender_peers.py` wrote in an environment of its own, one for each library.
 """
@@ -31,7 +34,7 @@ from numpy.typing import NDArray
 from collaborative import Stage, read
 from troubadour.listening.interactions import History, Interactions, Kind
 from troubadour.listening.vocabulary import Vocabulary
-from troubadour.measuring import measure, to_markdown
+from troubadour.measuring import evaluate_recommender, measure, to_markdown
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.bootstrap import compare, interval
 from troubadour.recommenders.cases import Cases
@@ -43,14 +46,17 @@ from troubadour.recommenders.lists import RankSpec
 from troubadour.recommenders.metrics import concentration
 from troubadour.recommenders.popular import PopularRecommender
 from troubadour.recommenders.rank import Ranker
+from troubadour.studio import Studio
 
 K = 20
 
 
-def main(data: Path, target: Path, only_these: Sequence[str], peers: Sequence[Path]) -> None:
+def main(
+    data: Path, target: Path, only_these: Sequence[str], peers: Sequence[Path], own: Path | None
+) -> None:
     head = f"""# Recommending
 
-Command: `python benchmarks/recommenders.py {" ".join([str(data), str(target), *(p.name for p in peers)])}`; \
+Command: `python benchmarks/recommenders.py {" ".join([str(data), str(target), *(p.name for p in peers)])}{" --home HOME" if own else ""}`; \
 {datetime.date.today()}; {os.cpu_count()} cores, one thread, on a busy machine; seed 0. Full ranking, artists of training \
 excluded; means over listeners with 95% bootstrap intervals; differences and p by paired bootstrap over the same listeners.
 
@@ -62,6 +68,8 @@ What comes next, beside the published figures: [sequential.md](sequential.md); e
         "cold": lambda: cold(HetRec.read(data / "lastfm_hetrec", data / "deezer_mood")),
         "home": lambda: home(HetRec.read(data / "lastfm_hetrec", data / "deezer_mood")),
     }
+    if own is not None:
+        sections["simulated"] = lambda: simulated(own)
     before = target.read_text().split("\n## ")[1:] if target.exists() else []
     parts = []
     for place, (name, section) in enumerate(sections.items()):
@@ -401,11 +409,27 @@ As shown, after diversity, styles, prices and places for the new, the top hundre
 """
 
 
+def simulated(folder: Path) -> str:
+    with Studio(folder) as studio:
+        pieces, people = len(studio.store.pieces()), len(studio.store.listeners())
+        report = evaluate_recommender(studio.store)
+    return f"""## Repeats and discoveries apart: simulated listeners
+
+{people:,} simulated listeners of the built-in collections ({pieces:,} pieces). They tell whether the command works and how \
+the parts of its report hang together, not how people listen.
+
+{to_markdown(report)}
+"""
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("peers", type=Path, nargs="*")
-    parser.add_argument("--only", action="append", default=[], choices=("default", "cold", "home"))
+    parser.add_argument(
+        "--only", action="append", default=[], choices=("default", "cold", "home", "simulated")
+    )
+    parser.add_argument("--home", type=Path)
     words = parser.parse_args()
-    main(words.data, words.target, words.only, words.peers)
+    main(words.data, words.target, words.only, words.peers, words.home)
