@@ -140,6 +140,53 @@ def test_an_import_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(t
         assert len(again & measured) <= 4, "only what was in work or on its way to the store"
 
 
+PLAYER = """
+import hashlib, json, sys, time
+from troubadour.hearing.worker import answer
+for line in sys.stdin:
+    request = json.loads(line)
+    with open(sys.argv[1], "a") as log:
+        log.write(hashlib.sha256(request["midi"].encode()).hexdigest() + "\\n")
+    found = answer(request)
+    time.sleep(0.2)
+    print(json.dumps(found), flush=True)
+"""
+MEASURE = """
+import sys
+from pathlib import Path
+from tests.hearing.test_importing import PLAYER
+from troubadour.catalogue.store import Store
+from troubadour.hearing.measuring import measure_scores
+from troubadour.hearing.pool import Workers
+home = Path(sys.argv[1])
+with Store.open(home) as store:
+    measure_scores(store, Workers(1, 60.0, (sys.executable, "-c", PLAYER, str(home / "log"))), limit=6)
+"""
+
+
+@pytest.mark.slow
+def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        import_builtin(store, ["folk"])
+        root = Path(__file__).parents[2]
+        run = [sys.executable, "-c", MEASURE, str(tmp_path)]
+        process = subprocess.Popen(run, cwd=root, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while store.sounds.counts()["sounds"] < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kept = store.sounds.counts()["sounds"]
+        assert 2 <= kept < 6
+        time.sleep(2.0)  # the worker ends with its input
+        subprocess.run(run, cwd=root, check=True)
+        assert store.sounds.counts()["sounds"] == kept + 6
+        times = Counter((tmp_path / "log").read_text().split())
+        # Only the piece that was in work when the process died is played a second time.
+        assert sum(n - 1 for n in times.values()) <= 1
+        assert len(times) >= kept + 6
+
+
 @pytest.mark.slow
 def test_scores_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
     songs(tmp_path / "music", 2)
