@@ -15,6 +15,10 @@ _FEW: Final = 10
 """Pieces below which a style is called little known."""
 
 
+_TOLD: Final = ("width", "layers", "latent", "tokeniser", "version")
+"""Of the shape, what a reader asks for."""
+
+
 def card(folder: Path, release: Release | None = None) -> dict[str, Any]:
     """What lies beside a composer's weights, JSON-able; what nobody wrote down is `None`.
 
@@ -43,12 +47,13 @@ def card(folder: Path, release: Release | None = None) -> dict[str, Any]:
         "styles": [
             {
                 "style": name,
-                "pieces": profiles[name]["pieces"] if name in profiles else 0,
-                "voices": _voices(profiles[name]) if name in profiles else None,
+                "pieces": profiles[name]["pieces"],
+                "voices": _voices(profiles[name]),
                 "nats": losses.get(name),
             }
-            for name in sorted({*profiles, *losses} - {""})
+            for name in sorted({*profiles} - {""})
         ],
+        "others": {name: loss for name, loss in losses.items() if name and name not in profiles},
     }
 
 
@@ -76,7 +81,8 @@ def markdown(facts: Mapping[str, Any]) -> str:
         f"# Model card: {facts['name']}",
         "",
         f"A composer of the family `{facts['family']}`: {facts['weights'] / 1e6:.2f} million weights, "
-        f"width {shape.get('width', '?')}, {shape.get('layers', '?')} layers, tokeniser {shape.get('tokeniser', '?')}.",
+        + ", ".join(f"{name} {shape[name]}" for name in _TOLD if name in shape)
+        + ".",
         "",
         "| | |",
         "|---|---|",
@@ -97,7 +103,10 @@ def markdown(facts: Mapping[str, Any]) -> str:
     ]
     for row in facts["styles"]:
         nats = "" if row["nats"] is None else f"{row['nats']:.3f}"
-        lines.append(f"| {row['style']} | {row['pieces']} | {row['voices'] or ''} | {nats} |")
+        lines.append(f"| {row['style']} | {row['pieces']} | {row['voices']} | {nats} |")
+    if facts["others"]:
+        rest = ", ".join(f"{name} {loss:.3f}" for name, loss in facts["others"].items())
+        lines += ["", f"Held out besides, nats a token: {rest}."]
     few = [row["style"] for row in facts["styles"] if row["pieces"] < _FEW]
     lines += [
         "",

@@ -97,7 +97,7 @@ def evaluate_composer(
             }
         test = held
     # The empty style stands for any melody.
-    known = [h for h in test if h.style in composer.profiles]
+    known = [h for h in test if h.style in ("", *composer.styles)]
     if not known:
         raise InputError(f"no test work has a style of this composer ({', '.join(composer.styles)})")
     composed = _compose(composer, known, pieces, seed, tell)
