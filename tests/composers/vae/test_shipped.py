@@ -42,8 +42,20 @@ def test_it_gives_back_a_melody_of_four_bars() -> None:
 def test_interpolation_needs_no_model_of_ones_own(tmp_path: Path) -> None:
     tune = tmp_path / "jig.abc"
     tune.write_text(JIG)
-    words = ["interpolate", str(tune), str(tune), "--bars", "4", "--steps", "2", "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(app, [*words, "--home", str(tmp_path / "home"), "--json"], catch_exceptions=False)
+    words = [
+        "interpolate",
+        str(tune),
+        str(tune),
+        "--bars",
+        "4",
+        "--steps",
+        "2",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = CliRunner().invoke(
+        app, [*words, "--home", str(tmp_path / "home"), "--json"], catch_exceptions=False
+    )
     items = json.loads(done.stdout)["items"]
     assert len(items) == 2
     assert len(list((tmp_path / "out").glob("*.mid"))) == 2
