@@ -81,6 +81,24 @@ def test_content_without_a_weight_stands_in(tribes: Interactions) -> None:
     assert parts.basis[0, 60] == Basis.PARTS
 
 
+def test_a_play_of_what_nobody_else_heard_counts_by_its_share(tribes: Interactions) -> None:
+    """The other parts learn from listeners and cannot know it; content has no weight of its own here."""
+    spec = BlendSpec((PartSpec("rp3beta"), PartSpec("content", 0.0)))
+    kin = np.stack([VECTORS[40], VECTORS[40] * 2])  # two new pieces that sound like piece 40
+    grown = BlendRecommender(spec).fit(tribes, FitOptions(item_vectors=VECTORS)).extended(kin)
+    before = History(np.array([0, 1, 2]), np.array([1.0, 1.0, 1.0]))
+    after = History(np.array([0, 1, 2, 60]), np.array([1.0, 1.0, 1.0, 1.0]))
+    only = History(np.array([60]), np.array([1.0]))
+    ranks = [
+        int((scores > scores[40]).sum()) for scores in (grown.score([h])[0] for h in (before, after, only))
+    ]
+    assert ranks[2] <= ranks[1] < ranks[0]
+    (share,) = grown._only_content([after])[1]  # type: ignore[index]
+    assert share == 0.25
+    known = History(np.array([0, 1, 2, 3]), np.ones(4))
+    assert grown._only_content([known])[1] == [0.0]  # type: ignore[index]
+
+
 def test_what_is_stored_scores_the_same(blend: BlendRecommender, tribes: Interactions) -> None:
     spec, arrays = blend.state()
     again = BlendRecommender.from_state(json.loads(json.dumps(spec)), arrays)

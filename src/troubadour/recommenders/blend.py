@@ -223,7 +223,24 @@ class BlendRecommender:
             popularity.scores,
             self.spec.popularity,
             self.spec.cold,
+            self._only_content(histories),
         ).pick(items)
+
+    def _only_content(self, histories: Sequence[History]) -> tuple[int, NDArray[np.float64]] | None:
+        """Place of the content part, and the share of each history's liking that nobody else listened to.
+
+        The other parts learn from listeners, so to them a play of such a piece is no play at all.
+        """
+        if "content" not in self.models or self.content is None:
+            return None
+        heard = np.pad(self.popular.counts > 0, (0, self.n_items - len(self.popular.counts)))
+        share = np.zeros(len(histories))
+        for row, history in enumerate(histories):
+            liked = (history.weights > 0) & (history.items < self.n_items)
+            items, weights = history.items[liked], history.weights[liked]
+            only = ~heard[items] & self.content.known[items]
+            share[row] = weights[only].sum() / weights.sum() if only.any() else 0.0
+        return list(self.models).index("content"), share
 
     def _whole(self, scores: Scores) -> Scores:
         """Scores of the catalogue as it was at fitting, NaN for what came later."""

@@ -98,27 +98,32 @@ def combine(
     popularity: Scores,
     popularity_weight: float,
     cold: float,
+    alone: tuple[int, NDArray[np.float64]] | None = None,
 ) -> Parts:
     """Weigh standardised scores, NaN = unknown, falling back as `Basis` says.
 
     Args:
         cold: see `BlendSpec.cold`.
+        alone: a part, and for each history the share of what is liked there that no other part can know,
+            shape (n_histories,); that share of all weights is the part's.
     """
     shape = popularity.shape
     known = [~np.isnan(one.scores) for one in z]
     whole = sum(weights) or 1.0
-    share = sum((w * k for w, k in zip(weights, known, strict=True)), np.zeros(shape)) / whole
+    rows = [np.full((shape[0], 1), float(w)) for w in weights]
+    if alone is not None:
+        part, only = alone
+        rows = [w * (1 - only[:, None]) for w in rows]
+        rows[part] = rows[part] + whole * only[:, None]
+    share = sum((w * k for w, k in zip(rows, known, strict=True)), np.zeros(shape)) / whole
     # Parts that stand in for others take over their weight, with the less trust the fewer they are.
     boost = (cold + (1 - cold) * share) / np.where(share > 0, share, 1.0)
     taken = share > 0
     scales: list[Scores] = []
-    for weight, there in zip(weights, known, strict=True):
-        if weight:
-            factor = np.where(there, weight * boost, 0.0)
-        else:
-            factor = np.where(there & ~taken, cold * whole, 0.0)
-            taken = taken | there
-        scales.append(factor)
+    for weight, there in zip(rows, known, strict=True):
+        stands_in = (weight == 0) & there & ~taken
+        scales.append(np.where(there, weight * boost, 0.0) + np.where(stands_in, cold * whole, 0.0))
+        taken = taken | stands_in
     amounts = tuple(
         f * np.where(there, one.scores, 0.0) for f, there, one in zip(scales, known, z, strict=True)
     )
