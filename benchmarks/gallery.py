@@ -141,7 +141,7 @@ def stacked(drawn: list[str]) -> str:
 
 def slim(svg: str) -> str:
     """Without indentation, descriptions, and names that nothing refers to; the same each time it is drawn."""
-    svg = re.sub(r"<desc>.*?</desc>", "", svg, flags=re.S)
+    svg = re.sub(r"<desc>.*?</desc>|<g [^>]*placeholder[^>]*>\s*<ellipse[^>]*>\s*</g>", "", svg, flags=re.S)
     for number, name in enumerate(dict.fromkeys(re.findall(r"#(\w+) g\.", svg))):
         svg = svg.replace(name, f"score{number}")
     used = {*re.findall(r'href="#([^"]+)"', svg), *re.findall(r"#(\w+) g\.", svg)}

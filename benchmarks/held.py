@@ -139,7 +139,7 @@ def checks(brief: Brief, heard: Heard, passages: Passages | None) -> dict[str, b
         close = {tonic} | ({(tonic + i) % 12 for i in (3, 4, 7)} if len(voices) > 1 else set())
         lasts = [[n[2] % 12 for n in v if n[0] == v[-1][0]] for v in voices if v]
         found["end on a cadence"] = lasts[-1][0] == tonic and {p for last in lasts for p in last} <= close
-    if not brief.parallels:
+    if brief.parallels is False:
         found["no parallel fifths, octaves or unisons"] = parallels(voices) == 0
     if passages is not None:
         found[f"at most {passages.notes} notes in common"] = not passages.any_in(voices)
