@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress, say
+from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, progress, say, train_app
 
 if TYPE_CHECKING:
     from troubadour.hearing.humming import Hummed
@@ -47,6 +47,43 @@ def features(
     print(f"{found.added} measured, {found.known} known, {found.left} left")
     for piece, cause in found.failed:
         print(f"  not measured: {piece}: {cause}")
+
+
+@train_app.command("sound")
+def train_sound(
+    pieces: Annotated[int, typer.Option("--pieces", help="Listen to so many at most.", min=20)] = 600,
+    steps: Annotated[int, typer.Option("--steps", help="Of training.", min=1)] = 1500,
+    workers: Processes = None,
+    seed: Seed = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from this catalogue's own audio, without labels, what sounds alike; then measure it again."""
+    from troubadour.hearing import learning
+    from troubadour.hearing.measuring import measure_scores
+
+    with open_studio(home) as studio, progress() as tell:
+        font = getattr(studio.renderer, "soundfont", None)
+        report = learning.train_sound(
+            studio.store, pool(workers), pieces=pieces, steps=steps, seed=seed or 0, soundfont=font, tell=tell
+        )
+        # What has a sound gets the new embedding at once, the rest when `features` is next called.
+        limit = studio.store.sounds.counts()["sounds"]
+        if limit:
+            measure_scores(
+                studio.store,
+                pool(workers),
+                limit=limit,
+                soundfont=font,
+                progress=lambda done, total: tell("Measuring", done, total),
+            )
+    if as_json:
+        print_json(report)
+        return
+    print(f"{report['encoder']}: trained on {report['pieces']} pieces ({report['failed']} not heard)")
+    print(
+        "`troubadour similar PIECE --by sound` uses it; `troubadour features` measures what has no sound yet"
+    )
 
 
 def pool(workers: int | None) -> Any:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from troubadour.catalogue.sounds import SoundRow
 from troubadour.catalogue.store import NewPiece, Store
 from troubadour.catalogue.works import split_of
 from troubadour.corpora.folder import files_in
+from troubadour.hearing.encoders import encoder_folder
 from troubadour.hearing.pool import Workers
 
 Progress = Callable[[int, int], None]
@@ -98,6 +100,7 @@ def import_recordings(
                 seen.add(digest)
                 yield file, digest
 
+    workers = replace(workers, encoder=encoder_folder(store))
     for (file, digest), found in workers.run(new(), lambda task: {"path": str(task[0])}):
         done += 1
         if progress:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from troubadour.audio.describe import VERSION
 from troubadour.catalogue.store import Store
 from troubadour.errors import InputError
+from troubadour.hearing.encoders import encoder_folder
 from troubadour.hearing.importing import sound_row
 from troubadour.hearing.pool import Workers
 from troubadour.music.midi import write_midi
@@ -43,7 +44,9 @@ def measure_scores(
     soundfont: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
-    """Play and measure the first 25 s of pieces with notes that have no sound yet.
+    """Measure recordings, and the first 25 s of pieces with notes, played, that have no sound yet.
+
+    A sound of another version or encoder counts as none.
 
     About half a second a piece and worker. Each is stored when it is done: killed and started again,
     it goes on where it was. Pieces in an even spread over the catalogue come first, so that a limit
@@ -54,28 +57,34 @@ def measure_scores(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; allowed: 1 and above")
-    encoder = SoundEncoder.shipped()
+    workers = replace(workers, encoder=encoder_folder(store))
+    encoder = SoundEncoder.found(workers.encoder)
     known = store.sounds.known(VERSION, encoder.name if encoder else "")
-    ids = store.piece_ids(medium="score")
+    files = {f.piece: f.path for f in store.sounds.files().values() if f.piece and Path(f.path).is_file()}
+    ids = [*sorted(files), *store.piece_ids(medium="score")]
     order = np.random.default_rng(0).permutation(len(ids))
     missing = [ids[i] for i in order.tolist() if ids[i] not in known]
     chosen = missing[:limit]
     font = str(soundfont.resolve()) if soundfont else None
 
-    def request(piece: str) -> dict[str, str | None]:
-        midi = write_midi(opening(store.score(piece), EXCERPT_SECONDS))
-        return {"midi": base64.b64encode(midi).decode(), "soundfont": font}
-
     added, failed = 0, list[tuple[str, str]]()
-    for done, (piece, found) in enumerate(workers.run(chosen, request), start=1):
+    for done, (piece, found) in enumerate(
+        workers.run(chosen, lambda p: {"path": files[p]} if p in files else to_play(store, p, font)), start=1
+    ):
         if "cause" in found:
             failed.append((piece, found["cause"]))
         else:
-            store.sounds.put(sound_row(piece, "rendered", found))
+            store.sounds.put(sound_row(piece, "recording" if piece in files else "rendered", found))
             added += 1
         if progress:
             progress(done, len(chosen))
     return Measured(added, len(ids) - len(missing), len(missing) - added, tuple(failed))
+
+
+def to_play(store: Store, piece: str, soundfont: str | None) -> dict[str, Any]:
+    """Request to a worker: the opening of a piece with notes."""
+    midi = write_midi(opening(store.score(piece), EXCERPT_SECONDS))
+    return {"midi": base64.b64encode(midi).decode(), "soundfont": soundfont}
 
 
 def opening(score: Score, seconds: float) -> Score:

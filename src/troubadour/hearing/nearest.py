@@ -17,6 +17,7 @@ from troubadour.blas import one_thread
 from troubadour.catalogue.sounds import SoundRow, matrix
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.errors import InputError, NotFoundError, UnreadableFileError
+from troubadour.hearing.encoders import encoder_folder
 from troubadour.hearing.humming import Hummed
 from troubadour.hearing.importing import sound_row
 from troubadour.hearing.pool import Workers
@@ -72,7 +73,8 @@ class Hearing:
 
     def _ask(self, what: str, path: Path) -> dict[str, Any]:
         """A worker's answer, from a process of its own."""
-        ((_, found),) = list(Workers(1, self._workers.seconds).run([path], lambda p: {what: str(p)}))
+        alone = Workers(1, self._workers.seconds, encoder=encoder_folder(self._store))
+        ((_, found),) = list(alone.run([path], lambda p: {what: str(p)}))
         if "cause" in found:
             raise UnreadableFileError(str(path), found["cause"].removeprefix(f"{path}: "))
         return found

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 SECONDS: Final = 120.0
@@ -26,6 +27,8 @@ class Workers:
     """1 to the number of cores; each takes about 150 MB."""
     seconds: float = SECONDS
     command: tuple[str, ...] = (sys.executable, "-m", "troubadour.hearing.worker")
+    encoder: Path | None = None
+    """Folder of the home's own encoder of sound; see `encoders.encoder_folder`."""
 
     def run(self, tasks: Iterable[Task], request: Request[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
         """Each task with its answer, in the order in which they are done.
@@ -96,6 +99,8 @@ class _Worker:
                 self._options.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
         process = self._process
+        if self._options.encoder is not None:
+            request = {**request, "encoder": str(self._options.encoder)}
         late = threading.Timer(self._options.seconds, process.kill)
         late.start()
         try:

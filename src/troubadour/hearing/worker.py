@@ -11,9 +11,12 @@ import base64
 import json
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+Measure = Callable[[Any, dict[str, Any]], dict[str, Any]]
 _MEMORY_BYTES: Final = 3 << 30
 _EXCERPT_SECONDS: Final = 25.0
 
@@ -34,7 +37,8 @@ def main() -> None:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure what a request names: `path` (a recording) or `midi` (base64, to be played first).
 
-    Where `melody` is asked for, the notes of the one voice in a recording.
+    Where `melody` is asked for, the notes of the one voice in a recording; where `frames` is, the MFCCs
+    that an encoder is trained on, and nothing else. `encoder` names the folder of the home's own.
 
     Returns:
         Features and facts, or notes; or `cause`, why there are none.
@@ -44,9 +48,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         if "melody" in request:
             return _melody(Path(request["melody"]))
+        measure = partial(_measured, request)
         if "path" in request:
-            return _recording(Path(request["path"]))
-        return _score(base64.b64decode(request["midi"]), request.get("soundfont"))
+            return _recording(Path(request["path"]), measure)
+        return _score(base64.b64decode(request["midi"]), request.get("soundfont"), measure)
     except TroubadourError as error:
         return {"cause": getattr(error, "cause", "") or str(error)}
     except (MemoryError, OSError, ValueError, ArithmeticError) as error:
@@ -61,7 +66,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
 
 
-def _recording(path: Path) -> dict[str, Any]:
+def _recording(path: Path, measure: Measure) -> dict[str, Any]:
     from dataclasses import asdict
 
     from troubadour.audio.read import read_recording
@@ -77,7 +82,7 @@ def _recording(path: Path) -> dict[str, Any]:
     }
     tags = asdict(read_tags(path))
     return {
-        **_measured(found.sound, facts),
+        **measure(found.sound, facts),
         "seconds": found.seconds,
         "warnings": found.warnings,
         "tags": tags,
@@ -95,23 +100,25 @@ def _melody(path: Path) -> dict[str, Any]:
     return {"notes": columns, "seconds": found.seconds, "warnings": found.warnings}
 
 
-def _score(midi: bytes, soundfont: str | None) -> dict[str, Any]:
+def _score(midi: bytes, soundfont: str | None, measure: Measure) -> dict[str, Any]:
     from troubadour.audio.sound import Sound
     from troubadour.music.render import SAMPLE_RATE, MidiRenderer, level
 
     audio = level(MidiRenderer(Path(soundfont) if soundfont else None).render(midi))
     sound = Sound(audio[: round(_EXCERPT_SECONDS * SAMPLE_RATE)], SAMPLE_RATE)
-    return _measured(sound, {"measured_seconds": round(sound.seconds, 2)})
+    return measure(sound, {"measured_seconds": round(sound.seconds, 2)})
 
 
-def _measured(sound: Any, facts: dict[str, Any]) -> dict[str, Any]:
+def _measured(request: dict[str, Any], sound: Any, facts: dict[str, Any]) -> dict[str, Any]:
     from troubadour.analysis.recording import analyse_recording
     from troubadour.audio.describe import VERSION, describe
     from troubadour.similarity.encoder import SoundEncoder
 
     features = describe(sound)
+    if "frames" in request:
+        return {"frames": _packed(features.frames), "coefficients": features.frames.shape[1]}
     analysis = analyse_recording(features)
-    encoder = SoundEncoder.shipped()
+    encoder = SoundEncoder.found(Path(request["encoder"]) if "encoder" in request else None)
     return {
         "version": VERSION,
         "statistics": _packed(features.statistics),

@@ -48,6 +48,15 @@ class SoundEncoder:
             return cls.load(folder) if (folder / WEIGHTS).is_file() else None
 
     @classmethod
+    def found(cls, own: Path | None = None) -> Self | None:
+        """The encoder in a home's own folder, or the one that comes with the program; nothing without either.
+
+        Raises:
+            ModelError: the home's own cannot be read.
+        """
+        return cls.load(own) if own is not None and (own / WEIGHTS).is_file() else cls.shipped()
+
+    @classmethod
     def load(cls, folder: Path) -> Self:
         """Read an encoder.
 
