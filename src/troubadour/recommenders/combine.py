@@ -71,6 +71,8 @@ class Standard:
 
     def where(self, rows: NDArray[np.bool_]) -> Standard:
         """Known for some rows only."""
+        if rows.all():
+            return self
         return Standard(np.where(rows[:, None], self.scores, np.nan), self.scale)
 
 

@@ -123,7 +123,8 @@ class ContentRecommender:
         """See `Recommender.score`; -1 to 1, NaN for an item without a vector."""
         profiles = _unit(self._sums(histories))
         scores = (profiles.astype(np.float32) @ self.units.T).astype(np.float64)
-        scores[:, ~self.known] = np.nan
+        if not self.known.all():
+            scores[:, ~self.known] = np.nan
         return pick(scores, items)
 
     def contributions(self, history: History, item: int) -> NDArray[np.float64]:
