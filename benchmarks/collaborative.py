@@ -134,7 +134,7 @@ class Stage:
     def scores(self, model: Any) -> Floats:
         """Standardised; the lowest where nothing is known."""
         scores = model.fit(self.log).score(self.cases.histories)
-        return np.nan_to_num(standardise(scores, self.hidden), nan=-9.0).astype(np.float32)
+        return np.nan_to_num(standardise(scores, self.hidden).scores, nan=-9.0).astype(np.float32)
 
     def figures(self, scores: Floats) -> Evaluation:
         wide = scores.astype(np.float64)

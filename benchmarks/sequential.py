@@ -79,7 +79,7 @@ class Stage:
 
     def standard(self, scores: Floats) -> NDArray[np.float32]:
         """Standard deviations above the mean of what was not met, the lowest where nothing is known."""
-        return np.nan_to_num(standardise(scores, self.hidden), nan=-5.0).astype(np.float32)
+        return np.nan_to_num(standardise(scores, self.hidden).scores, nan=-5.0).astype(np.float32)
 
     def figures(self, scores: NDArray[Any]) -> tuple[Floats, Floats]:
         """(hit, gain) of each listener within the first ten; equals share their places."""
