@@ -90,6 +90,18 @@ def test_who_heard_everything_is_told_that_nothing_is_left(home: Path) -> None:
     assert "nothing left that they have not met" in told(home, "discover", "all")
 
 
+def test_who_blocks_what_is_explicit_gets_none_of_it(home: Path) -> None:
+    first = call(home, "recommend", "new")["items"][0]["id"]
+    assert told(home, "mark", first).endswith(": explicit\n")
+    assert first in {i["id"] for i in call(home, "recommend", "new")["items"]}, "nobody asked to be spared it"
+    assert told(home, "block", "new", "--explicit") == "explicit: all\n"
+    assert first not in {i["id"] for i in call(home, "recommend", "new")["items"]}
+    assert call(home, "block", "new", "--explicit", "--lift")["items"] == []
+    assert call(home, "mark", first, "--clean")["explicit"] is False
+    with pytest.raises(NotFoundError, match="no piece 'none'"):
+        told(home, "mark", "none")
+
+
 def test_recording_and_blocking_change_the_next_list(home: Path) -> None:
     first = call(home, "recommend", "new")["items"]
     with pytest.raises(NotFoundError, match="no listener 'nora'; add it first"):

@@ -1,4 +1,4 @@
-"""What listeners never want to get again: a piece, or an artist."""
+"""What listeners never want to get again: a piece, an artist, or all that is marked as explicit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Blocks:
         """Block; what is blocked already stays so.
 
         Raises:
-            InputError: neither a piece nor an artist, or the artist's name is empty.
+            InputError: neither a piece nor an artist nor all explicit ones, or the artist's name is empty.
             NotFoundError: no such listener or piece.
         """
         value = _value(block)
@@ -64,20 +64,27 @@ class Blocks:
         with self._reading() as connection:
             row = rows_of(connection, listeners, [listener], "listener")[listener]
             own = connection.execute(select(blocks.c.what, blocks.c.value).where(blocks.c.listener == row))
-            found: dict[str, set[str]] = {"piece": set(), "artist": set()}
+            found: dict[str, set[str]] = {"piece": set(), "artist": set(), "explicit": set()}
             for what, value in own:
                 found[what].add(value)
-            if not found["artist"]:
-                return found["piece"]
-            by_artist = select(pieces.c.id).where(pieces.c.artist_key.in_(found["artist"]))
-            return found["piece"] | set(connection.execute(by_artist).scalars())
+            out = found["piece"]
+            if found["artist"]:
+                by_artist = select(pieces.c.id).where(pieces.c.artist_key.in_(found["artist"]))
+                out |= set(connection.execute(by_artist).scalars())
+            if found["explicit"]:
+                out |= set(connection.execute(select(pieces.c.id).where(pieces.c.explicit == 1)).scalars())
+            return out
 
 
 def _value(block: Block) -> str:
     if block.what == "piece":
         return block.value
+    if block.what == "explicit":
+        if block.value != "all":
+            raise InputError(f"value is '{block.value}'; of what is explicit only 'all' can be blocked")
+        return block.value
     if block.what != "artist":
-        raise InputError(f"what is '{block.what}'; allowed: piece, artist")
+        raise InputError(f"what is '{block.what}'; allowed: piece, artist, explicit")
     key = artist_key(block.value)
     if not key:
         raise InputError(f"artist is '{block.value}', which names nobody; give a name")

@@ -138,9 +138,9 @@ class Block:
     """What a listener never wants to get again."""
 
     what: str
-    """`piece` or `artist`."""
+    """`piece`, `artist` or `explicit`."""
     value: str
-    """Id of the piece, or the artist's name as given."""
+    """Id of the piece, or the artist's name as given; `all` of what is marked as explicit."""
     time: int
     """Unix seconds."""
 

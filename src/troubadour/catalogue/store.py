@@ -112,6 +112,19 @@ class Store:
             raise NotFoundError(f"no piece '{piece}'")
         return _light(found)
 
+    def mark_explicit(self, piece: str, explicit: bool) -> None:
+        """Say whether a piece is explicit, for listeners who block such pieces; at once.
+
+        Raises:
+            NotFoundError: no such piece.
+        """
+
+        def work(connection: Connection) -> None:
+            rows_of(connection, pieces, [piece], "piece")
+            connection.execute(update(pieces).where(pieces.c.id == piece).values(explicit=int(explicit)))
+
+        self._writer.run(work)
+
     def identify(self, named: Iterable[tuple[str, str, str]]) -> None:
         """Tell what others call pieces: (piece, scheme, value); what is known already stays.
 

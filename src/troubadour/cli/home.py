@@ -158,3 +158,20 @@ def _serve(studio: Studio, host: str, port: int) -> None:
     studio.models()  # a missing or damaged model is told now and not at the first request
     say(f"Serving on http://{host}:{port} (Ctrl-C stops)")
     uvicorn.run(create_app(studio), host=host, port=port, log_level="warning")
+
+
+@app.command()
+def mark(
+    piece: Annotated[str, typer.Argument(help="Id of the piece.")],
+    explicit: Annotated[bool, typer.Option("--explicit/--clean", help="Whether it is explicit.")] = True,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mark a piece as explicit: listeners who block such pieces do not get it from now on."""
+    with open_studio(home) as studio:
+        studio.store.mark_explicit(piece, explicit)
+        row = studio.store.piece(piece)
+    if as_json:
+        print_json({"id": row.id, "title": row.title, "explicit": row.explicit})
+        return
+    print(f"{row.title}: {'explicit' if row.explicit else 'not explicit'}")

@@ -130,16 +130,21 @@ def block(
     listener: Annotated[str, typer.Argument(help="Id of the listener.")],
     piece: Annotated[str | None, typer.Option("--piece", help="Never this piece again.")] = None,
     artist: Annotated[str | None, typer.Option("--artist", help="Never this artist again.")] = None,
+    explicit: Annotated[
+        bool, typer.Option("--explicit", help="Nothing that is marked as explicit (see mark).")
+    ] = False,
     lift: Annotated[bool, typer.Option("--lift", help="Lift the block instead.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep a piece or an artist out of a listener's lists; without either, say what is blocked."""
+    """Keep a piece, an artist or all that is explicit out of a listener's lists; without any, say what is blocked."""
     from troubadour.catalogue.records import Block
 
-    if piece is not None and artist is not None:
-        raise InputError("both --piece and --artist are given; block one at a time")
+    if (piece is not None) + (artist is not None) + explicit > 1:
+        raise InputError("more than one of --piece, --artist and --explicit is given; block one at a time")
     what, value = ("piece", piece) if piece is not None else ("artist", artist)
+    if explicit:
+        what, value = "explicit", "all"
     with open_studio(home) as studio:
         studio.store.listener(listener)
         blocks = studio.store.blocks

@@ -153,6 +153,16 @@ def create_app(studio: Studio) -> FastAPI:
         )
         return {"stored": studio.record([event])}
 
+    @app.put("/api/pieces/{piece}/explicit")
+    def mark_explicit(piece: str) -> dict[str, Any]:
+        studio.store.mark_explicit(piece, True)
+        return {"id": piece, "explicit": True}
+
+    @app.delete("/api/pieces/{piece}/explicit")
+    def mark_clean(piece: str) -> dict[str, Any]:
+        studio.store.mark_explicit(piece, False)
+        return {"id": piece, "explicit": False}
+
     @app.get("/api/pieces/{piece}")
     def facts(piece: str) -> dict[str, Any]:
         row = studio.store.piece(piece)

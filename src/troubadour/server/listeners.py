@@ -27,8 +27,8 @@ class BlockRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    what: Literal["piece", "artist"]
-    value: str = Field(max_length=500, description="Id of the piece, or the artist's name.")
+    what: Literal["piece", "artist", "explicit"]
+    value: str = Field(max_length=500, description="Id of the piece, the artist's name, or `all`.")
 
 
 def routes(studio: Studio) -> APIRouter:
