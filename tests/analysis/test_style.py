@@ -42,6 +42,15 @@ def test_rhythm_tells_styles_apart_on_tunes_that_were_not_seen(model: StyleModel
     assert table.sum(axis=1) == pytest.approx(np.ones(5))
 
 
+def test_music_of_another_kind_gets_no_style(model: StyleModel) -> None:
+    melody = tune("reel", np.random.default_rng(3))
+    rows = np.concatenate([melody.notes() + np.array([0, 0, shift, 0, 0]) for shift in (-24, 0, 24)])
+    song = Score.from_notes(rows, ticks_per_quarter=24, metres=(Metre(0, 4, 4),))
+    found = model.find(song)
+    assert found.style == ""
+    assert "unlike all that styles were learnt from: more notes at once" in found.why_not
+
+
 def test_a_stored_model_answers_the_same(model: StyleModel) -> None:
     spec, arrays = model.state()
     loaded = StyleModel.from_state(json.loads(json.dumps(spec)), arrays)

@@ -37,6 +37,16 @@ _KEPT: Final = tuple(
     i for i, name in enumerate(FEATURES) if not name.startswith("style_") and name not in _TOLD_BY_STYLE
 )
 
+_OUTLIERS: Final = {
+    "polyphony": "more notes at once",
+    "range_semitones": "a far wider range",
+    "voices": "more voices",
+}
+_FAR: Final = 3.3
+"""Standard deviations; no chorale among dance tunes lies beyond 3.2, most songs and quartets do."""
+_LEAST_FAR: Final = 0.5
+"""In the unit of `music.features`: three quarters of a note at once, half an octave, a voice."""
+
 Floats = NDArray[np.float64]
 
 
@@ -131,6 +141,9 @@ class StyleModel:
         """The style of a quantised score; about 1 ms."""
         if len(pitched(score)) < 2:
             return StyleFinding("", 0.0, (), (), "fewer than two pitched notes")
+        unlike = self._unlike(score)
+        if unlike:
+            return StyleFinding("", 0.0, (), (), f"unlike all that styles were learnt from: {unlike}")
         scaled = self._scaled([score])
         chance = _softmax(self._nats(scaled) / self.temperature)[0]
         order = np.argsort(-chance)
@@ -144,6 +157,17 @@ class StyleModel:
             tuple((self.styles[i], float(chance[i])) for i in order[1:4].tolist()),
             tuple((names[i], round(float(gains[i]), 3)) for i in top.tolist() if gains[i] > 0),
         )
+
+    def _unlike(self, score: Score) -> str:
+        """In what a piece has far more than any that was learnt from; else a style would be told with confidence."""
+        facts = _facts(score)
+        for name, words in _OUTLIERS.items():
+            at = _KEPT.index(FEATURES.index(name))
+            # Where all that was learnt from is alike, a little more is nothing strange.
+            most = self.mean[at] + max(_FAR * self.scale[at], _LEAST_FAR)
+            if facts[at] > most:
+                return words
+        return ""
 
     def _scaled(self, scores: Sequence[Score]) -> Floats:
         facts = np.stack([_facts(s) for s in scores])
