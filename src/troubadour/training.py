@@ -153,7 +153,7 @@ def _train_vae(
 
 
 def shape(recipe: Recipe, start: Spec | None) -> Spec:
-    """The network that a recipe asks for; of one that is there only the dropout may be changed.
+    """The network that a recipe asks for; of one that is there only the dropout may be changed, and copies added.
 
     Raises:
         InputError: the recipe asks for another shape than that of the model to start from.
@@ -161,12 +161,14 @@ def shape(recipe: Recipe, start: Spec | None) -> Spec:
     if start is None:
         return SPECS[recipe.family](**recipe.model, styles=STYLES)
     for name, wanted in recipe.model.items():
-        if name != "dropout" and getattr(start, name, wanted) != wanted:
+        may_change = name == "dropout" or (name == "copies" and wanted)
+        if not may_change and getattr(start, name, wanted) != wanted:
             raise InputError(
                 f"recipe {recipe.name}: {name} is {wanted}, but the model to start from has {getattr(start, name)}; "
                 "leave it out to keep the model's shape"
             )
-    return replace(start, dropout=float(recipe.model.get("dropout", start.dropout)))
+    changed = {name: recipe.model[name] for name in ("dropout", "copies") if name in recipe.model}
+    return replace(start, **changed)
 
 
 def material(store: Store, recipe: Recipe, own: Sequence[str] = (), *, alone: bool = False) -> Material:

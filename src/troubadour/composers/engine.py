@@ -63,7 +63,7 @@ class Stream:
     def __init__(self, session: Any, spec: TransformerSpec, batch: int, length: int) -> None:
         self._session, self.batch, self.length = session, batch, length
         self.position = 0
-        self._ids = Ids(spec)
+        self._ids = Ids(spec, batch, length)
         shape = (batch, spec.heads, length, spec.head)
         self._cache = {
             f"{kind}_{i}": ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype=np.float32))
@@ -72,7 +72,7 @@ class Stream:
         }
         # A step of one token writes into these and runs what is bound to them: a tenth of the time
         # of a small model would go into binding afresh.
-        self._one = np.zeros((batch, 1, 1 + len(spec.features)), dtype=np.int64)
+        self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
         self._last = np.zeros(batch, dtype=np.int32)
         self._total = np.zeros((), dtype=np.int32)
         self._logits = np.zeros((batch, spec.tokens), dtype=np.float32)

@@ -13,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from troubadour.composers.copies import LEVELS, READINGS, Copies
 from troubadour.composers.spec import Precision, Spec
 from troubadour.errors import ModelError
 
@@ -75,7 +76,7 @@ class Graph:
         One table and one look-up: `ids` (batch, time, 1 + n_features) comes from `Ids`.
         """
         tables = [self.array("token.weight", (spec.tokens, spec.width))]
-        tables += [self.array(f"feature.{i}.weight", (n, spec.width)) for i, n in enumerate(spec.features)]
+        tables += [self.array(f"feature.{i}.weight", (n, spec.width)) for i, n in enumerate(spec.told)]
         rows = self.node("Gather", [self.constant("tables", np.concatenate(tables)), "ids"], "rows")
         axis = self.constant("rows.axis", np.array([2], dtype=np.int64))
         return self.node("ReduceSum", [rows, axis], "embedded", keepdims=0)
@@ -144,7 +145,38 @@ class Graph:
         """Output `logits`, (batch, tokens), of the last place alone; the matrix is the token table."""
         end = self.constant("end", np.array(-1, dtype=np.int64))
         last = self.node("Gather", [hidden, end], "final", axis=1)
-        return self.linear(last, "token", (spec.tokens, spec.width), "logits")
+        if not spec.copies:
+            return self.linear(last, "token", (spec.tokens, spec.width), "logits")
+        plain = self.linear(last, "token", (spec.tokens, spec.width), "plain")
+        return self._lifted(plain, last, end, spec)
+
+    def _lifted(self, logits: str, last: str, end: str, spec: Spec) -> str:
+        """Logits with what earlier passages foretell lifted, by how long these are."""
+        lift = self.array("lift.weight", (READINGS * LEVELS, spec.width)).copy()
+        lift[::LEVELS] = 0.0  # no passage, nothing foretold
+        lifts = self.node("MatMul", [last, self.constant("lift.matrix", lift.T)], "lifts")
+        # Of the place's rows in the table: those of the tokens foretold, and those of the levels.
+        first = 1 + len(spec.features) + 2 * np.arange(READINGS)
+        offsets = Ids.offsets(spec)
+        told = self.node("Gather", ["ids", end], "told", axis=1)
+        tokens, levels = (
+            self.node(
+                "Sub",
+                [
+                    self.node(
+                        "Gather", [told, self.constant(f"{name}.columns", columns)], f"{name}.rows", axis=1
+                    ),
+                    self.constant(f"{name}.offsets", offsets[columns] - within),
+                ],
+                name,
+            )
+            for name, columns, within in (
+                ("foretold", first, np.zeros(READINGS, dtype=np.int64)),
+                ("levels", first + 1, LEVELS * np.arange(READINGS)),
+            )
+        )
+        chosen = self.node("GatherElements", [lifts, levels], "chosen", axis=1)
+        return self.node("ScatterElements", [logits, tokens, chosen], "logits", axis=1, reduction="add")
 
     def session(
         self,
@@ -163,7 +195,7 @@ class Graph:
             ModelError: ONNX Runtime refuses the graph.
         """
         info = helper.make_tensor_value_info
-        ins = [info("ids", TensorProto.INT64, ["batch", "time", 1 + len(spec.features)])]
+        ins = [info("ids", TensorProto.INT64, ["batch", "time", 1 + len(spec.told)])]
         ins += [info(name, kind, shape) for name, (kind, shape) in inputs.items()]
         outs = [
             info("logits", TensorProto.FLOAT, ["batch", spec.tokens]),
@@ -184,20 +216,34 @@ class Graph:
 
 
 class Ids:
-    """Tokens and positions as rows of the one table that `Graph.embedded` looks them up in."""
+    """What sequences that grow together are told, as rows of the one table that `Graph.embedded` looks up.
 
-    def __init__(self, spec: Spec) -> None:
-        sizes = np.array([0, spec.tokens, *spec.features[:-1]], dtype=np.int64)
-        self._offsets = np.cumsum(sizes)
+    Args:
+        batch: sequences.
+        length: most tokens of each.
+    """
+
+    def __init__(self, spec: Spec, batch: int, length: int) -> None:
+        self._offsets, self._told = self.offsets(spec), 1 + len(spec.features)
+        self._copies = Copies(batch, length) if spec.copies else None
+
+    @staticmethod
+    def offsets(spec: Spec) -> Integers:
+        """The first row of each part of the table: tokens, then what `Spec.told` lists."""
+        return np.cumsum(np.array([0, spec.tokens, *spec.told[:-1]], dtype=np.int64))
 
     def fill(self, out: Integers, tokens: Integers, features: Integers) -> Integers:
-        """Write (batch, time) tokens and (batch, time, n) features into (batch, time, 1 + n) ids."""
+        """Write the next (batch, time) tokens, with features (batch, time, n), into ids (batch, time, rows)."""
         out[..., 0] = tokens
-        np.add(features, self._offsets[1:], out=out[..., 1:])
+        out[..., 1 : self._told] = features
+        if self._copies is not None:
+            for i in range(tokens.shape[1]):
+                out[:, i, self._told :] = self._copies.add(tokens[:, i], features[:, i])
+        out += self._offsets
         return out
 
     def of(self, tokens: Integers, features: Integers) -> Integers:
-        """New ids."""
+        """As `fill`, into an array of their own."""
         return self.fill(np.empty((*tokens.shape, len(self._offsets)), dtype=np.int64), tokens, features)
 
 

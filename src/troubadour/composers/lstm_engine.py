@@ -56,10 +56,10 @@ class LstmStream:
     def __init__(self, session: Any, spec: LstmSpec, batch: int, length: int) -> None:
         self._session, self.length = session, length
         self.position = 0
-        self._ids = Ids(spec)
+        self._ids = Ids(spec, batch, length)
         # Layer outputs and cells, (layers, batch, width): one buffer is read, the other written.
         self._states = [np.zeros((2, spec.layers, 1, batch, spec.width), dtype=np.float32) for _ in range(2)]
-        self._one = np.zeros((batch, 1, 1 + len(spec.features)), dtype=np.int64)
+        self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
         self._logits = np.zeros((batch, spec.tokens), dtype=np.float32)
         self._steps = [self._bound(self._one, turn) for turn in range(2)]
         for step in self._steps:

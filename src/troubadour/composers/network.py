@@ -10,10 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.composers.copies import LEVELS, READINGS, columns
 from troubadour.composers.dataset import Batch
 from troubadour.composers.spec import Spec, TransformerSpec
 
@@ -28,10 +30,14 @@ class EventNetwork(nn.Module, ABC):
         super().__init__()
         self.spec = spec
         self.token = nn.Embedding(spec.tokens, spec.width)
-        self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.features)
+        self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.told)
         self.norm = nn.RMSNorm(spec.width, eps=1e-6)
-        for table in (self.token, *self.feature):
-            nn.init.normal_(table.weight, std=_SCALE)
+        for i, table in enumerate((self.token, *self.feature)):
+            # What is foretold starts out as nothing: a network that knew no copies goes on as it was.
+            nn.init.normal_(table.weight, std=_SCALE if i <= len(spec.features) else 0.0)
+        if spec.copies:
+            self.lift = nn.Linear(spec.width, READINGS * LEVELS, bias=False)
+            nn.init.zeros_(self.lift.weight)
 
     @abstractmethod
     def hidden(self, tokens: Tensor, features: Tensor) -> Tensor:
@@ -45,18 +51,37 @@ class EventNetwork(nn.Module, ABC):
         return F.dropout(x, self.spec.dropout, self.training)
 
     def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
-        """tokens: (batch, time); features: (batch, time, n_features) -> (batch, time, tokens)."""
-        return self.hidden(tokens, features) @ self.token.weight.T
+        """tokens: (batch, time); features: (batch, time, told) -> (batch, time, tokens)."""
+        return self.logits(self.hidden(tokens, features), features)
+
+    def told(self, batch: Batch) -> Tensor:
+        """What the network is told of each place of the inputs, (batch, time, told), as `Spec.told` lists it."""
+        features = batch.features
+        if self.spec.copies:
+            features = np.concatenate([features, columns(batch.tokens[:, :-1], features)], axis=-1)
+        return torch.from_numpy(features)
+
+    def logits(self, hidden: Tensor, features: Tensor) -> Tensor:
+        """(..., width) and what is told of these places, (..., told) -> (..., tokens)."""
+        logits = hidden @ self.token.weight.T
+        if not self.spec.copies:
+            return logits
+        copies = features[..., len(self.spec.features) :]
+        foretold, levels = copies[..., ::2], copies[..., 1::2]
+        lifts = self.lift(hidden).unflatten(-1, (READINGS, LEVELS))
+        chosen = lifts.gather(-1, levels[..., None])[..., 0] * (levels > 0)
+        return logits.scatter_add(-1, foretold, chosen.to(logits.dtype))
 
     def objective(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What training makes small, summed over targets (here nats), and the number of targets."""
         tokens = torch.from_numpy(batch.tokens)
         weight = torch.from_numpy(batch.weight)
         with autocast():
-            hidden = self.hidden(tokens[:, :-1], torch.from_numpy(batch.features))
+            features = self.told(batch)
+            hidden = self.hidden(tokens[:, :-1], features)
             # Only counted places go through the output matrix: a tenth of the time of a small model.
             chosen = weight > 0
-            logits = hidden[chosen] @ self.token.weight.T
+            logits = self.logits(hidden[chosen], features[chosen])
         return F.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="sum"), weight.sum()
 
     def nats(self, batch: Batch) -> list[tuple[float, float]]:
@@ -64,7 +89,7 @@ class EventNetwork(nn.Module, ABC):
         tokens = torch.from_numpy(batch.tokens)
         weight = torch.from_numpy(batch.weight)
         with autocast():
-            logits = self(tokens[:, :-1], torch.from_numpy(batch.features))
+            logits = self(tokens[:, :-1], self.told(batch))
         each = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * weight
         return list(zip(each.sum(1).tolist(), weight.sum(1).tolist(), strict=True))
 

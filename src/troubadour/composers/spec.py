@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self, get_args
 
+from troubadour.composers.copies import SIZES
 from troubadour.errors import ModelError
 from troubadour.music import lexicon as lx
 from troubadour.music.grammar import FEATURE_SIZES
@@ -43,6 +44,8 @@ class Spec:
     tokeniser: int = lx.VERSION
     styles: tuple[str, ...] = ()
     """Style names in the order of their tokens."""
+    copies: bool = False
+    """Whether the network is told what followed earlier passages like this one (`copies.Copies`)."""
 
     def __post_init__(self) -> None:
         if self.tokeniser != lx.VERSION or self.tokens != lx.N_TOKENS:
@@ -52,6 +55,11 @@ class Spec:
             )
         if self.layers < 1 or self.width < 1:
             raise ModelError(f"width is {self.width} and layers {self.layers}; allowed: 1 or more of each")
+
+    @property
+    def told(self) -> tuple[int, ...]:
+        """Number of values of each thing that the network is told of a place."""
+        return self.features + (SIZES if self.copies else ())
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
