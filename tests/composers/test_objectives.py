@@ -50,7 +50,7 @@ def test_a_part_is_shown_before_the_piece_and_only_the_piece_counts(
     rng = np.random.default_rng(1)
     for item in examples:
         whole = assemble(item, item.prefix >= 0, 3)
-        tokens, places, start = with_part_shown(whole, objective, rng)
+        tokens, places, start = with_part_shown(whole, objective, rng, 2048)
         if lx.FILL not in tokens:
             continue
         assert decode(tokens) == decode(whole[0])
@@ -90,3 +90,12 @@ def test_batches_of_a_mixture_resume_where_they_stopped(examples: list[Example])
     assert all(np.array_equal(a.tokens, b.tokens) for a, b in zip(whole[7:], rest, strict=True))
     with_part = [bool((b.tokens == lx.FILL).any()) for b in whole]
     assert 4 <= sum(with_part) <= 16
+
+
+def test_every_batch_has_something_to_learn(examples: list[Example]) -> None:
+    """What is shown of a long piece may fill all that the network holds; then nothing is shown."""
+    context = 90
+    stream = batches(examples, 1, 200, context=context, objectives={"after": 1.0})
+    found = list(islice(stream, 40))
+    assert any(lx.FILL in batch.tokens for batch in found)
+    assert all((batch.weight.sum(axis=1) > 0).all() for batch in found)

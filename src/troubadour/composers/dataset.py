@@ -115,8 +115,9 @@ def draw(item: Example, rng: np.random.Generator, keep: float, transpose: bool) 
     return assemble(item, kept, _shift(item.tokens, rng) if transpose else 0)
 
 
-def with_part_shown(drawn: Drawn, objective: str, rng: np.random.Generator) -> Drawn:
-    """A sequence with a part of it shown before it is written; as it was, if there is too little of it.
+def with_part_shown(drawn: Drawn, objective: str, rng: np.random.Generator, context: int) -> Drawn:
+    """A sequence with a part of it shown before it is written; as it was, if there is too little of it, or if
+    what is shown would fill `context` tokens alone.
 
     All that comes after what is shown counts, what was shown too: the network has to find it there.
     """
@@ -128,6 +129,8 @@ def with_part_shown(drawn: Drawn, objective: str, rng: np.random.Generator) -> D
         return drawn
     opening = reading.opening + start - 1
     shown = show(events, reading.bars, reading.changes)
+    if opening + len(shown) >= context:
+        return drawn
     whole = np.concatenate([tokens[:opening], np.array(shown, dtype=np.int64), tokens[opening:]])
     described = features(whole[: opening + len(shown)])
     # Bars left are told as they are in the whole sequence, whether its prefix says how many there are or not.
@@ -211,7 +214,7 @@ def batches(
                 # One objective for the batch, so that its sequences stay of like length.
                 objective = choose(objectives, rng)
                 if objective != "next":
-                    drawn = [with_part_shown(d, objective, rng) for d in drawn]
+                    drawn = [with_part_shown(d, objective, rng, context) for d in drawn]
                 yield collate(drawn, context)
             number += 1
         epoch += 1

@@ -328,7 +328,7 @@ def evaluate(
     ordered = sorted(examples, key=lambda e: len(e.tokens))
     for start in range(0, len(ordered), 8):
         rows = ordered[start : start + 8]
-        batch = collate([_told(e, objective, start + i) for i, e in enumerate(rows)], context)
+        batch = collate([_told(e, objective, start + i, context) for i, e in enumerate(rows)], context)
         for row, (loss, count) in zip(rows, network.nats(batch), strict=True):
             sums[row.style][0] += loss
             sums[row.style][1] += count
@@ -337,11 +337,11 @@ def evaluate(
     return by_style, total
 
 
-def _told(item: Example, objective: str, number: int) -> Drawn:
+def _told(item: Example, objective: str, number: int, context: int) -> Drawn:
     whole = assemble(item, item.prefix >= 0)
     if objective == "next":
         return whole
-    return with_part_shown(whole, objective, np.random.default_rng(number))
+    return with_part_shown(whole, objective, np.random.default_rng(number), context)
 
 
 def _under(prefix: str, arrays: dict[str, Tensor]) -> dict[str, Tensor]:
