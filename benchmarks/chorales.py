@@ -1,6 +1,7 @@
 """Bach's chorales, note by note: LSTM, Transformer and counts under one scorer; prints a Markdown page.
 
     python benchmarks/chorales.py --data FOLDER --train transformer --runs RUNS
+    python benchmarks/chorales.py --data FOLDER --train second --runs RUNS
     python benchmarks/chorales.py --data FOLDER --train lstm --runs RUNS
     python benchmarks/chorales.py --data FOLDER --runs RUNS [--write 64] > docs/benchmarks/chorales.md
 
@@ -24,11 +25,12 @@ import torch
 from safetensors.torch import load_file
 
 from troubadour.composers.frames.counts import VoiceCounts
+from troubadour.composers.frames.mixture import Mixture
 from troubadour.composers.frames.network import FrameSpec, VoiceNetwork
 from troubadour.composers.frames.run import FrameRun
 from troubadour.composers.frames.sampling import write
-from troubadour.composers.frames.scoring import new_tunes, score
-from troubadour.composers.frames.training import VoiceProblem, cell_nats
+from troubadour.composers.frames.scoring import CellModel, new_tunes, score
+from troubadour.composers.frames.training import VoiceProblem
 from troubadour.composers.frames.voice_leading import VoiceLeading, check, clear
 from troubadour.composers.frames.voices import LOWEST, Piece, prepare, read_chorales
 from troubadour.composers.options import TrainOptions
@@ -37,16 +39,24 @@ ORDER = (0, 3, 1, 2)
 """Soprano, bass, alto, tenor."""
 COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98, "evaluate_every": 50,
           "learning_rate": 0.0015, "matrix_rate": 0.0015, "checkpoint_every": 25}  # fmt: skip
+SMALL = {"order": ORDER, "width": 128, "dropout": 0.35, "feature_dropout": 0.1,
+         "reader_width": 128, "reader_rank": 48, "reader_hidden": 384}  # fmt: skip
 MODELS = {
     "transformer": (
-        FrameSpec(order=ORDER, layers=4, dropout=0.35, feature_dropout=0.1),
-        TrainOptions(steps=700, weight_decay=0.5, **COMMON),
+        FrameSpec(layers=4, heads=4, hidden=512, **SMALL),
+        TrainOptions(steps=700, weight_decay=0.5, seed=1, **COMMON),
+    ),
+    "second": (
+        FrameSpec(layers=3, heads=4, hidden=640, **SMALL),
+        TrainOptions(steps=700, weight_decay=0.5, seed=2, **COMMON),
     ),
     "lstm": (
-        FrameSpec(core="lstm", order=ORDER, layers=2, hidden=256, dropout=0.35, feature_dropout=0.1),
-        TrainOptions(steps=450, weight_decay=0.5, **COMMON),
+        FrameSpec(core="lstm", layers=2, hidden=192, **SMALL),
+        TrainOptions(steps=700, weight_decay=0.5, seed=1, **COMMON),
     ),
 }
+KEYS = (0, -3, 3)
+"""Semitones by which the mixture moves a piece."""
 FRAMES = 192
 CAREFUL = ((1.0, 0.95), (1.0, 0.9), (0.9, 1.0), (0.8, 1.0), (0.8, 0.9))
 """Temperature and top-p of further free writing."""
@@ -75,9 +85,7 @@ def main() -> None:
     )
     print_scores(pieces, options.runs)
     if options.write:
-        network = trained("transformer", options.runs)
-        if network is not None:
-            print_voice_leading(pieces["test"], network, options.write)
+        print_voice_leading(pieces["test"], options.runs, options.write)
 
 
 def trained(name: str, runs: Path) -> VoiceNetwork | None:
@@ -92,32 +100,42 @@ def trained(name: str, runs: Path) -> VoiceNetwork | None:
 
 def print_scores(pieces: dict[str, list[Piece]], runs: Path) -> None:
     print(
-        "| model | parameters | training (wall clock, busy machine) | split | pieces | cells | nats/note | changed cells | held cells |"
+        "| model | parameters | training | split | pieces | cells | nats/note | changed cells | held cells |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    counts = VoiceCounts(ORDER).fit(pieces["train"])
-    models = {"Witten-Bell counts": (counts.cell_nats, "", "")}
+    print_score("Witten-Bell counts", VoiceCounts(ORDER).fit(pieces["train"]), "", "", pieces)
+    networks, minutes = [], 0.0
     for name in MODELS:
         network = trained(name, runs)
-        if network is not None:
-            size = f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M"
-            state = json.loads((runs / name / "checkpoint.json").read_text())["state"]
-            taken = f"best of {state['step']} steps at {state['best_step']}, {state['seconds'] / 60:.0f} min"
-            models[name] = (partial(cell_nats, network), size, taken)
-    for name, (model, size, taken) in models.items():
-        for split in ("valid", "test"):
-            every = pieces[split]
-            nats = model(every)
-            new = new_tunes(every, pieces["train"])
-            for what, rows in ((split, range(len(every))), (f"{split}, new tunes", new)):
-                found = score([nats[i] for i in rows], [every[i] for i in rows])
-                print(
-                    f"| {name} | {size} | {taken} | {what} | {found.pieces} | {found.cells} | {found.nats:.4f} "
-                    f"| {found.changed:.3f} | {found.held:.4f} |"
-                )
+        if network is None:
+            continue
+        state = json.loads((runs / name / "checkpoint.json").read_text())["state"]
+        taken = f"best of {state['step']} steps at {state['best_step']}, {state['seconds'] / 60:.0f} min"
+        networks.append(network)
+        minutes += state["seconds"] / 60
+        print_score(name, Mixture([network]), f"{Mixture([network]).weights / 1e6:.2f} M", taken, pieces)
+    if len(networks) > 1:
+        for label, shifts in (("mixture of these", (0,)), ("mixture, in three keys", KEYS)):
+            mixture = Mixture(networks, shifts)
+            print_score(label, mixture, f"{mixture.weights / 1e6:.2f} M", f"{minutes:.0f} min", pieces)
 
 
-def print_voice_leading(test: list[Piece], network: VoiceNetwork, pieces: int) -> None:
+def print_score(name: str, model: CellModel, size: str, taken: str, pieces: dict[str, list[Piece]]) -> None:
+    for split in ("valid", "test"):
+        every = pieces[split]
+        nats = model.cell_nats(every)
+        new = new_tunes(every, pieces["train"])
+        for what, rows in ((split, range(len(every))), (f"{split}, new tunes", new)):
+            found = score([nats[i] for i in rows], [every[i] for i in rows])
+            print(
+                f"| {name} | {size} | {taken} | {what} | {found.pieces} | {found.cells} | {found.nats:.4f} "
+                f"| {found.changed:.3f} | {found.held:.4f} |",
+                flush=True,
+            )
+
+
+def print_voice_leading(test: list[Piece], runs: Path, pieces: int) -> None:
+    networks = [network for name in MODELS if (network := trained(name, runs))]
     print(
         "\n| what | vertical changes | parallel fifths per 100 | octaves per 100 | frames with crossing | cost, nats/note |"
     )
@@ -129,10 +147,10 @@ def print_voice_leading(test: list[Piece], network: VoiceNetwork, pieces: int) -
         "neither parallels nor crossings": partial(clear, crossing=False),
     }
     for name, bound in bounds.items():
-        written = write(network, pieces, FRAMES, np.random.default_rng(1), bound)
+        written = write(networks, pieces, FRAMES, np.random.default_rng(1), bound)
         print_row(name, check(written.pieces), f"{written.cost_nats:.4f}")
     for temperature, top_p in CAREFUL:
-        written = write(network, pieces, FRAMES, np.random.default_rng(1), None, temperature, top_p)
+        written = write(networks, pieces, FRAMES, np.random.default_rng(1), None, temperature, top_p)
         print_row(f"written freely, temperature {temperature:g}, top-p {top_p:g}", check(written.pieces), "")
 
 

@@ -7,13 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from troubadour.composers.frames.network import FrameSpec, VoiceNetwork  # noqa: E402
+from troubadour.composers.frames.mixture import Mixture  # noqa: E402
+from troubadour.composers.frames.network import FrameSpec, VoiceNetwork, parallels  # noqa: E402
 from troubadour.composers.frames.run import FrameRun  # noqa: E402
 from troubadour.composers.frames.sampling import write  # noqa: E402
 from troubadour.composers.frames.training import VoiceProblem, batch_of, cell_nats  # noqa: E402
-from troubadour.composers.frames.voice_leading import check, clear  # noqa: E402
-from troubadour.composers.frames.voices import prepare  # noqa: E402
+from troubadour.composers.frames.voice_leading import PERFECT, check, clear  # noqa: E402
+from troubadour.composers.frames.voices import prepare, transpose  # noqa: E402
 from troubadour.composers.options import TrainOptions  # noqa: E402
+from troubadour.errors import InputError  # noqa: E402
 
 SMALL = {
     "width": 32,
@@ -102,10 +104,55 @@ def test_what_repeats_is_learnt(core, tmp_path):
 
 def test_what_is_written_keeps_its_bound_and_says_what_that_cost():
     network = network_of("transformer")
-    free = write(network, 2, 12, np.random.default_rng(1))
-    again = write(network, 2, 12, np.random.default_rng(1))
-    bound = write(network, 2, 12, np.random.default_rng(1), partial(clear, crossing=True))
+    free = write([network], 2, 12, np.random.default_rng(1))
+    again = write([network], 2, 12, np.random.default_rng(1))
+    bound = write([network], 2, 12, np.random.default_rng(1), partial(clear, crossing=True))
     assert all(np.array_equal(a, b) for a, b in zip(free.pieces, again.pieces, strict=True))
     assert free.cost_nats == 0.0
     assert bound.cost_nats > 0.0
     assert check(bound.pieces).fifths == check(bound.pieces).octaves == 0
+
+
+def test_parallels_are_seen_as_they_are_counted():
+    pitches = [some_piece(seed, 60) for seed in range(8)]
+    fifths = octaves = 0
+    for piece in (prepare(p) for p in pitches):
+        frames, before = torch.from_numpy(piece.frames), torch.from_numpy(piece.before)
+        pitch, kind = parallels(before, frames)
+        met = (pitch == frames[..., :, None]) & torch.ones(4, 4).triu(1).bool()
+        octaves += int((met & (kind == PERFECT.index(0))).sum())
+        fifths += int((met & (kind == PERFECT.index(7))).sum())
+    found = check(pitches)
+    assert (fifths, octaves) == (found.fifths, found.octaves)
+    assert min(fifths, octaves) > 3
+
+
+def test_parallels_can_be_learnt_to_be_shunned():
+    network = network_of("transformer")
+    with torch.no_grad():
+        network.parallel.weight.zero_()
+        network.parallel.bias.fill_(-5.0)
+        shunning = write([network], 8, 60, np.random.default_rng(2), temperature=2.0)
+        network.parallel.bias.zero_()
+        indifferent = write([network], 8, 60, np.random.default_rng(2), temperature=2.0)
+    assert check(shunning.pieces).fifths + check(shunning.pieces).octaves == 0
+    assert check(indifferent.pieces).fifths + check(indifferent.pieces).octaves > 3
+
+
+def test_a_mixture_is_the_mean_of_its_parts():
+    networks = [network_of("transformer"), network_of("lstm")]
+    pieces = [prepare(some_piece(i, frames)) for i, frames in enumerate((12, 30))]
+    mixed = Mixture(networks, (0, 2)).cell_nats(pieces)
+    for i, piece in enumerate(pieces):
+        parts = [np.exp(-cell_nats(n, [p])[0]) for n in networks for p in (piece, transpose(piece, 2))]
+        np.testing.assert_allclose(np.exp(-mixed[i]), np.mean(parts, axis=0), rtol=1e-4)
+    assert Mixture(networks).weights == sum(Mixture([n]).weights for n in networks)
+
+
+def test_mixtures_of_nothing_or_of_different_orders_are_refused():
+    with pytest.raises(InputError, match="at least one network"):
+        Mixture([])
+    with pytest.raises(InputError, match="different orders"):
+        Mixture([network_of("lstm"), network_of("lstm", (0, 1, 2, 3))])
+    with pytest.raises(InputError, match="leave"):
+        Mixture([network_of("lstm")], (40,)).cell_nats([prepare(some_piece(1))])

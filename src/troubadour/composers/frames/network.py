@@ -3,8 +3,9 @@
 The core (Transformer or LSTM) sees the frames before; the reader then gives the four voices in a
 fixed order, each knowing those before it in the same frame, so the joint of a frame is exact. The
 logit of a pitch is a sum of one for the pitch itself, one for its interval from the voice's own
-last pitch, one for its interval from each voice already given, and one if an earlier passage would
-go on so: what is learnt in one key then holds in all.
+last pitch, one for its interval from each voice already given, one if it would run parallel to such
+a voice in fifths or octaves, and one if an earlier passage would go on so: what is learnt in one key
+then holds in all.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.composers.frames.passages import MATCH_LEVELS
+from troubadour.composers.frames.voice_leading import PERFECT
 from troubadour.composers.frames.voices import LONGEST_HOLD, PITCHES, VOICES
 
 IDS = PITCHES + 1
 _MELODIC = 24
 _HARMONIC = 40
+_LOUD = 8.0
+"""Scale of the logits of parallels, which are rare: it lets the few that there are be learnt in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class FrameSpec:
     reader_width: int = 192
     reader_layers: int = 2
     reader_hidden: int = 512
+    reader_rank: int = 0
+    """Width of the reader's table of features before it is widened (Lan et al. 2020); 0 = as wide as the reader."""
     dropout: float = 0.4
     feature_dropout: float = 0.15
     """Share of the features of an input that are left out in training."""
@@ -46,15 +52,25 @@ class FrameSpec:
 
 
 class Bag(nn.Module):
-    """Sum of the embeddings of several features: one table, and a row of it for each value."""
+    """Sum of the embeddings of several features: one table, and a row of it for each value.
 
-    def __init__(self, sizes: list[int], width: int, dropout: float) -> None:
+    Args:
+        sizes: number of values of each feature.
+        dropout: share of the features that are left out in training.
+        rank: width of the table, where it is narrower than `width`.
+    """
+
+    def __init__(self, sizes: list[int], width: int, dropout: float, rank: int = 0) -> None:
         super().__init__()
         self.dropout = dropout
+        self.wide: nn.Module = nn.Identity()
+        if rank:
+            self.wide = wide = nn.Linear(rank, width, bias=False)
+            nn.init.normal_(wide.weight, std=rank**-0.5)
         offsets = torch.tensor([0, *sizes[:-1]]).cumsum(0)
         self.offsets: Tensor
         self.register_buffer("offsets", offsets, persistent=False)
-        self.table = nn.Embedding(sum(sizes), width)
+        self.table = nn.Embedding(sum(sizes), rank or width)
         nn.init.normal_(self.table.weight, std=0.5 / len(sizes) ** 0.5)
 
     def forward(self, values: Tensor) -> Tensor:
@@ -66,7 +82,8 @@ class Bag(nn.Module):
             y = F.embedding_bag(flat, weight, mode="sum", per_sample_weights=told)
         else:
             y = F.embedding_bag(flat, weight, mode="sum")
-        return y.view(*values.shape[:-1], -1)
+        widened: Tensor = self.wide(y)
+        return widened.view(*values.shape[:-1], -1)
 
 
 class Block(nn.Module):
@@ -202,7 +219,7 @@ class VoiceNetwork(nn.Module):
         sizes += [v * MATCH_LEVELS * 2, v * 3 * 2 * (2 * _MELODIC + 1)] * 2
         # Of each other voice: its pitch from one's own last one, its step, whether it is given yet.
         sizes += [v * 2 * (2 * _HARMONIC + 1), v * (2 * _MELODIC + 2), v * 2 * IDS] * v
-        self.reader_bag = Bag(sizes, width, spec.feature_dropout)
+        self.reader_bag = Bag(sizes, width, spec.feature_dropout, spec.reader_rank)
         self.reader = nn.ModuleList(
             Block(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
         )
@@ -210,6 +227,9 @@ class VoiceNetwork(nn.Module):
         self.rows = IDS + (2 * _MELODIC + 1) + v * (2 * _HARMONIC + 1) + 2
         self.head = nn.Linear(width, self.rows)
         nn.init.normal_(self.head.weight, std=0.02)
+        self.parallel = nn.Linear(width, v * len(PERFECT))
+        nn.init.zeros_(self.parallel.weight)
+        nn.init.zeros_(self.parallel.bias)
         nn.init.zeros_(self.head.bias)
         given = torch.zeros(v, v, dtype=torch.long)
         for place, voice in enumerate(spec.order):
@@ -284,7 +304,8 @@ class VoiceNetwork(nn.Module):
         y = F.dropout(y, self.spec.dropout, self.training)
         for block in self.reader:
             y = block(y)
-        rows = self.head(self.reader_norm(y))
+        y = self.reader_norm(y)
+        rows = self.head(y)
         logits, melodic, harmonic, copies = rows.split([IDS, step, v * (2 * _HARMONIC + 1), 2], -1)
         pitches = torch.arange(1, IDS)
         relative = melodic.gather(-1, near(pitches - x.reference[..., None], _MELODIC))
@@ -295,8 +316,34 @@ class VoiceNetwork(nn.Module):
             part = harmonic[:, :, later, u].gather(-1, index)
             relative = relative.index_add(2, torch.tensor(later), part)
         logits = logits + F.pad(relative, (1, 0))
-        there = (x.match_level > 0)[..., None, :].float()
-        return logits.scatter_add(-1, foretold.transpose(-1, -2), copies * there)
+        pitch, kind = parallels(x.before, x.frames)
+        there = (kind >= 0) & self.given.bool()
+        chances = _LOUD * self.parallel(y).view(batch, time, v, v, -1)
+        chosen = chances.gather(-1, kind.clamp(min=0)[..., None])[..., 0] * there
+        logits = logits.scatter_add(-1, pitch, chosen)
+        matched = (x.match_level > 0)[..., None, :].float()
+        return logits.scatter_add(-1, foretold.transpose(-1, -2), copies * matched)
+
+
+def parallels(before: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """The pitch with which each voice would run parallel to each other, as `voice_leading.check` counts.
+
+    Args:
+        before: ids of the frames before, (..., 4).
+        frames: ids, (..., 4), of which the other voice's counts.
+
+    Returns:
+        Of each voice to each other, (..., 4, 4): the id, and where its kind is in `PERFECT`; -1 = there is none.
+    """
+    own, other, now = before[..., :, None], before[..., None, :], frames[..., None, :]
+    pitch = now + own - other
+    upper = torch.arange(VOICES)
+    apart = torch.where(upper[:, None] < upper, own - other, other - own) % 12
+    moved = (own > 0) & (other > 0) & (now > 0) & (now != other) & (pitch > 0) & (pitch < IDS)
+    kind = torch.full_like(pitch, -1)
+    for i, interval in enumerate(PERFECT):
+        kind = torch.where(moved & (apart == interval), i, kind)
+    return pitch.clamp(0, IDS - 1), kind
 
 
 def near(interval: Tensor, most: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""Write chorales frame by frame from a frame network, many at a time, freely or within bounds."""
+"""Write chorales frame by frame from one frame network or several, many at a time, freely or within bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ class Written:
 
 @torch.inference_mode()
 def write(
-    network: VoiceNetwork,
+    networks: Sequence[VoiceNetwork],
     pieces: int,
     frames: int,
     rng: np.random.Generator,
@@ -40,7 +40,7 @@ def write(
     """Sample pieces of a length; the cost grows with its square.
 
     Args:
-        network: trained.
+        networks: trained, all of one order; where there are several, the mean of their probabilities counts.
         pieces: how many, at once.
         frames: of each.
         rng: what is drawn.
@@ -48,7 +48,9 @@ def write(
         temperature: above 0.
         top_p: share of the probability that is sampled from, above 0 to 1 (Holtzman et al. 2020).
     """
-    network.eval()
+    order = networks[0].spec.order
+    for network in networks:
+        network.eval()
     lines = np.zeros((pieces, frames, VOICES), dtype=np.int64)
     pasts = [Past() for _ in range(pieces)]
     known = [np.zeros((pieces, frames, VOICES), dtype=np.int64) for _ in range(4)]
@@ -59,15 +61,15 @@ def write(
             for column, value in zip(known, past.known(), strict=True):
                 column[i, t] = value
         batch = batch_of([Piece(lines[i, : t + 1], *(c[i, : t + 1] for c in known)) for i in range(pieces)])
-        hidden, frame = network.hidden(batch)[:, -1:], batch.last()
-        for place, voice in enumerate(network.spec.order):
-            logits = network.read(frame, hidden)[:, 0, voice].double().numpy() / temperature
-            shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        hidden, frame = [network.hidden(batch)[:, -1:] for network in networks], batch.last()
+        for place, voice in enumerate(order):
+            read = [n.read(frame, h)[:, 0, voice].double() for n, h in zip(networks, hidden, strict=True)]
+            shares = (torch.stack(read).softmax(-1).mean(0) ** (1 / temperature)).numpy()
             shares /= shares.sum(axis=1, keepdims=True)
             for i in range(pieces):
                 share = shares[i] if top_p == 1.0 else nucleus(shares[i], top_p)
                 if bound is not None:
-                    share = share * bound(known[0][i, t], lines[i, t], voice, network.spec.order[:place])
+                    share = share * bound(known[0][i, t], lines[i, t], voice, order[:place])
                     cost -= float(np.log(share.sum()))
                     share = share / share.sum()
                 lines[i, t, voice] = rng.choice(len(share), p=share)
