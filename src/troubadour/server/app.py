@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
@@ -20,18 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from troubadour.catalogue.store import Event
 from troubadour.errors import TroubadourError
 from troubadour.music.engrave import Engraver
-from troubadour.music.render import play, wav_bytes
 from troubadour.music.score import MODES
-from troubadour.rights import rights
-from troubadour.server import composing, contexts, listeners, searching
+from troubadour.rights import rights, terms_of
+from troubadour.server import composing, contexts, listeners, searching, sound, understanding
 from troubadour.server.problems import problem, status_of
 from troubadour.studio import Studio
 
 _PAGE: Final = Path(__file__).parent / "page"
 _MAX_BODY: Final = 100_000
-_CACHED_AUDIO: Final = 24
 _SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -53,7 +50,6 @@ class EventRequest(BaseModel):
 def create_app(studio: Studio) -> FastAPI:
     """The application on one studio."""
     engraver = Engraver()
-    audio = _AudioCache(studio)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +57,11 @@ def create_app(studio: Studio) -> FastAPI:
         engraver.close()
 
     app = FastAPI(
-        title="Troubadour", lifespan=lifespan, docs_url="/api/docs", openapi_url="/api/openapi.json"
+        title="Troubadour",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own page of routes is fetched from another host
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
     )
 
     @app.middleware("http")
@@ -71,8 +71,10 @@ def create_app(studio: Studio) -> FastAPI:
         if not length.isdigit() or int(length) > allowed:
             return problem(413, f"body of {length} bytes; allowed: {allowed}")
         response = await call(request)
-        if not request.url.path.startswith("/api/docs"):
-            response.headers.update(_SECURITY)
+        response.headers.update(_SECURITY)
+        if not request.url.path.startswith("/api/"):
+            # Asked for again each time, and answered with 304: a newer page is seen at once.
+            response.headers["Cache-Control"] = "no-cache"
         return response
 
     @app.exception_handler(TroubadourError)
@@ -166,13 +168,14 @@ def create_app(studio: Studio) -> FastAPI:
     @app.get("/api/pieces/{piece}")
     def facts(piece: str) -> dict[str, Any]:
         row = studio.store.piece(piece)
-        return {
+        told = {
             name: getattr(row, name)
             for name in (
                 "id", "title", "artist", "composer", "style", "collection", "source", "licence", "generated",
-                "attributes", "quality", "provenance",
+                "medium", "explicit", "attributes", "quality", "provenance",
             )
         }  # fmt: skip
+        return {**told, "terms": terms_of(row)}
 
     @app.get("/api/pieces/{piece}/similar")
     def similar(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
@@ -205,42 +208,23 @@ def create_app(studio: Studio) -> FastAPI:
         data = studio.midi(piece, accept_terms=accept_terms)
         return Response(data, media_type="audio/midi", headers=_attachment(piece, "mid"))
 
-    @app.get("/api/pieces/{piece}/sound.wav")
-    def sound(piece: str) -> Response:
-        return Response(audio.get(piece), media_type="audio/wav")
-
     app.include_router(composing.routes(studio))
     app.include_router(contexts.routes(studio))
     app.include_router(listeners.routes(studio))
     app.include_router(searching.routes(studio))
+    app.include_router(sound.routes(studio))
+    app.include_router(understanding.routes(studio))
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(_PAGE / "index.html")
 
+    @app.get("/api/docs", include_in_schema=False)
+    def reference() -> FileResponse:
+        return FileResponse(_PAGE / "reference.html")
+
     app.mount("/", StaticFiles(directory=_PAGE), name="page")
     return app
-
-
-class _AudioCache:
-    """The last pieces that were rendered."""
-
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, piece: str) -> bytes:
-        with self._lock:
-            if piece in self._kept:
-                self._kept.move_to_end(piece)
-                return self._kept[piece]
-        data = wav_bytes(play(self._studio.store.score(piece), self._studio.renderer))
-        with self._lock:
-            self._kept[piece] = data
-            while len(self._kept) > _CACHED_AUDIO:
-                self._kept.popitem(last=False)
-        return data
 
 
 def _attachment(piece: str, ending: str) -> dict[str, str]:

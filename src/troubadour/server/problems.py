@@ -28,6 +28,7 @@ _STATUS: Final = (
 _TITLES: Final = {
     404: "Not found",
     413: "Too large",
+    416: "Not there",
     422: "Not acceptable",
     500: "Failed",
     503: "Not available",

@@ -1,4 +1,4 @@
-"""Melody search over HTTP: typed notes, or a recording of a tune that was hummed, whistled or played."""
+"""Finding over HTTP: by title, by typed notes, or by a recording of a tune that was hummed, whistled or played."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Query, Request
 
 from troubadour.errors import InputError, UnreadableFileError
+from troubadour.rights import rights
 from troubadour.similarity.typed import typed_line
 from troubadour.studio import Studio
 
@@ -18,8 +19,20 @@ RECORDING_PATH: Final = "/api/search/recording"
 
 
 def routes(studio: Studio) -> APIRouter:
-    """`GET /api/search?notes=` and `POST /api/search/recording`."""
+    """`/api/pieces?words=`, `/api/composed`, `/api/search?notes=` and, to be posted to, `/api/search/recording`."""
     router = APIRouter()
+
+    @router.get("/api/pieces")
+    def find(words: str = Query(max_length=500), n: int = Query(20, ge=1, le=1000)) -> dict[str, Any]:
+        """The pieces whose title, composer, artist or style holds all of some words."""
+        found = studio.store.find(words, n)
+        return {"items": [{"id": p.id, "title": p.title, "style": p.style, **rights(p)} for p in found]}
+
+    @router.get("/api/composed")
+    def newest(n: int = Query(20, ge=1, le=1000)) -> dict[str, Any]:
+        """What was composed here, the newest first."""
+        found = studio.store.pieces(generated=True)[: -n - 1 : -1]
+        return {"items": [{"id": p.id, "title": p.title, "style": p.style, **rights(p)} for p in found]}
 
     @router.get("/api/search")
     def search(notes: str = Query(max_length=5_000), n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
