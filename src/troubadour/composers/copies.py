@@ -24,6 +24,8 @@ LEVELS: Final = len(_LENGTHS) + 1
 """Levels of the length of a passage: 0 = there is none, 1 = one token, 11 = 64 tokens or more."""
 SIZES: Final = (lx.N_TOKENS, LEVELS) * READINGS
 """Number of values of each column: the token foretold (0 = none) and the level, for each reading."""
+_LEVEL: Final = np.searchsorted(_LENGTHS, np.arange(_LENGTHS[-1] + 1), side="right")
+_READINGS: Final = np.arange(READINGS)[:, None]
 _LANE, _FIRST_PITCH, _VOICES = 1, 4, 4
 _STEP: Final = 2 * lx.N_TOKENS
 """A step of 0 semitones, where pitches are read as steps."""
@@ -38,7 +40,6 @@ class Copies:
     """
 
     def __init__(self, batch: int, length: int) -> None:
-        # The newest token stands last, so that what is compared is one stretch of memory.
         self._read = np.zeros((READINGS, batch, length), dtype=np.int64)
         self._runs = np.zeros((READINGS, batch, length), dtype=np.int64)
         """How many tokens in a row equal those 1, 2, 3 ... tokens before them."""
@@ -56,29 +57,24 @@ class Copies:
         Returns:
             (batch, 4): columns as in `SIZES`.
         """
-        now, out = self._written, np.zeros((len(tokens), 2 * READINGS), dtype=np.int64)
+        now = self._written
         pitched = (tokens >= lx.PITCH) & (tokens < lx.PITCH + 128) & (self._heard >= 0)
-        steps = np.where(pitched, tokens - lx.PITCH - self._heard + _STEP, tokens)
+        read = np.stack([tokens, np.where(pitched, tokens - self._heard + (_STEP - lx.PITCH), tokens)])
         self._heard = _last_pitch(features)
-        for reading, read in enumerate((tokens, steps)):
-            past, runs = self._read[reading], self._runs[reading, :, :now]
-            if now:
-                runs += 1
-                runs *= past[:, now - 1 :: -1] == read[:, None]
-                back = runs.argmax(axis=1)
-                length = runs[self._rows, back]
-                found = length > 0
-            past[:, now] = read
-            if now and found.any():
-                foretold = past[self._rows, now - back]
-                if reading:
-                    foretold = self._sounding(foretold)
-                    found &= foretold > 0
-                out[:, 2 * reading] = np.where(found, foretold, 0)
-                level = np.searchsorted(_LENGTHS, length, side="right")
-                out[:, 2 * reading + 1] = np.where(found, level, 0)
+        self._read[:, :, now] = read
         self._written += 1
-        return out
+        if not now:
+            return np.zeros((len(tokens), 2 * READINGS), dtype=np.int64)
+        runs = self._runs[:, :, :now]
+        runs += 1
+        runs *= self._read[:, :, now - 1 :: -1] == read[:, :, None]
+        back = runs.argmax(axis=2)
+        length = runs[_READINGS, self._rows, back]
+        foretold = self._read[_READINGS, self._rows, now - back]
+        foretold[1] = self._sounding(foretold[1])
+        found = (length > 0) & (foretold > 0)
+        told = np.stack([foretold * found, _LEVEL[np.minimum(length, _LENGTHS[-1])] * found])
+        return told.transpose(2, 1, 0).reshape(len(tokens), -1)
 
     def _sounding(self, read: Integers) -> Integers:
         """Steps as pitches, from what the voice to be filled sounded last; 0 where that is no pitch."""

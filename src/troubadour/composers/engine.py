@@ -15,7 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from troubadour.composers.graph import Floats, Graph, Ids, Integers
+from troubadour.composers.graph import Floats, Graph, Ids, Integers, raw_logits
 from troubadour.composers.spec import FULL, Precision, TransformerSpec
 from troubadour.errors import ModelError
 
@@ -75,18 +75,18 @@ class Stream:
         self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
         self._last = np.zeros(batch, dtype=np.int32)
         self._total = np.zeros((), dtype=np.int32)
-        self._logits = np.zeros((batch, spec.tokens), dtype=np.float32)
+        self._logits = np.zeros((batch, raw_logits(spec)), dtype=np.float32)
         self._step = self._bound(self._one)
         self._step.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(self._logits))
 
     def feed(self, tokens: Integers, features: Integers) -> Floats:
         """Feed (batch, time) tokens with features (batch, time, n); logits of the next, (batch, tokens)."""
         if tokens.shape[1] > 1:
-            return self.run(tokens, features, "logits")
+            return self._ids.lifted(self.run(tokens, features, "logits"))
         self._ids.fill(self._one, tokens, features)
         self._advance(1)
         self._session.run_with_iobinding(self._step)
-        return self._logits.copy()
+        return self._ids.lifted(self._logits)
 
     def run(self, tokens: Integers, features: Integers, output: str) -> Floats:
         """As `feed`, with a choice of output: `logits` or `hidden`."""

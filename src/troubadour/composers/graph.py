@@ -88,7 +88,11 @@ class Graph:
 
     def linear(self, x: str, name: str, shape: tuple[int, int], output: str) -> str:
         """`x @ W.T` for the weight `NAME.weight` of a shape (outputs, inputs)."""
-        matrix = self.array(f"{name}.weight", shape).T
+        return self.product(x, self.array(f"{name}.weight", shape), name, output)
+
+    def product(self, x: str, weight: Floats, name: str, output: str) -> str:
+        """`x @ weight.T`, the weight (outputs, inputs) stored under names that begin with `name`."""
+        shape, matrix = weight.shape, weight.T
         if self._precision == "fp32":
             return self.node("MatMul", [x, self.constant(f"{name}.matrix", matrix)], output)
         whole, scale = in_blocks(matrix)
@@ -147,36 +151,10 @@ class Graph:
         last = self.node("Gather", [hidden, end], "final", axis=1)
         if not spec.copies:
             return self.linear(last, "token", (spec.tokens, spec.width), "logits")
-        plain = self.linear(last, "token", (spec.tokens, spec.width), "plain")
-        return self._lifted(plain, last, end, spec)
-
-    def _lifted(self, logits: str, last: str, end: str, spec: Spec) -> str:
-        """Logits with what earlier passages foretell lifted, by how long these are."""
-        lift = self.array("lift.weight", (READINGS * LEVELS, spec.width)).copy()
-        lift[::LEVELS] = 0.0  # no passage, nothing foretold
-        lifts = self.node("MatMul", [last, self.constant("lift.matrix", lift.T)], "lifts")
-        # Of the place's rows in the table: those of the tokens foretold, and those of the levels.
-        first = 1 + len(spec.features) + 2 * np.arange(READINGS)
-        offsets = Ids.offsets(spec)
-        told = self.node("Gather", ["ids", end], "told", axis=1)
-        tokens, levels = (
-            self.node(
-                "Sub",
-                [
-                    self.node(
-                        "Gather", [told, self.constant(f"{name}.columns", columns)], f"{name}.rows", axis=1
-                    ),
-                    self.constant(f"{name}.offsets", offsets[columns] - within),
-                ],
-                name,
-            )
-            for name, columns, within in (
-                ("foretold", first, np.zeros(READINGS, dtype=np.int64)),
-                ("levels", first + 1, LEVELS * np.arange(READINGS)),
-            )
-        )
-        chosen = self.node("GatherElements", [lifts, levels], "chosen", axis=1)
-        return self.node("ScatterElements", [logits, tokens, chosen], "logits", axis=1, reduction="add")
+        # One product for the logits and for what lifts them: small operators cost more than they compute.
+        tokens = self.array("token.weight", (spec.tokens, spec.width))
+        lifts = self.array("lift.weight", (READINGS * LEVELS, spec.width))
+        return self.product(last, np.concatenate([tokens, lifts]), "token", "logits")
 
     def session(
         self,
@@ -198,7 +176,7 @@ class Graph:
         ins = [info("ids", TensorProto.INT64, ["batch", "time", 1 + len(spec.told)])]
         ins += [info(name, kind, shape) for name, (kind, shape) in inputs.items()]
         outs = [
-            info("logits", TensorProto.FLOAT, ["batch", spec.tokens]),
+            info("logits", TensorProto.FLOAT, ["batch", raw_logits(spec)]),
             info("hidden", TensorProto.FLOAT, ["batch", "time", spec.width]),
         ]
         outs += [info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
@@ -226,6 +204,8 @@ class Ids:
     def __init__(self, spec: Spec, batch: int, length: int) -> None:
         self._offsets, self._told = self.offsets(spec), 1 + len(spec.features)
         self._copies = Copies(batch, length) if spec.copies else None
+        self._last = np.zeros((batch, 2 * READINGS), dtype=np.int64)
+        self._rows, self._tokens = np.arange(batch), spec.tokens
 
     @staticmethod
     def offsets(spec: Spec) -> Integers:
@@ -238,13 +218,30 @@ class Ids:
         out[..., 1 : self._told] = features
         if self._copies is not None:
             for i in range(tokens.shape[1]):
-                out[:, i, self._told :] = self._copies.add(tokens[:, i], features[:, i])
+                self._last = self._copies.add(tokens[:, i], features[:, i])
+                out[:, i, self._told :] = self._last
         out += self._offsets
         return out
 
     def of(self, tokens: Integers, features: Integers) -> Integers:
         """As `fill`, into an array of their own."""
         return self.fill(np.empty((*tokens.shape, len(self._offsets)), dtype=np.int64), tokens, features)
+
+    def lifted(self, raw: Floats) -> Floats:
+        """What the graph puts out for the last place, as logits of their own, (batch, tokens)."""
+        logits = raw[:, : self._tokens].copy()
+        if self._copies is not None:
+            lifts = raw[:, self._tokens :]
+            for reading in range(READINGS):
+                foretold, level = self._last[:, 2 * reading], self._last[:, 2 * reading + 1]
+                lift = lifts[self._rows, LEVELS * reading + level]
+                logits[self._rows, foretold] += np.where(level > 0, lift, 0)
+        return logits
+
+
+def raw_logits(spec: Spec) -> int:
+    """How many numbers the graph puts out for a place: logits, and lifts where there are copies."""
+    return spec.tokens + (READINGS * LEVELS if spec.copies else 0)
 
 
 def in_blocks(matrix: Floats) -> tuple[NDArray[np.uint8], Floats]:

@@ -10,7 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from troubadour.composers.graph import Floats, Graph, Ids, Integers
+from troubadour.composers.graph import Floats, Graph, Ids, Integers, raw_logits
 from troubadour.composers.spec import FULL, LstmSpec, Precision
 from troubadour.errors import ModelError
 
@@ -60,7 +60,7 @@ class LstmStream:
         # Layer outputs and cells, (layers, batch, width): one buffer is read, the other written.
         self._states = [np.zeros((2, spec.layers, 1, batch, spec.width), dtype=np.float32) for _ in range(2)]
         self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
-        self._logits = np.zeros((batch, spec.tokens), dtype=np.float32)
+        self._logits = np.zeros((batch, raw_logits(spec)), dtype=np.float32)
         self._steps = [self._bound(self._one, turn) for turn in range(2)]
         for step in self._steps:
             step.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(self._logits))
@@ -69,12 +69,12 @@ class LstmStream:
     def feed(self, tokens: Integers, features: Integers) -> Floats:
         """Feed (batch, time) tokens with features (batch, time, n); logits of the next, (batch, tokens)."""
         if tokens.shape[1] > 1:
-            return self.run(tokens, features, "logits")
+            return self._ids.lifted(self.run(tokens, features, "logits"))
         self._advance(1)
         self._ids.fill(self._one, tokens, features)
         self._session.run_with_iobinding(self._steps[self._turn])
         self._turn = 1 - self._turn
-        return self._logits.copy()
+        return self._ids.lifted(self._logits)
 
     def run(self, tokens: Integers, features: Integers, output: str) -> Floats:
         """As `feed`, with a choice of output: `logits` or `hidden`."""
