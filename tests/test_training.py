@@ -29,6 +29,10 @@ def test_fine_tuning_keeps_the_shape_and_changes_the_dropout(small_home: Path) -
     with Studio(small_home) as studio:
         spec = load_composer(jobs.composer_folder(studio.releases, "shipped")).spec
     assert shape(replace(RECIPE, model={"dropout": 0.3}), spec) == replace(spec, dropout=0.3)
+    looking = shape(replace(RECIPE, model={"copies": True}), spec)
+    assert looking == replace(spec, copies=True)
+    with pytest.raises(InputError, match="copies is False, but the model to start from has True"):
+        shape(replace(RECIPE, model={"copies": False}), looking)
     with pytest.raises(InputError, match=r"width is 64, but the model to start from has 192"):
         shape(replace(RECIPE, model={"width": 64}), spec)
 
