@@ -1,11 +1,12 @@
-"""Leave out bars or voices of held-out pieces and compose them anew: prints a Markdown table.
+"""Leave out bars or voices of held-out pieces and compose them anew: prints Markdown tables.
 
-    python benchmarks/infill.py [--pieces 120] [--split test] [--composer FOLDER] [--seed 1]
+    python benchmarks/infill.py [--pieces 100] [--gaps 3] [--split test] [--composer FOLDER] [--seed 1]
 
 A composed note hits if the piece has one of the same pitch whose onset is within a sixteenth, each note
 once. `infill` is shown what comes after the place that it writes at; `from the left` is the same model
 without that, as it continues a piece. Both are told style, metre, key, bars and density, and what is given
-is forced for both. Pieces are of the built-in collections and their split is by work.
+is forced for both; where voices are left out, another row has it that from the left nothing of these bars is
+known. Pieces are of the built-in collections and their split is by work; intervals are over pieces.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import argparse
 import datetime
 import platform
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from troubadour import jobs
 from troubadour.catalogue.store import Store
@@ -27,90 +32,174 @@ from troubadour.composers.events import EventComposer, load_composer
 from troubadour.composers.recipe import Recipe
 from troubadour.composers.tasks import Infill
 from troubadour.composers.tasks.base import Ready, opening
+from troubadour.composers.tasks.infilling import HEED
 from troubadour.composers.tasks.source import lanes, stretch
 from troubadour.music.score import Score
 
 SIXTEENTH = 6
 Notes = list[tuple[int, int]]
+Floats = NDArray[np.float64]
+
+
+class Kind(NamedTuple):
+    """What is left out."""
+
+    name: str
+    of: str
+    bars: int
+    voices: tuple[int, ...] = ()
+
+
+KINDS = (
+    Kind("4 bars of a tune", "tune", 4),
+    Kind("2 bars of a tune", "tune", 2),
+    Kind("2 bars of a chorale, all voices", "chorale", 2),
+    Kind("4 bars of a chorale, alto and tenor", "chorale", 4, (2, 3)),
+    Kind("4 bars of a chorale, soprano", "chorale", 4, (1,)),
+)
+
+
+class Found(NamedTuple):
+    """What came of one gap."""
+
+    f1: Floats
+    """Of a candidate on average, and of the likeliest; shape (ways, 2)."""
+    seconds: Floats
+    """Shape (ways,); ways are `from the left only`, `from the left`, `infill` as learnt, and with heed."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pieces", type=int, default=120, help="of each kind, at most")
+    parser.add_argument("--pieces", type=int, default=100, help="of each kind, at most")
+    parser.add_argument("--gaps", type=int, default=3, help="of each chorale, at most; of a tune one")
+    parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--heed", type=float, default=HEED)
     parser.add_argument("--split", default="test")
     parser.add_argument("--composer", type=Path, help="a folder; without it the one that ships")
     parser.add_argument("--home", type=Path, help="a catalogue of the built-in collections; made if missing")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--temperature", type=float, default=0.9)
     options = parser.parse_args()
+    composer, pieces = read(options.composer, options.home, options.split)
+    brief = Brief(temperature=options.temperature)
+    print(f"{datetime.date.today()}, {platform.platform()}, seed {options.seed}, split `{options.split}`, "
+          f"temperature {options.temperature}, heed {options.heed}, {options.candidates} candidates.\n")  # fmt: skip
+    tables: dict[str, list[str]] = {"one candidate": [], f"the likeliest of {options.candidates}": []}
+    cost: list[str] = []
+    for kind in KINDS:
+        chosen = [(s, style) for s, style in pieces[kind.of] if fits(s, kind)]
+        rng = np.random.default_rng(options.seed)
+        rows = rng.permutation(len(chosen))[: options.pieces].tolist()
+        found: list[list[Found]] = []
+        for i in rows:
+            score, style = chosen[i]
+            task = replace(Infill(score, voices=kind.voices), heed=options.heed)
+            starts = places(score, kind, options.seed + i)[: options.gaps if kind.of == "chorale" else 1]
+            found.append([
+                gap(composer, replace(task, bars=(first, first + kind.bars - 1)), replace(brief, style=style),
+                    options.seed + i, options.candidates)
+                for first in starts
+            ])  # fmt: skip
+        means = np.array([np.mean([g.f1 for g in piece], axis=0) for piece in found])
+        for i, body in enumerate(tables.values()):
+            body += lines(kind, means[:, :, i], sum(map(len, found)), rng)
+        cost.append(seconds(kind, [g for piece in found for g in piece]))
+        print(f"<!-- {kind.name}: done -->", flush=True)
+    for title, body in tables.items():
+        print(f"\n{title.capitalize()}:\n")
+        print(
+            "| left out | pieces | gaps | from the left | infill, heed 1 | infill | gain | 95% interval of the gain |"
+        )
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+        print("\n".join(body))
+    print("\n| left out | seconds from the left | infill, heed 1 | infill |\n| --- | ---: | ---: | ---: |")
+    print("\n".join(cost))
+
+
+def read(
+    folder: Path | None, home: Path | None, split: str
+) -> tuple[EventComposer, dict[str, list[tuple[Score, str]]]]:
+    """The composer, and the tunes and chorales of a split with their styles."""
     recipe = Recipe.load(Path(__file__).parents[1] / "recipes" / "tunes-and-chorales.toml")
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as made,
         as_file(files("troubadour") / "data" / "models" / "composer") as shipped,
     ):
-        composer = load_composer(options.composer or shipped)
-        store = Store.open(options.home or Path(folder))
+        composer = load_composer(folder or shipped)
+        store = Store.open(home or Path(made))
         jobs.import_builtin(store, recipe.collections)
         pieces = {
             kind: [
                 (store.score(p.id), p.style)
-                for p in store.pieces(generated=False, split=options.split)
+                for p in store.pieces(generated=False, split=split)
                 if (p.collection == "chorales") == (kind == "chorale") and p.style in composer.styles
             ]
             for kind in ("tune", "chorale")
         }
         store.close()
-    print(f"{datetime.date.today()}, {platform.platform()}, seed {options.seed}, split `{options.split}`, "
-          f"temperature {options.temperature}, one candidate.\n")  # fmt: skip
-    print("| left out | pieces | from the left | infill | gain | 95% interval of the gain |")
-    print("| --- | ---: | ---: | ---: | ---: | --- |")
-    for name, kind, bars, voices in (
-        ("4 bars of a tune", "tune", 4, ()),
-        ("2 bars of a tune", "tune", 2, ()),
-        ("2 bars of a chorale, all voices", "chorale", 2, ()),
-        ("4 bars of a chorale, alto and tenor", "chorale", 4, (2, 3)),
-        ("4 bars of a chorale, soprano", "chorale", 4, (1,)),
-    ):
-        chosen = [(s, style) for s, style in pieces[kind] if fits(s, kind, bars)]
-        rng = np.random.default_rng(options.seed)
-        rows = rng.permutation(len(chosen))[: options.pieces]
-        found = np.array([
-            compare(composer, *chosen[i], bars, voices, options.seed + int(i), options.temperature) for i in rows
-        ])  # fmt: skip
-        left, right = found.mean(axis=0)
-        draws = found[rng.integers(0, len(found), (2000, len(found)))].mean(axis=1)
-        low, high = np.percentile(draws[:, 1] / draws[:, 0] - 1, (2.5, 97.5))
-        print(f"| {name} | {len(found)} | {left:.3f} | {right:.3f} | {right / left - 1:+.0%} | {low:+.0%} to {high:+.0%} |",
-              flush=True)  # fmt: skip
+    return composer, pieces
 
 
-def fits(score: Score, kind: str, bars: int) -> bool:
+def fits(score: Score, kind: Kind) -> bool:
     voices = len(lanes(score)) if len(score.metres) == 1 else 0
-    return score.n_bars >= bars + 8 and voices == (4 if kind == "chorale" else 1) and score.n_bars <= 40
+    return (
+        score.n_bars >= kind.bars + 8 and voices == (4 if kind.of == "chorale" else 1) and score.n_bars <= 40
+    )
 
 
-def compare(
-    composer: EventComposer,
-    score: Score,
-    style: str,
-    bars: int,
-    voices: tuple[int, ...],
-    seed: int,
-    heat: float,
-) -> tuple[float, float]:
-    """F1 from the left, and of infilling, of the same bars of one piece; both sides are given."""
+def places(score: Score, kind: Kind, seed: int) -> list[int]:
+    """First bars of gaps in the middle that do not overlap, in random order."""
     rng = np.random.default_rng(seed)
-    first = int(rng.integers(5, score.n_bars - bars - 2))
-    task = Infill(score, (first, first + bars - 1), voices)
-    ready = task.settle(composer, Brief(style=style, temperature=heat))
-    blind = Ready(ready.brief, ready.setting, opening(composer, ready.brief, ready.setting), ready.finish)
-    place = stretch(score, task.bars)
-    chosen: Callable[[Score], Notes] = lambda s: notes_in(s, place, voices)  # noqa: E731
-    made = [
-        chosen(r.finish(composer.grow(r.brief, r.setting, np.random.default_rng(seed), 1, r.opening)[0]))
-        for r in (blind, ready)
-    ]
-    return f1(made[0], chosen(score)), f1(made[1], chosen(score))
+    last = score.n_bars - kind.bars - 2
+    first = int(rng.integers(5, last))
+    grid = [*range(first, 4, -kind.bars), *range(first + kind.bars, last, kind.bars)]
+    return [first, *(g for g in rng.permutation(grid).tolist() if g != first)]
+
+
+def gap(composer: EventComposer, task: Infill, brief: Brief, seed: int, n: int) -> Found:
+    """F1 of all ways to compose one gap."""
+    ready = task.settle(composer, brief)
+    whole = replace(task, voices=()).settle(composer, brief) if task.voices else ready
+    ways = (blind(composer, whole), blind(composer, ready), replace(ready, heed=1.0), ready)
+    place = stretch(task.score, task.bars)
+    wanted = notes_in(task.score, place, task.voices)
+    f1s, times = np.zeros((len(ways), 2)), np.zeros(len(ways))
+    for row, way in enumerate(ways):
+        if row == 0 and not task.voices:
+            continue  # as the next
+        begun = time.perf_counter()
+        made = composer.grow(way.brief, way.setting, np.random.default_rng(seed), n, way.opening, way.heed)
+        times[row] = time.perf_counter() - begun
+        each = [f1(notes_in(way.finish(m), place, task.voices), wanted) for m in made]
+        f1s[row] = np.mean(each), each[0]
+    if not task.voices:
+        f1s[0], times[0] = f1s[1], times[1]
+    return Found(f1s, times)
+
+
+def blind(composer: EventComposer, ready: Ready) -> Ready:
+    """The same, shown nothing of what comes later."""
+    return replace(ready, opening=opening(composer, ready.brief, ready.setting), heed=1.0)
+
+
+def lines(kind: Kind, means: Floats, gaps: int, rng: np.random.Generator) -> list[str]:
+    """Rows of a table: infilling against the left; `means` are of each piece, shape (pieces, ways)."""
+    draws = means[rng.integers(0, len(means), (2000, len(means)))].mean(axis=1)
+    out = []
+    for way in (1, 0) if kind.voices else (1,):
+        left, plain, right = means[:, [way, 2, 3]].mean(axis=0)
+        low, high = np.percentile(draws[:, 3] / draws[:, way] - 1, (2.5, 97.5))
+        name = kind.name
+        if kind.voices:
+            name += "; other voices of these bars known to " + ("both" if way else "infill only")
+        out.append(f"| {name} | {len(means)} | {gaps} | {left:.3f} | {plain:.3f} | {right:.3f} | {right / left - 1:+.0%} "
+                   f"| {low:+.0%} to {high:+.0%} |")  # fmt: skip
+    return out
+
+
+def seconds(kind: Kind, found: Sequence[Found]) -> str:
+    left, plain, right = np.mean([g.seconds for g in found], axis=0)[1:]
+    return f"| {kind.name} | {left:.2f} | {plain:.2f} | {right:.2f} |"
 
 
 def notes_in(score: Score, place: tuple[int, int], voices: Sequence[int]) -> Notes:

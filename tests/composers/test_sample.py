@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from troubadour.composers.sample import Growth, Guided, choose, log_probability, sample
+from troubadour.composers.sample import Contrast, Growth, Guided, choose, log_probability, sample
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.08, 0.02], dtype=np.float32))
 
@@ -55,10 +55,11 @@ def test_huge_logits_do_not_overflow() -> None:
 class Counting:
     """A guide that counts up by one or two to `until`; with `stuck` it allows nothing.
 
-    It refuses to take what is in `walls`; `resort` is a last resort.
+    It refuses to take what is in `walls`; `resort` is a last resort. From `sure` on it counts by one.
     """
 
     forced = False
+    sure = 50
 
     def __init__(
         self, until: int, stuck: bool = False, walls: tuple[int, ...] = (), resort: int | None = None
@@ -69,6 +70,10 @@ class Counting:
     @property
     def done(self) -> bool:
         return self.taken[-1] == self.until
+
+    @property
+    def settled(self) -> bool:
+        return self.taken[-1] >= min(self.sure, self.until)
 
     def advance(self, token: int) -> None:
         self.taken.append(token)
@@ -84,7 +89,8 @@ class Counting:
     def allowed(self) -> NDArray[np.bool_]:
         mask = np.zeros(50, dtype=bool)
         if not self.stuck:
-            mask[self.taken[-1] + 1 : min(self.taken[-1] + 2, self.until) + 1] = True
+            step = 1 if self.settled else 2
+            mask[self.taken[-1] + 1 : min(self.taken[-1] + step, self.until) + 1] = True
         return mask
 
     def features(self) -> tuple[int, ...]:
@@ -166,6 +172,26 @@ def test_given_tokens_count_as_unlikely_as_the_network_finds_them() -> None:
     assert grown.surprise == pytest.approx(np.log(50))
 
 
+def test_what_is_settled_needs_no_network_and_says_nothing_of_likelihood() -> None:
+    guides = [Counting(12), Counting(20)]
+    for guide, sure in zip(guides, (6, 9), strict=True):
+        guide.sure = sure
+    network = Flat(40)
+    first, second = sample(network, guides, [[0], [0]], np.random.default_rng(0))
+    assert first is not None
+    assert second is not None
+    assert first.tokens[-6:] == list(range(7, 13))
+    assert second.tokens[-11:] == list(range(10, 21))
+    fed = np.concatenate(network.fed, axis=1)
+    assert fed.max() < 12, "up to where both are settled"
+    assert [first.surprise, second.surprise] == pytest.approx([np.log(2)] * 2)
+    alone = Counting(20)
+    alone.sure = 3
+    (grown,) = sample(Flat(40), [alone], [[5]], np.random.default_rng(0))
+    assert grown is not None
+    assert grown.surprise == 0.0
+
+
 class Leaning(Flat):
     """A network that prefers one token by so much."""
 
@@ -180,11 +206,15 @@ class Leaning(Flat):
         return logits
 
 
-def test_guidance_enlarges_what_the_prompt_changes() -> None:
-    told, untold = Leaning(9, 7, 2.0), Leaning(9, 7, 0.5)
-    network = Guided(told, untold, [[0]], 3.0)
-    first = network.feed(np.array([[0, 4, 5]]), np.zeros((1, 3, 1), dtype=np.int64))
-    assert first[0, 7] - first[0, 6] == pytest.approx(0.5 + 3 * 1.5)
-    assert untold.fed[0].tolist() == [[0]], "the shorter prompt"
-    network.feed(np.array([[9]]), np.zeros((1, 1, 1), dtype=np.int64))
-    assert (told.fed[1].tolist(), untold.fed[1].tolist()) == ([[9]], [[9]])
+def test_guidance_enlarges_what_a_part_of_the_prompt_changes() -> None:
+    told, untold, other = Leaning(9, 7, 2.0), Leaning(9, 7, 0.5), Leaning(9, 6, 1.0)
+    kept = np.array([True, False, True]), np.array([False, True, True])
+    network = Guided(told, [Contrast(untold, kept[0], 3.0), Contrast(other, kept[1], 2.0)])
+    tokens = np.array([[0, 4, 5]])
+    first = network.feed(tokens, tokens[..., None])
+    assert first[0, 7] == pytest.approx(2 + 2 * 1.5 + 1 * 2)
+    assert first[0, 6] == pytest.approx(-1)
+    assert untold.fed[0].tolist() == [[0, 5]], "a part is left out, and so are its places"
+    assert other.fed[0].tolist() == [[4, 5]]
+    network.feed(np.array([[9]]), np.array([[[9]]]))
+    assert [n.fed[1].tolist() for n in (told, untold, other)] == [[[9]]] * 3

@@ -165,6 +165,28 @@ def test_of_what_is_given_only_what_comes_after_the_first_gap_is_shown() -> None
     assert [lane[0].start for lane in after_gap(given)] == [96, 120, 96, 96]
 
 
+def test_heed_changes_what_is_composed_before_what_is_shown(composer: TransformerComposer) -> None:
+    score = jig()
+    made = [
+        done(composer, Infill(score, (3, 4), heed=heed), seed=3, style="jig")[0] for heed in (1.0, 2.0, 4.0)
+    ]
+    assert len({tuple(rows(new)) for new in made}) > 1
+    # From the gap's end on all is given, and nothing is left to choose.
+    ready = Infill(score, (3, 4)).settle(composer, Brief(style="jig"))
+    guide = ready.setting.guide()
+    for token in (lx.START, lx.BODY, *ready.opening):
+        guide.advance(token)
+    rng = np.random.default_rng(0)
+    while not guide.settled:
+        assert guide.automaton.now < 4 * 72
+        assert guide.take(int(rng.choice(np.flatnonzero(guide.allowed()))))
+    assert guide.automaton.time == 4 * 72
+    while not guide.done:
+        (token,) = np.flatnonzero(guide.allowed()).tolist()
+        assert guide.take(token)
+        assert guide.settled
+
+
 def test_a_melody_is_harmonised_in_four_parts(composer: TransformerComposer) -> None:
     melody = choir(3).where(choir(3).track == 0)
     melody = quantise(melody)
@@ -238,6 +260,7 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
     "no notes": (Infill(jig().where(np.zeros(48, dtype=bool)), (1, 1)), {}, "the given piece has no notes"),
     "bars that are not there": (Infill(jig(), (7, 9)), {}, "bars are 7 to 9; allowed: 1 to 8"),
     "voices that are not there": (Infill(jig(), (1, 2), (2,)), {}, r"voices are \[2\]; allowed: 1 to 1"),
+    "too much heed": (Infill(jig(), (1, 2), heed=5.0), {}, "heed is 5.0; allowed: 1 to 4"),
     "nothing left": (Infill(jig()), {}, "leave nothing of the given piece; use compose"),
     "infilling and instruments": (Infill(jig(), (1, 2)), {"instruments": (40,)}, "instruments and the given piece clash"),
     "continuing and notes": (Continue(jig(), 2), {"notes": NOTE}, "notes and the given piece clash"),

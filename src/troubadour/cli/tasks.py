@@ -103,11 +103,14 @@ def continue_(
 def infill(
     bars: Bars = None,
     voices: Annotated[str | None, typer.Option("--voices", help="Such as 2,3; all without it.")] = None,
+    heed: Annotated[
+        float, typer.Option("--heed", help="How much what follows the gap counts: 1 (as learnt) to 4.")
+    ] = 1.5,
 ) -> ToTask:
     """Compose some bars or voices of a piece anew, to fit what stands around them."""
     from troubadour.composers.tasks import Infill
 
-    return partial(Infill, bars=span_of(bars), voices=numbers_of(voices))
+    return partial(Infill, bars=span_of(bars), voices=numbers_of(voices), heed=heed)
 
 
 @_to_a_piece("harmonise")

@@ -22,7 +22,7 @@ from troubadour.composers.constraints.base import Guide
 from troubadour.composers.constraints.build import Habit, Setting, settle
 from troubadour.composers.originality import Corpus, Windows
 from troubadour.composers.profiles import Profile
-from troubadour.composers.sample import Feed, Growth, Guided
+from troubadour.composers.sample import Contrast, Feed, Growth, Guided
 from troubadour.composers.spec import FULL, Precision, Spec
 from troubadour.composers.stylebook import StyleBook
 from troubadour.errors import ModelError, NotFoundError, TroubadourError
@@ -179,12 +179,14 @@ class EventComposer(ABC):
         rng: np.random.Generator,
         candidates: int = 1,
         opening: Sequence[int] = (),
+        heed: float = 1.0,
     ) -> list[Score]:
         """Pieces under a setting, those that the network finds most likely first.
 
         Args:
             brief: complete; what the network is told.
             opening: tokens with which the piece begins, after BODY.
+            heed: how much what is shown in the opening counts; other than 1 it costs about twice the time.
 
         Raises:
             TroubadourError: no piece came to its end.
@@ -194,7 +196,7 @@ class EventComposer(ABC):
         stopped = 0
         for _ in range(_TRIES):
             guides = [setting.guide() for _ in range(candidates - len(found))]
-            growth = self._growth(brief, guides, prompt, rng)
+            growth = self._growth(brief, guides, prompt, rng, heed)
             for _ in growth.steps():
                 pass
             stopped += growth.stopped
@@ -217,14 +219,24 @@ class EventComposer(ABC):
         return [score for _, _, score in sorted(found, key=lambda f: f[:2])]
 
     def _growth(
-        self, brief: Brief, guides: list[Guide], prompt: list[int], rng: np.random.Generator
+        self,
+        brief: Brief,
+        guides: list[Guide],
+        prompt: list[int],
+        rng: np.random.Generator,
+        heed: float = 1.0,
     ) -> Growth:
         n, room = len(guides), min(len(prompt) + self._room(brief), self.spec.context)
         network: Feed = self.engine.start(n, room)
         style = None if brief.style is None else self.spec.style_token(brief.style)
-        if brief.guidance != 1.0 and style is not None:
-            untold = [t for t in prompt if t != style]
-            network = Guided(network, self.engine.start(n, room), [untold] * n, brief.guidance)
+        parts = ((np.array(prompt) == style, brief.guidance), (_shown(prompt), heed))
+        contrasts = [
+            Contrast(self.engine.start(n, room), ~part, weight)
+            for part, weight in parts
+            if weight != 1.0 and part.any()
+        ]
+        if contrasts:
+            network = Guided(network, contrasts)
         return Growth(network, guides, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p)
 
     def passages(self, corpus: Corpus, length: int) -> Windows:
@@ -344,6 +356,13 @@ def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -
     except NotFoundError as error:
         raise ModelError(f"{folder}: no composer can be read there: {error}") from error
     return cast(EventComposer, family.load(folder, threads, precision))
+
+
+def _shown(prompt: Sequence[int]) -> NDArray[np.bool_]:
+    """Which tokens of a prompt show beforehand what comes later: all from FILL to FILL."""
+    marks = np.array(prompt) == lx.FILL
+    inside: NDArray[np.bool_] = marks | (np.cumsum(marks) % 2 == 1)
+    return inside
 
 
 def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:

@@ -49,6 +49,10 @@ class Forcing(Protocol):
         """The only token that may follow, or `None` where it is free."""
         ...
 
+    def settles(self, automaton: Automaton) -> bool:
+        """Whether all that is left is given."""
+        ...
+
 
 class Static:
     """A control without state: the same for every sequence."""
@@ -91,6 +95,11 @@ class Guide:
     def done(self) -> bool:
         """Whether the piece is complete."""
         return self.automaton.phase == Phase.DONE
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that is left is given: no network is needed for that."""
+        return self.done or (self._given is not None and self._given.settles(self.automaton))
 
     def features(self) -> tuple[int, ...]:
         """Musical position of the next token."""

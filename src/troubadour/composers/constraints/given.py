@@ -21,6 +21,9 @@ class Given(Static):
     def __init__(self, spans: Sequence[Sequence[Span]]) -> None:
         self.spans = tuple(tuple(s) for s in spans)
         self._starts = [[span.start for span in lane] for lane in self.spans]
+        closings = [_closing(lane) for lane in self.spans]
+        self._closed_from = max((start for start, _ in closings), default=0)
+        self._closed_until = min((stop for _, stop in closings), default=0)
 
     def copy(self) -> Self:
         """Itself: it has no state."""
@@ -63,6 +66,11 @@ class Given(Static):
         left = span.stop - span.start - automaton.longs * lx.MAX_DURATION
         return lx.LONG if left > lx.MAX_DURATION else lx.DURATION + left - 1
 
+    def settles(self, automaton: Automaton) -> bool:
+        """Whether every voice is given from here to the end of the piece."""
+        final = automaton.final
+        return final is not None and automaton.time >= self._closed_from and final <= self._closed_until
+
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """End in time for the next given event."""
         if automaton.phase == Phase.EVENT:
@@ -70,3 +78,13 @@ class Given(Static):
         span = self.next(automaton.lane, automaton.now)
         if span is not None:
             until(automaton, mask, span.start)
+
+
+def _closing(spans: Sequence[Span]) -> tuple[int, int]:
+    """Start and stop of the last events of a voice that follow one another without a gap."""
+    start = stop = spans[-1].stop if spans else 0
+    for span in reversed(spans):
+        if span.stop < start:
+            break
+        start = span.start
+    return start, stop

@@ -36,6 +36,8 @@ class Ready:
     """Tokens with which the piece begins, after BODY."""
     finish: Callable[[Score], Score]
     """Puts what was composed into the given piece."""
+    heed: float = 1.0
+    """How much what is shown beforehand counts; see `EventComposer.grow`."""
 
 
 class Task(Protocol):
@@ -76,7 +78,7 @@ def carry_out(
     ready = task.settle(composer, brief, corpus)
     given = _as_told(task.score, brief)
     found: list[Score] = []
-    for score in composer.grow(ready.brief, ready.setting, rng, candidates, ready.opening):
+    for score in composer.grow(ready.brief, ready.setting, rng, candidates, ready.opening, ready.heed):
         done = _as_told(ready.finish(score), brief)
         if done != given and done not in found:
             found.append(done)
