@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
 from troubadour.server.app import create_app
@@ -19,28 +16,9 @@ LONG = {"style": "chorale", "bars": 32, "seed": 1}
 
 
 @pytest.fixture(scope="module")
-def studio(small_home: Path) -> Iterator[Studio]:
-    with Studio(small_home) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def client(studio: Studio) -> Iterator[TestClient]:
     with TestClient(create_app(studio)) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def port(studio: Studio) -> Iterator[int]:
-    """A server that listens: the test client cannot hang up."""
-    server = uvicorn.Server(uvicorn.Config(create_app(studio), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
 
 
 def events(text: str) -> list[tuple[str, dict[str, object]]]:

@@ -70,7 +70,7 @@ def chart(
     Args:
         period: `day`, `week` (7 days) or `month` (30 days).
         style: only pieces of this style.
-        end: Unix seconds; without it the end of the log, which on a running service is now.
+        end: Unix seconds; without it the last play, which on a running service is now.
 
     Raises:
         InputError: no such period or style, or n or the end is out of range.
@@ -87,11 +87,11 @@ def chart(
         raise InputError(f"no piece of style '{style}'; there are {known or 'none'}")
     columns = store.interaction_columns()
     played = (columns["kind"] == Kind.PLAY) & (columns["time"] > 0)
+    if end is None:
+        end = int(columns["time"][played].max(initial=0)) + 1
     if style:
         played &= np.array([p.style == style for p in pieces], dtype=bool)[columns["item"]]
     log = {name: column[played] for name, column in columns.items()}
-    if end is None:
-        end = int(columns["time"].max(initial=0)) + 1
     length = DAYS[period] * _DAY
     now = _counted(log, end - length, end, len(pieces))
     before = _counted(log, end - 2 * length, end - length, len(pieces))

@@ -54,7 +54,7 @@ def routes(studio: Studio) -> APIRouter:
     def charts(
         period: str = "week",
         style: str = "",
-        end: int | None = Query(None, description="Unix seconds; without it the end of the log."),
+        end: int | None = Query(None, description="Unix seconds; without it the last play."),
         n: int = Query(20, ge=1, le=1000),
     ) -> dict[str, Any]:
         return contexts.chart(studio, period, n, style=style, end=end)

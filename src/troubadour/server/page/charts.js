@@ -4,9 +4,12 @@ import { $, element, guarded, many, picture } from "./dom.js";
 import { fill, pieceRow } from "./rows.js";
 import { go, name, shown } from "./state.js";
 
-export function setUpCharts(options) {
+export function offerCharts({ styles }) {
+  $("charts").querySelector("form").elements.style.append(...styles.map((s) => element("option", s)));
+}
+
+export function setUpCharts() {
   const form = $("charts").querySelector("form");
-  form.elements.style.append(...options.styles.map((s) => element("option", s)));
   form.addEventListener("change", showCharts);
   form.addEventListener("submit", (event) => event.preventDefault());
   $("trends").querySelector("form").addEventListener("change", showTrends);
@@ -17,14 +20,16 @@ const day = (iso) => new Date(iso).toLocaleDateString("en-GB", { day: "numeric",
 
 export async function showCharts() {
   const form = $("charts").querySelector("form").elements;
-  const [period, style] = [form.period.value, form.style.value];
+  const [period, style, until] = [form.period.value, form.style.value, form.until.value];
   $("chart").hidden = true;
   await guarded($("charts"), async () => {
-    const found = await call(path`/api/charts?period=${period}&style=${style}&n=40`);
-    if (form.period.value !== period || form.style.value !== style) return;
+    // The whole of that day counts; without a day, the last play ends it.
+    const end = until ? path`&end=${Math.floor(Date.parse(until) / 1000) + 86_400}` : "";
+    const found = await call(path`/api/charts?period=${period}&style=${style}&n=40` + end);
+    if (form.period.value !== period || form.style.value !== style || form.until.value !== until) return;
     $("charted").textContent = found.items.length
       ? `${day(found.from)} to ${day(found.to)}: ${many(found.plays, "play")} by ${many(found.listeners, "listener")}. A play counts by how much was heard, and one fan on repeat makes no hit.`
-      : `${found.to ? `Up to ${day(found.to)}` : "So far"} nobody played ${style ? `a piece of the style ${style}` : "anything"} in a ${period}.`;
+      : `Up to ${day(found.to)} nobody played ${style ? `a piece of the style ${style}` : "anything"} in a ${period}. An earlier day may be chosen.`;
     $("chart").hidden = !found.items.length;
     $("chart").tBodies[0].replaceChildren(...found.items.map((item) => {
       name(item.id, item.title);

@@ -11,11 +11,13 @@ const EITHER = ["upbeat", "cadence", "parallels"];
 const STEPS = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
 let running = null; // an AbortController
 
-export function setUpCompose(options) {
-  const form = $("brief");
-  form.elements.style.append(...options.styles.map((s) => element("option", s)));
-  $("keys").append(...["C", "G", "D", "A", "F", "Bb"].flatMap((tonic) => options.modes.slice(0, 4).map((mode) => element("option", `${tonic} ${mode}`))));
-  form.addEventListener("submit", (event) => { event.preventDefault(); compose(); });
+export function offerToCompose({ styles, modes }) {
+  $("brief").elements.style.append(...styles.map((s) => element("option", s)));
+  $("keys").append(...["C", "G", "D", "A", "F", "Bb"].flatMap((tonic) => modes.slice(0, 4).map((mode) => element("option", `${tonic} ${mode}`))));
+}
+
+export function setUpCompose() {
+  $("brief").addEventListener("submit", (event) => { event.preventDefault(); compose(); });
   $("stop").addEventListener("click", () => running?.abort());
 }
 

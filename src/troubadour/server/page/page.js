@@ -1,8 +1,8 @@
 // The page: its parts, and which of them is shown. There is no framework; the address is the state.
 import { call } from "./api.js";
 import { $, away, many } from "./dom.js";
-import { setUpCharts, showCharts, showTrends } from "./charts.js";
-import { setUpCompose, showCompose } from "./compose.js";
+import { offerCharts, setUpCharts, showCharts, showTrends } from "./charts.js";
+import { offerToCompose, setUpCompose, showCompose } from "./compose.js";
 import { setUpFind, showFind } from "./find.js";
 import { setEverybody, setUpPeople, showPeople, showPerson } from "./people.js";
 import { setUpPiece, showFeedback, showPiece } from "./piece.js";
@@ -69,12 +69,8 @@ async function start() {
     const [options] = await Promise.all([call("/api/options"), showStatus()]);
     if (!styles.length) {
       styles = options.styles;
-      setUpPeople();
-      setUpRadio();
-      setUpCompose(options);
-      setUpFind();
-      setUpCharts(options);
-      setUpPiece();
+      offerToCompose(options);
+      offerCharts(options);
     }
     before = {};
     await show();
@@ -92,4 +88,5 @@ $("keys-button").addEventListener("click", () => $("keys-help").showModal());
 document.addEventListener("keydown", (event) => {
   if (event.key === "?" && $("keys-on").checked && !event.target.matches("input, select, textarea") && !$("keys-help").open) $("keys-help").showModal();
 });
+for (const setUp of [setUpPeople, setUpRadio, setUpCompose, setUpFind, setUpCharts, setUpPiece]) setUp();
 await start();

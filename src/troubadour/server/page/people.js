@@ -70,6 +70,12 @@ export async function showPerson() {
   }
   $("theirs").hidden = !id;
   if (!id) return;
+  if ($("name").dataset.listener !== id) {
+    // Nothing of somebody else stands under their name while theirs is on its way.
+    for (const part of ["lists", "last", "taste"]) $(part).replaceChildren();
+    $("name").textContent = named(id);
+    $("name").dataset.listener = id;
+  }
   for (const b of $("contexts").querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.dataset.list === list));
   $("meaning").textContent = MEANING[list];
   $("compose-for").href = address({ view: "compose" });

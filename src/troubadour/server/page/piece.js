@@ -13,6 +13,7 @@ const PICTURES = {
   timeline: "Its keys, chords and phrases over bars",
   similarity: "How like each bar is to each other bar, dark for equal",
 };
+const pictured = (id, what) => path`/api/pieces/${id}/pictures/${what}` + ".svg";
 const percent = (share) => `${Math.round(share * 100)}%`;
 const bars = ([from, to]) => (from === to ? `bar ${from}` : `bars ${from}-${to}`);
 
@@ -128,7 +129,8 @@ const FILL = {
   analysis: async (id) => {
     const found = await call(path`/api/pieces/${id}/analysis`);
     return [facts_of(found), ...Object.entries(PICTURES).map(([what, words]) => element("figure", "", {},
-      element("img", "", { src: path`/api/pieces/${id}/pictures/${what}` + ".svg", alt: `${words}: ${found.title}`, loading: "lazy" }),
+      element("a", "", { href: pictured(id, what), target: "_blank", title: "Open it large" },
+        element("img", "", { src: pictured(id, what), alt: words, loading: "lazy" })),
       element("figcaption", words)))];
   },
   originality: async (id) => {
@@ -147,16 +149,23 @@ function listOf(items, why) {
   return list;
 }
 
+/** `close 0 12 24`, `length_3`: a rhythm in ticks, 24 a quarter, or the name of a feature. */
+function trait(name) {
+  const [where, ...ticks] = name.split(" ");
+  if (where !== "bar" && where !== "close") return name.replace(/_/g, " ");
+  return `notes at quarters ${ticks.map((t) => Number((t / 24).toFixed(2))).join(" ")} of ${where === "bar" ? "a bar" : "a closing bar"}`;
+}
+
 function facts_of(found) {
   const { key, style, mood, difficulty: hard } = found;
   const signed = (v) => `${v >= 0 ? "+" : "\u2212"}${Math.abs(v).toFixed(2)}`;
   const lines = [
-    ["Key", key && `${key.name} (${percent(key.probability)}; notated ${key.notated}): ${key.evidence.slice(0, 4).map((e) => e.what).join(", ")}`],
+    ["Key", key && `${key.name} (${percent(key.probability)}; notated ${key.notated}): ${key.evidence.slice(0, 4).map((e) => e.what.replace(": ", " on degree ")).join(", ")}`],
     ["Keys", key && key.regions.length > 1 && key.regions.map((r) => `${r.key} in ${bars(r.bars)}`).join(", ")],
     ["Metre", found.metres.map((m, i) => (i ? `${m.metre} from bar ${m.bar}` : m.metre)).join(", ")],
     ["Form", found.form && `${found.form}: ${found.phrases.map((p) => `${p.letter} ${bars(p.bars)}${p.cadence ? `, ${p.cadence} cadence` : ""}`.replace(" cadence cadence", " cadence")).join("; ")}`],
     [found.chords_implied ? "Chords it implies" : "Chords", found.chords.map((c) => c.numeral || "-").join(" ")],
-    ["Style", style.name ? `${style.name} (${percent(style.probability)})${style.evidence.length ? `: ${style.evidence.slice(0, 4).map((e) => e.what).join(", ")}` : ""}` : style.why_not],
+    ["Style", style.name ? `${style.name} (${percent(style.probability)})${style.evidence.length ? `: ${style.evidence.slice(0, 4).map((e) => trait(e.what)).join(", ")}` : ""}` : style.why_not],
     ["Mood", mood && `${mood.word}: valence ${signed(found.valence)}, arousal ${signed(found.arousal)}, by ${mood.evidence.map((e) => `${e.what} ${e.level ?? ""}`.trim()).join(", ")}`],
     ["Difficulty", hard && `${hard.word} (${hard.level.toFixed(2)} of 1): ${hard.evidence.slice(0, 3).map((e) => `${e.what} ${Number(e.heard.toFixed(2))}`).join(", ")}`],
   ];
@@ -208,7 +217,11 @@ async function skip() {
 }
 
 export function setUpPiece() {
-  $("close").addEventListener("click", () => go({ piece: "" }));
+  $("close").addEventListener("click", () => {
+    const row = document.querySelector(`.view:not([hidden]) button.open[data-piece="${CSS.escape(shown().piece)}"]`);
+    go({ piece: "" });
+    row?.focus();
+  });
   $("like").addEventListener("click", () => told(facts.id, "like"));
   $("skip").addEventListener("click", skip);
   $("never").addEventListener("click", never);

@@ -15,6 +15,7 @@ export function showRadio(styles) {
   if (piece || from) choices.push([`piece ${from || piece}`, named(from || piece)]);
   select.replaceChildren(...choices.map(([value, words]) => element("option", words, { value })),
     ...styles.map((s) => element("option", `the style ${s}`, { value: `style ${s}` })));
+  $("tune").querySelector("button").disabled = false;
   if (from) select.value = `piece ${from}`;
   else if ([...select.options].some((o) => o.value === before)) select.value = before;
   if (from) {

@@ -18,8 +18,8 @@ function field(name, schema, required, about) {
 }
 
 function route(path, method, told, schemas) {
-  const made = element("details", "", {}, element("summary", "", {}, element("code", `${method.toUpperCase()} ${path}`), ` ${told.summary}`));
-  if (told.description) made.append(element("p", told.description));
+  const made = element("details", "", {}, element("summary", "", {}, element("code", `${method.toUpperCase()} ${path}`), ` ${(told.description ?? "").split("\n\n")[0]}`));
+  for (const words of (told.description ?? "").split("\n\n").slice(1)) made.append(element("p", words));
   const list = element("dl");
   for (const p of told.parameters ?? []) list.append(...field(p.name, p.schema, p.required, p.description));
   const body = told.requestBody?.content["application/json"]?.schema.$ref?.split("/").at(-1);
