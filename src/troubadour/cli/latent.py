@@ -64,14 +64,31 @@ def move(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """A melody's 16 bars with more or less of an attribute."""
+    """A melody's 16 bars with more or less of an attribute, else as like it as can be; a seed draws other solutions."""
     import numpy as np
+
+    from troubadour.composers.vae.moving import move as move_passage
 
     vae = _vae(model)
     with open_studio(home) as studio:
         passage = _passage(read_music_of(studio, music)[0], 16, bar, music)
-    made = vae.space.move(passage, attribute, amount, np.random.default_rng(seed or 0))
-    _write(made, [f"{attribute}{a:+g}" for a in amount], out, as_json, f"{attribute} moved in {music}")
+    moved = [
+        move_passage(vae.space, passage, attribute, a, None if seed is None else np.random.default_rng(seed))
+        for a in amount
+    ]
+    facts = [
+        {
+            "before": round(m.before, 3),
+            "wanted": round(m.wanted, 3),
+            "after": round(m.after, 3),
+            "reached": m.reached,
+            "alike": round(m.alike, 3),
+            "note": m.note,
+        }
+        for m in moved
+    ]
+    names = [f"{attribute}{a:+g}" for a in amount]
+    _write([m.passage for m in moved], names, out, as_json, f"{attribute} moved in {music}", facts)
 
 
 def _vae(model: Path | None) -> VaeComposer:
@@ -100,7 +117,14 @@ def _passage(score: Score, bars: int, bar: int, name: str) -> Passage:
     raise InputError(f"{name} has no {bars} bars of melody from whole bar {bar} on in one of {known}")
 
 
-def _write(made: list[Passage], names: list[str], out: Path, as_json: bool, what: str) -> None:
+def _write(
+    made: list[Passage],
+    names: list[str],
+    out: Path,
+    as_json: bool,
+    what: str,
+    facts: list[dict[str, Any]] | None = None,
+) -> None:
     from troubadour.composers.vae.atlas import ATTRIBUTES, measure
     from troubadour.errors import TroubadourError
     from troubadour.music.midi import write_midi
@@ -108,7 +132,7 @@ def _write(made: list[Passage], names: list[str], out: Path, as_json: bool, what
     from troubadour.music.quantise import quantise
 
     items: list[dict[str, Any]] = []
-    for passage, name in zip(made, names, strict=True):
+    for passage, name, more in zip(made, names, facts or [{} for _ in made], strict=True):
         score = quantise(passage.score())
         paths = {"midi": out / f"{name}.mid", "musicxml": out / f"{name}.musicxml"}
         try:
@@ -118,13 +142,18 @@ def _write(made: list[Passage], names: list[str], out: Path, as_json: bool, what
         except OSError as error:
             raise TroubadourError(f"{out} cannot be written: {error.strerror}") from error
         measured = dict(zip(ATTRIBUTES, (round(float(x), 3) for x in measure(passage)), strict=True))
-        items.append(
-            {"title": name, "generated": True, "files": {k: str(p) for k, p in paths.items()}, **measured}
-        )
+        files = {k: str(p) for k, p in paths.items()}
+        items.append({"title": name, "generated": True, "files": files, **measured, **more})
     if as_json:
         print_json({"what": what, "items": items})
         return
     for item in items:
         values = ", ".join(f"{a} {item[a]}" for a in ATTRIBUTES)
         print(f"{item['title']}: {values}")
+        if "before" in item:
+            print(
+                f"    from {item['before']} to {item['after']}, wanted {item['wanted']}; {item['alike']:.0%} as it was"
+            )
+            if item["note"]:
+                print(f"    {item['note']}")
         print(f"    {out / item['title']}.mid and .musicxml")

@@ -27,6 +27,7 @@ def composer(seed: int = 0) -> VaeComposer:
         rng.standard_normal((len(regions), SPEC.latent)).astype(np.float32),
         np.eye(SPEC.latent, dtype=np.float32),
         rng.standard_normal((len(ATTRIBUTES), SPEC.latent)).astype(np.float32),
+        (0.7, 3.7, 0.03, 0.6),
     )
     return VaeComposer(
         SPEC, weights, {"jig": profile("6/8"), "march": profile("4/4"), "": profile("4/4")}, atlas

@@ -18,6 +18,10 @@ Floats = NDArray[np.float32]
 ATTRIBUTES: Final = ("density", "range", "syncopation", "mode")
 TONIC: Final = 2
 """Pitch class to which all passages are brought before styles are measured: D, in the middle of the tunes."""
+BRIGHT: Final = (4, 9)
+"""Semitones above the tonic of the thirds and sixths of major."""
+DARK: Final = (3, 8)
+"""And of minor."""
 _MINOR: Final = ("minor", "dorian", "phrygian", "locrian")
 _RIDGE: Final = 1.0
 _FEWEST: Final = 24
@@ -36,6 +40,8 @@ class Atlas:
     """Factor of the covariance within regions, (latent, latent): mean + spread @ standard normal."""
     directions: Floats
     """Of each attribute, (len(ATTRIBUTES), latent): adding it adds one standard deviation of the attribute."""
+    scales: tuple[float, ...]
+    """Standard deviation of each attribute in the training music, in the units of `measure`."""
 
     def centre(self, style: str, mode: str, guidance: float = 1.0) -> Floats:
         """Middle of a style in a mode; with guidance above 1 further from the middle of all music."""
@@ -54,8 +60,10 @@ class Atlas:
         return {"atlas.means": self.means, "atlas.spread": self.spread, "atlas.directions": self.directions}
 
     @classmethod
-    def of(cls, regions: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """From what was stored.
+    def of(
+        cls, regions: Sequence[str], scales: Mapping[str, float], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
+        """From what was stored; scales are by attribute.
 
         Raises:
             ModelError: a part is missing or does not fit.
@@ -71,7 +79,9 @@ class Atlas:
         fits = means.shape == (len(regions), latent) and spread.shape == (latent, latent)
         if not fits or directions.shape != (len(ATTRIBUTES), latent) or {"|major", "|minor"} - set(regions):
             raise ModelError("the VAE's atlas does not fit its regions")
-        return cls(tuple(regions), means, spread, directions)
+        if set(scales) != set(ATTRIBUTES):
+            raise ModelError(f"the VAE's scales are of {sorted(scales)}; expected {', '.join(ATTRIBUTES)}")
+        return cls(tuple(regions), means, spread, directions, tuple(float(scales[a]) for a in ATTRIBUTES))
 
 
 def chart(latents: Floats, passages: Sequence[Passage], styles: Sequence[str]) -> Atlas:
@@ -118,6 +128,7 @@ def chart(latents: Floats, passages: Sequence[Passage], styles: Sequence[str]) -
         np.stack(means).astype(np.float32),
         np.linalg.cholesky(covariance).astype(np.float32),
         np.stack(directions).astype(np.float32),
+        tuple(measured.std(axis=0).tolist()),
     )
 
 
@@ -134,15 +145,13 @@ def measure(passage: Passage) -> NDArray[np.float64]:
     pitches = flat[onsets] - PITCH + LOWEST
     if not len(onsets):
         return np.zeros(len(ATTRIBUTES))
-    following = np.append(flat[1:], REST)
-    weak = onsets % 2 == 1
-    syncopated = (weak & (following[onsets] == HOLD)).mean()
-    degree = (pitches - Key(0, *passage.key).tonic) % 12
-    bright, dark = np.isin(degree, (4, 9)).sum(), np.isin(degree, (3, 8)).sum()
+    held = np.append(flat[1:], REST)[onsets] == HOLD
+    degrees = np.bincount((pitches - Key(0, *passage.key).tonic) % 12, minlength=12)
+    bright, dark = degrees[list(BRIGHT)].sum(), degrees[list(DARK)].sum()
     return np.array([
         len(onsets) / (len(flat) / 4),
         float(pitches.max() - pitches.min()),
-        float(syncopated),
+        float((held & (onsets % 2 == 1)).sum() / len(onsets)),
         (bright - dark) / max(bright + dark, 1),
     ])  # fmt: skip
 

@@ -188,6 +188,7 @@ class VaeComposer:
             "name": self.name,
             "spec": self.spec.to_dict(),
             "regions": list(atlas.regions),
+            "scales": dict(zip(ATTRIBUTES, atlas.scales, strict=True)),
             "profiles": {k: v.to_dict() for k, v in self._book.profiles.items()},
         }
         (folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n")
@@ -203,7 +204,7 @@ class VaeComposer:
             document = read_document(folder, cls.kind)
             arrays = load((folder / WEIGHTS).read_bytes())
             spec = VaeSpec.from_dict(document["spec"])
-            atlas = Atlas.of(document["regions"], arrays)
+            atlas = Atlas.of(document["regions"], document["scales"], arrays)
             profiles = {k: Profile.from_dict(v) for k, v in document["profiles"].items()}
             weights = {k: v for k, v in arrays.items() if not k.startswith("atlas.")}
             return cls(spec, weights, profiles, atlas, document["name"], threads)

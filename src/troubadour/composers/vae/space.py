@@ -1,4 +1,4 @@
-"""What can be done in the latent space: reconstruct, sample, blend two passages, move along an attribute."""
+"""What can be done in the latent space: reconstruct, sample, blend two passages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.composers.vae.atlas import ATTRIBUTES, Atlas
+from troubadour.composers.vae.atlas import Atlas
 from troubadour.composers.vae.engine import Choose, VaeEngine
 from troubadour.composers.vae.passages import HOLD, LENGTHS, LOWEST, METRES, PAD, PITCH, Passage
 from troubadour.errors import InputError
@@ -131,32 +131,6 @@ class Space:
         first, last = self.encode([a, b])
         z = np.stack([slerp(first, last, t) for t in np.linspace(0.0, 1.0, steps)])
         return self.decode(z, a, rng, sampling or Sampling(temperature=0.0))
-
-    def move(
-        self,
-        passage: Passage,
-        attribute: str,
-        amounts: Sequence[float],
-        rng: np.random.Generator,
-        sampling: Sampling | None = None,
-    ) -> list[Passage]:
-        """A passage with more or less of an attribute.
-
-        Args:
-            attribute: one of `ATTRIBUTES`.
-            amounts: standard deviations of the attribute in the training music; below 0 = less.
-
-        Raises:
-            InputError: no such attribute, or another length than the directions were measured on.
-        """
-        if attribute not in ATTRIBUTES:
-            raise InputError(f"attribute is '{attribute}'; allowed: {', '.join(ATTRIBUTES)}")
-        if passage.bars != LENGTHS[-1]:
-            raise InputError(f"the passage has {passage.bars} bars; directions are those of {LENGTHS[-1]}")
-        direction = self.atlas.directions[ATTRIBUTES.index(attribute)]
-        (z,) = self.encode([passage])
-        moved = np.stack([z + np.float32(a) * direction for a in amounts])
-        return self.decode(moved, passage, rng, sampling or Sampling(temperature=0.0))
 
     def sample(
         self,
