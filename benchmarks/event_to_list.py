@@ -30,10 +30,11 @@ from troubadour.catalogue.plays import metadata_piece
 from troubadour.catalogue.store import Event
 from troubadour.composers.originality import Corpus
 from troubadour.listening.importers.base import Track
+from troubadour.parts import info_of, save_corpus, save_ranker
 from troubadour.recommenders.blend import BlendSpec, PartSpec
 from troubadour.recommenders.rank import Ranker
 from troubadour.server.app import create_app
-from troubadour.studio import Studio, info_of, save_corpus, save_ranker
+from troubadour.studio import Studio
 
 PIECES, LISTENERS, PLAYS, WIDTH = 100_000, 1_000, 50, 64
 _BATCH = 20_000

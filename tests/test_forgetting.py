@@ -14,8 +14,9 @@ from troubadour.errors import NotFoundError
 from troubadour.forgetting import MADE_FROM_MUSIC, forget, without_listener
 from troubadour.hearing.vectors import item_vectors
 from troubadour.listeners import export, pseudonym
+from troubadour.parts import info_of, load_ranker
 from troubadour.recommenders.rank import Ranker
-from troubadour.studio import Studio, info_of, load_ranker
+from troubadour.studio import Studio
 
 WHO = "zoe-8f3a-unmistakable"
 NAME = "Zoe Quillfeather"

@@ -24,9 +24,9 @@ from troubadour.jobs import interactions_of
 from troubadour.listeners import iso, pseudonym
 from troubadour.listening.interactions import History, Interactions
 from troubadour.listening.vocabulary import Vocabulary
+from troubadour.parts import info_of, load_ranker, save_ranker
 from troubadour.recommenders.rank import Ranker
 from troubadour.releases import Release, Releases
-from troubadour.studio import info_of, load_ranker, save_ranker
 
 LEARNT_FROM_LISTENERS: Final = "recommender"
 """The part of a release that is made from what listeners did."""

@@ -25,11 +25,11 @@ from troubadour.hearing.vectors import item_vectors
 from troubadour.listening.interactions import Interactions
 from troubadour.listening.simulate import SimulationSpec, simulate
 from troubadour.listening.vocabulary import Vocabulary
+from troubadour.parts import info_of, save_corpus, save_ranker
 from troubadour.recommenders.choose import Effort
 from troubadour.recommenders.rank import Ranker
 from troubadour.recommenders.report import to_markdown
 from troubadour.releases import Release, Releases
-from troubadour.studio import info_of, save_corpus, save_ranker
 from troubadour.understand import borrowing, fit_styles, save_styles
 
 _EVENTS_A_BATCH: Final = 10_000

@@ -14,6 +14,7 @@ from troubadour.errors import InputError
 from troubadour.hearing.vectors import item_vectors
 from troubadour.jobs import interactions_of
 from troubadour.listening.interactions import Interactions
+from troubadour.parts import info_of
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.blend import NEED_VECTORS
 from troubadour.recommenders.cases import discovery_cases, next_play_cases
@@ -25,7 +26,6 @@ from troubadour.recommenders.metrics import concentration
 from troubadour.recommenders.rank import Ranker
 from troubadour.recommenders.recipes import Recipe
 from troubadour.recommenders.split import Split, split_fairly
-from troubadour.studio import info_of
 
 _HEADS: Final = {
     "recall": "recall", "ndcg": "NDCG", "hit": "hit rate", "reciprocal_rank": "MRR",

@@ -1,4 +1,4 @@
-"""The pieces nearest to one, by the composer's embedding or by melody, with filters.
+"""The pieces nearest to one, by content, by the composer's embedding or by melody, with filters.
 
 The embedding is the composer's mean hidden state in one key and tempo. It is computed once a piece and
 kept under the composer's hash: a new composer starts a new file.
@@ -20,6 +20,7 @@ from troubadour.blas import one_thread
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.errors import ModelError, StorageError
 from troubadour.music.score import Score
+from troubadour.recommenders.rank import Ranker, SimilarItem
 from troubadour.rights import rights
 from troubadour.similarity.index import VectorIndex, Where
 from troubadour.similarity.lists import ListedIndex, quickest
@@ -160,3 +161,24 @@ def _write(path: Path, vectors: dict[str, NDArray[np.float32]]) -> None:
         part.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: embeddings cannot be written: {error.strerror}") from error
+
+
+def similar_by_content(
+    ranker: Ranker, piece: str, n: int, *, where: Where | None = None
+) -> list[SimilarItem]:
+    """The pieces nearest to one by their content; with `where` only those with these facts.
+
+    Raises:
+        InputError: n is out of range, or no piece has such a fact.
+    """
+    with one_thread():
+        if not where:
+            return ranker.similar(piece, n)
+        facts = [{**info.attributes, "generated": info.generated} for info in ranker.infos]
+        content = ranker.blend.content
+        units = content.units if content else np.zeros((len(facts), 1), dtype=np.float32)
+        others = VectorIndex.of(list(ranker.items), units, facts).rows(where)
+        allowed = np.zeros(len(facts), dtype=bool)
+        allowed[others] = True
+        barred = [ranker.items.id(row) for row in np.flatnonzero(~allowed).tolist()]
+        return ranker.similar(piece, n, exclude=barred)

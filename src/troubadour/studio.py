@@ -7,63 +7,46 @@ new set, which later requests take.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import threading
-import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from troubadour.analysis.report import Analysis
 from troubadour.blas import one_thread
-from troubadour.catalogue.records import Impression
+from troubadour.catalogue.impressions import Listed
 from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
 from troubadour.composers.base import Brief
 from troubadour.composers.events import load_composer
-from troubadour.composers.originality import Corpus
 from troubadour.composers.spec import FULL, Precision
 from troubadour.composers.tasks import Task
 from troubadour.composition import CANDIDATES, CANDIDATES_TO_GIVEN, Composed, Composition, Made, Models
-from troubadour.errors import InputError, ModelError, NotFoundError, TroubadourError
+from troubadour.errors import InputError, NotFoundError
+from troubadour.files import as_midi, as_musicxml, write_files
 from troubadour.hearing.humming import Hummed
 from troubadour.hearing.nearest import Hearing
 from troubadour.hearing.vectors import item_vectors
 from troubadour.listening.interactions import History
-from troubadour.listening.names import artist_key
-from troubadour.music.midi import write_midi
-from troubadour.music.musicxml import write_musicxml
-from troubadour.music.render import MidiRenderer, Renderer, play, write_wav
+from troubadour.music.render import MidiRenderer, Renderer
 from troubadour.music.score import Score
-from troubadour.neighbours import Near, Neighbours
+from troubadour.neighbours import Near, Neighbours, similar_by_content
 from troubadour.notebook import NotebookPiece
+from troubadour.parts import info_of, load_corpus, load_ranker
 from troubadour.recommenders.filters import Filters
-from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker, Recommendation, SimilarItem
 from troubadour.releases import Release, Releases
-from troubadour.rights import artist_of, check_terms
-from troubadour.similarity.index import VectorIndex, Where
+from troubadour.rights import check_terms
+from troubadour.similarity.index import Where
 from troubadour.similarity.lines import Line, query_line
 from troubadour.understand import Hit, OriginalityReport, Understanding
 
 _REMEMBERED: Final = 10_000
 """Events of one listener that a list is made from."""
-
-
-class Placed(Protocol):
-    """An entry of a list that was shown."""
-
-    @property
-    def id(self) -> str:
-        """Of the piece."""
-
-    @property
-    def propensity(self) -> float:
-        """Probability with which it was chosen for its place; 1 where nothing was left to chance."""
 
 
 def _seed(seed: int | None) -> int:
@@ -273,22 +256,13 @@ class Studio:
             rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
             return models.ranker.recommend(history, n, filters=filters, rng=rng), models.release.id
 
-    def shown(self, listener: str, items: Sequence[Placed], release: str, *, slot: str = "for-you") -> str:
+    def shown(self, listener: str, items: Sequence[Listed], release: str, *, slot: str = "for-you") -> str:
         """Store that a list was shown: rank, release and propensity of each piece. Its id.
 
         Raises:
             NotFoundError: no such listener.
         """
-        together, now = secrets.token_hex(8), int(time.time())
-        self.store.impressions.add(
-            [
-                Impression(
-                    f"{together}-{rank}", listener, one.id, rank, now, release, slot, together, one.propensity
-                )
-                for rank, one in enumerate(items, start=1)
-            ]
-        )
-        return together
+        return self.store.impressions.add_list(listener, items, release, slot)
 
     def similar(self, piece: str, n: int = 10, *, where: Where | None = None) -> list[SimilarItem]:
         """The pieces nearest to one by their content.
@@ -301,18 +275,7 @@ class Studio:
             InputError: n is out of range, or no piece has such a fact.
         """
         self.store.piece(piece)
-        ranker = self.models().ranker
-        with one_thread():
-            if not where:
-                return ranker.similar(piece, n)
-            facts = [{**info.attributes, "generated": info.generated} for info in ranker.infos]
-            content = ranker.blend.content
-            units = content.units if content else np.zeros((len(facts), 1), dtype=np.float32)
-            others = VectorIndex.of(list(ranker.items), units, facts).rows(where)
-            allowed = np.zeros(len(facts), dtype=bool)
-            allowed[others] = True
-            barred = [ranker.items.id(row) for row in np.flatnonzero(~allowed).tolist()]
-            return ranker.similar(piece, n, exclude=barred)
+        return similar_by_content(self.models().ranker, piece, n, where=where)
 
     def similar_by(self, by: str, piece: str, n: int = 10, *, where: Where | None = None) -> list[Near]:
         """The pieces nearest to one by `embedding` (the composer's hidden states) or by `melody`.
@@ -403,16 +366,7 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        row = self.store.piece(piece)
-        check_terms([row], accept_terms)
-        return write_musicxml(
-            self.store.score(piece),
-            title=row.title,
-            composer=row.composer,
-            rights=f"Composed by machine; {row.licence}" if row.generated else row.licence,
-            source=row.source,
-            generated=row.generated,
-        )
+        return as_musicxml(self._leaving(piece, accept_terms), self.store.score(piece))
 
     def midi(self, piece: str, *, accept_terms: bool = False) -> bytes:
         """A piece as MIDI, with its rights, its source and whether a machine composed it.
@@ -421,15 +375,7 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        row = self.store.piece(piece)
-        check_terms([row], accept_terms)
-        made = f"composed by machine, {row.source}, release {row.provenance.get('release')}"
-        return write_midi(
-            self.store.score(piece),
-            title=row.title,
-            rights=row.licence,
-            note=made if row.generated else row.source,
-        )
+        return as_midi(self._leaving(piece, accept_terms), self.store.score(piece))
 
     def write_files(self, piece: str, folder: Path, *, accept_terms: bool = False) -> dict[str, str]:
         """Write a piece as MIDI, MusicXML and WAV; their paths.
@@ -439,72 +385,11 @@ class Studio:
             InputError: it is under terms that were not accepted.
             TroubadourError: the folder cannot be written.
         """
+        row = self._leaving(piece, accept_terms)
+        return write_files(row, self.store.score(piece), self.renderer, folder)
+
+    def _leaving(self, piece: str, accept_terms: bool) -> PieceRow:
+        """A piece that may leave the house."""
         row = self.store.piece(piece)
         check_terms([row], accept_terms)
-        slug = "-".join("".join(c if c.isalnum() else " " for c in row.title.lower()).split())[:60]
-        stem = f"{piece}-{slug}"
-        paths = {
-            k: folder / f"{stem}.{e}" for k, e in (("midi", "mid"), ("musicxml", "musicxml"), ("wav", "wav"))
-        }
-        audio = play(self.store.score(piece), self.renderer)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            paths["midi"].write_bytes(self.midi(piece, accept_terms=accept_terms))
-            paths["musicxml"].write_text(self.musicxml(piece, accept_terms=accept_terms), encoding="utf-8")
-            write_wav(paths["wav"], audio)
-        except OSError as error:
-            raise TroubadourError(f"{folder} cannot be written: {error.strerror}") from error
-        return {k: str(p) for k, p in paths.items()}
-
-
-def info_of(piece: PieceRow) -> ItemInfo:
-    """What the recommender needs to know of a piece."""
-    artist = artist_of(piece)
-    return ItemInfo(
-        piece.title,
-        piece.work,
-        artist or piece.collection,
-        {**piece.attributes, "style": piece.style},
-        piece.generated,
-        piece.explicit,
-        artist if artist_key(artist) else "",
-    )
-
-
-def save_ranker(folder: Path, ranker: Ranker) -> None:
-    """Write a ranker as JSON and arrays."""
-    spec, arrays = ranker.state()
-    (folder / "ranker.json").write_text(json.dumps(spec))
-    np.savez(folder / "ranker.npz", allow_pickle=False, **arrays)
-
-
-def load_ranker(folder: Path) -> Ranker:
-    """Read what `save_ranker` wrote.
-
-    Raises:
-        ModelError: it is damaged or of another version.
-    """
-    try:
-        spec = json.loads((folder / "ranker.json").read_text())
-        with np.load(folder / "ranker.npz", allow_pickle=False) as arrays:
-            return Ranker.from_state(spec, dict(arrays))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: no recommender can be read there: {error}") from error
-
-
-def save_corpus(folder: Path, corpus: Corpus) -> None:
-    """Write the originality corpus."""
-    np.savez(folder / "corpus.npz", allow_pickle=False, **corpus.state())
-
-
-def load_corpus(folder: Path) -> Corpus:
-    """Read what `save_corpus` wrote.
-
-    Raises:
-        ModelError: it is damaged.
-    """
-    try:
-        with np.load(folder / "corpus.npz", allow_pickle=False) as arrays:
-            return Corpus.from_state(dict(arrays))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder}: no corpus can be read there: {error}") from error
+        return row

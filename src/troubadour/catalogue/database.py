@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -195,6 +195,31 @@ class Writer:
             return
         for (_, future), result in zip(group, results, strict=True):
             future.set_result(result)
+
+
+class Database:
+    """One SQLite file. Reads run on their own connections, writes through one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = open_engine(path)
+        self._writer = Writer(self._engine)
+
+    def close(self) -> None:
+        """Finish waiting writes and let go of the file."""
+        self._writer.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with as_storage_errors(self.path), self._engine.connect() as connection:
+            yield connection
 
 
 def _cause(error: Exception) -> str:

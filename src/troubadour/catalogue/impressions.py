@@ -3,8 +3,10 @@ was passed over from one that was never offered."""
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,18 @@ from troubadour.catalogue.records import Impression
 from troubadour.catalogue.rows import Reading, rows_of
 from troubadour.catalogue.schema import impressions, listeners, pieces
 from troubadour.errors import InputError
+
+
+class Listed(Protocol):
+    """An entry of a list that was shown."""
+
+    @property
+    def id(self) -> str:
+        """Of the piece."""
+
+    @property
+    def propensity(self) -> float:
+        """Probability with which it was chosen for its place; 1 where nothing was left to chance."""
 
 
 class Impressions:
@@ -56,6 +70,23 @@ class Impressions:
             return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
 
         return self._writer.run(work)
+
+    def add_list(self, listener: str, items: Sequence[Listed], release: str, slot: str) -> str:
+        """Append what was shown together just now, from rank 1 on; the list's id.
+
+        Raises:
+            NotFoundError: the listener or a piece does not exist.
+        """
+        together, now = secrets.token_hex(8), int(time.time())
+        self.add(
+            [
+                Impression(
+                    f"{together}-{rank}", listener, one.id, rank, now, release, slot, together, one.propensity
+                )
+                for rank, one in enumerate(items, start=1)
+            ]
+        )
+        return together
 
     def of(self, listener: str, limit: int = 1000) -> list[Impression]:
         """What was shown to a listener, newest first.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from troubadour.errors import InputError, UnreadableFileError
+from troubadour.music.abc_bars import TICKS_PER_QUARTER, Bar, Event, assemble
 from troubadour.music.abc_fields import (
     clean_title,
     default_length,
@@ -23,21 +24,15 @@ from troubadour.music.abc_fields import (
     parse_metre,
     parse_tempo,
 )
-from troubadour.music.barlines import WrittenBar, lay_out
 from troubadour.music.piece import Piece, Unreadable
-from troubadour.music.score import Key, Metre, Score, Tempo, Track
+from troubadour.music.score import Key, Metre
 from troubadour.music.styles import OTHERWISE_TEMPO, USUAL_TEMPO, style_of
 
-TICKS_PER_QUARTER: Final = 10080
-"""Divisible by 2^5, 3^2, 5 and 7: the tuplets that occur come out exact."""
 _WHOLE: Final = 4 * TICKS_PER_QUARTER
-PROGRAM: Final = 40
-"""General MIDI violin: most ABC is music for the fiddle."""
 MAX_BYTES: Final = 20_000_000
 MAX_TUNE_CHARACTERS: Final = 200_000
 MAX_NOTES: Final = 20_000
 MAX_VOICES: Final = 32
-MAX_QUARTERS: Final = 20_000
 
 # Every repetition that has to find its end is bounded: on hostile text the cost stays linear.
 _TOKEN: Final = re.compile(
@@ -63,26 +58,6 @@ _IN_TIME: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
 @dataclass(slots=True)
-class _Event:
-    start: int
-    length: int
-    pitches: list[int]
-    tied: bool = False
-
-
-@dataclass(slots=True)
-class _Bar:
-    """One written bar of one voice; times in ticks from its start."""
-
-    events: list[_Event]
-    length: int
-    metre: Metre
-    key: Key
-    line: str
-    """The barline that ends it."""
-
-
-@dataclass(slots=True)
 class _Voice:
     """A voice while it is read."""
 
@@ -90,8 +65,8 @@ class _Voice:
     key: Key
     altered: dict[str, int]
     unit: int
-    bars: list[_Bar] = field(default_factory=list)
-    events: list[_Event] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     time: int = 0
     accidentals: dict[tuple[str, int], int] = field(default_factory=dict)
     tuplet: tuple[int, int, int] = (1, 1, 0)
@@ -167,7 +142,7 @@ def _read_tune(text: str, name: str, number: str) -> Piece:
     graces = sum(v.graces for v in voices.values())
     if graces:
         repairs.append(f"{graces} grace notes left out")
-    score = _assemble(list(voices.values()), list(voices), bpm, repairs)
+    score = assemble({name: voice.bars for name, voice in voices.items()}, bpm, repairs)
     return Piece(
         score,
         titles[0],
@@ -317,7 +292,7 @@ def _place(voice: _Voice, pitches: list[int], length: int) -> None:
     voice.notes += 1
     if voice.notes > MAX_NOTES:
         raise InputError(f"more than {MAX_NOTES} notes in a voice")
-    voice.events.append(_Event(voice.time, length, pitches))
+    voice.events.append(Event(voice.time, length, pitches))
     voice.time += length
 
 
@@ -345,88 +320,10 @@ def _break(voice: _Voice, signs: str) -> None:
 
 def _close(voice: _Voice, line: str) -> None:
     if (voice.events or voice.time) and not voice.skipping:
-        voice.bars.append(_Bar(voice.events, voice.time, voice.metre, voice.key, line))
+        voice.bars.append(Bar(voice.events, voice.time, voice.metre, voice.key, line))
     voice.events, voice.time = [], 0
     voice.accidentals = {}
     voice.tuplet, voice.broken = (1, 1, 0), None
     # A repeat sign, or the end of a section, ends the first ending that is left out.
     if voice.skipping and (":" in line or line.endswith("]")):
         voice.skipping = False
-
-
-def _assemble(voices: list[_Voice], names: list[str], bpm: float, repairs: list[str]) -> Score:
-    """Lay written bars on a grid of metres; the first voice's bars say where the others' stand."""
-    lead = max(voices, key=lambda v: len(v.bars))
-    squeezed = _make_room(lead.bars)
-    if squeezed:
-        repairs.append(f"{squeezed} last notes of sections shortened to make room for an upbeat")
-    written = [WrittenBar(b.length, b.metre, _ends_section(b.line)) for b in lead.bars]
-    starts, metres, upbeat, irregular = lay_out(written, TICKS_PER_QUARTER)
-    if irregular:
-        repairs.append(f"irregular bars: {irregular} of {len(written)}")
-    if starts[-1] > MAX_QUARTERS * TICKS_PER_QUARTER:
-        raise InputError(f"longer than {MAX_QUARTERS} quarter notes")
-    rows: list[tuple[int, int, int, int, int]] = []
-    for track, voice in enumerate(voices):
-        rows += _notes(voice, starts, track)
-    keys: list[Key] = []
-    for bar, start in zip(lead.bars, starts, strict=True):
-        if not keys or bar.key[1:] != keys[-1][1:]:
-            keys.append(bar.key._replace(tick=start if keys else 0))
-    return Score.from_notes(
-        rows,
-        ticks_per_quarter=TICKS_PER_QUARTER,
-        tracks=tuple(Track(PROGRAM, name=name) for name in names),
-        tempos=(Tempo(0, bpm),),
-        metres=tuple(metres),
-        keys=tuple(keys),
-        upbeat_ticks=upbeat,
-    )
-
-
-def _make_room(bars: list[_Bar]) -> int:
-    """Shorten full last bars of sections before a section that brings its own upbeat; how many."""
-    count = 0
-    for before, bar, after in zip(bars, bars[1:], [*bars[2:], None], strict=False):
-        whole = bar.metre.bar_ticks(TICKS_PER_QUARTER)
-        completed = after is not None and bar.length + after.length == whole
-        if not 0 < bar.length < whole or completed or not _ends_section(before.line):
-            continue
-        last = before.events[-1] if before.events else None
-        if before.length == whole and last and last.length > bar.length and not last.tied:
-            last.length -= bar.length
-            before.length -= bar.length
-            count += 1
-    return count
-
-
-def _ends_section(line: str) -> bool:
-    return ":" in line or "||" in line or "]" in line or not line
-
-
-def _notes(voice: _Voice, starts: list[int], track: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """Notes of a voice as rows, ties joined."""
-    tied: dict[int, tuple[int, int]] = {}  # pitch -> start, end
-    for bar, bar_start in zip(voice.bars, starts, strict=False):
-        for event in bar.events:
-            start = bar_start + event.start
-            end = start + event.length
-            going_on: dict[int, tuple[int, int]] = {}
-            for pitch in event.pitches:
-                first, until = tied.pop(pitch, (start, start))
-                if until != start:
-                    yield _row(first, until, pitch, track)
-                    first = start
-                if event.tied:
-                    going_on[pitch] = (first, end)
-                else:
-                    yield _row(first, end, pitch, track)
-            for pitch, (first, until) in tied.items():
-                yield _row(first, until, pitch, track)
-            tied = going_on
-    for pitch, (first, until) in tied.items():
-        yield _row(first, until, pitch, track)
-
-
-def _row(start: int, end: int, pitch: int, track: int) -> tuple[int, int, int, int, int]:
-    return start, max(1, end - start), pitch, 80, track

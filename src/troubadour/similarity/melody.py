@@ -19,12 +19,8 @@ from troubadour.errors import ModelError
 from troubadour.music.score import Score
 from troubadour.similarity.align import FINE, HELD, Windows, align, trace
 from troubadour.similarity.lines import Line, lines
+from troubadour.similarity.runs import GRAM, RADIX, coded, fine, gaps, readings, runs_of
 
-GRAM: Final = 4
-"""Intervals in a run."""
-_WIDEST: Final = 12
-_RADIX: Final = 2 * _WIDEST + 2  # -12 .. 12, and one for "no interval here"
-_NONE: Final = 0
 _PLACE_BITS: Final = 4
 """Votes within 16 notes count together: notes added or left out move a place by no more, and where a
 passage returns, its places are further apart."""
@@ -34,11 +30,6 @@ _LEAST_GRAMS: Final = 4
 MOST_NOTES: Final = 400
 """A longer query is cut: alignment is quadratic, and 400 notes name any tune."""
 CANDIDATES: Final = 96
-_DOUBT: Final = 0.15
-"""A sung note further from its semitone may have been meant as the next one."""
-_DOUBTED: Final = 0.6
-"""Weight of such a reading."""
-_SILENT: Final = np.int8(-128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +72,7 @@ class MelodyIndex:
     order: NDArray[np.int32]
     """Notes in the order of the run of intervals that starts there, shape (n,)."""
     first: NDArray[np.int32]
-    """Where in `order` each run's notes start, shape (_RADIX**GRAM + 1,)."""
+    """Where in `order` each run's notes start, shape (RADIX**GRAM + 1,)."""
     removed: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
@@ -124,9 +115,9 @@ class MelodyIndex:
         track: NDArray[np.int16],
         pieces: tuple[str, ...],
     ) -> Self:
-        codes = _runs(_steps(pitch, starts))
+        codes = runs_of(pitch, starts)
         order = np.argsort(codes, kind="stable").astype(np.int32)
-        counts = np.bincount(codes, minlength=_RADIX**GRAM)
+        counts = np.bincount(codes, minlength=RADIX**GRAM)
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         return cls(pitch, gap, bar, starts, owner, track, pieces, order, first)
 
@@ -185,7 +176,7 @@ class MelodyIndex:
         windows = self._places(query, candidates, self.removed | {without})
         if not len(windows.start):
             return []
-        pitch, gap = _fine(query), gaps(query)
+        pitch, gap = fine(query), gaps(query)
         scores = align(pitch, gap, self.pitch, self.gap, windows)
         best: dict[int, int] = {}
         for i in np.argsort(-scores, kind="stable").tolist():
@@ -254,11 +245,9 @@ class MelodyIndex:
         until the budget of places is spent.
         """
         length = min(GRAM, len(query) - 1)
-        runs, starts, trust = _readings(query, length)
-        codes = np.zeros(len(runs), dtype=np.int64)
-        for step in np.diff(runs, axis=1).T:
-            codes = codes * _RADIX + np.clip(step, -_WIDEST, _WIDEST) + _WIDEST + 1
-        span = _RADIX ** (GRAM - length)  # a shorter run is a prefix: a stretch of the table
+        runs, starts, trust = readings(query, length)
+        codes = coded(runs)
+        span = RADIX ** (GRAM - length)  # a shorter run is a prefix: a stretch of the table
         begin, end = self.first[codes * span], self.first[(codes + 1) * span]
         count = (end - begin).astype(np.int64)
         order = np.argsort(count, kind="stable")
@@ -324,81 +313,13 @@ class MelodyIndex:
             found = cls(**columns)
             n = len(found.pitch)
             fits = len(found.gap) == len(found.bar) == len(found.order) == n == found.starts[-1]
-            fits &= len(found.first) == _RADIX**GRAM + 1 and int(found.first[-1]) == n
+            fits &= len(found.first) == RADIX**GRAM + 1 and int(found.first[-1]) == n
             fits &= len(found.owner) == len(found.track) == len(found.starts) - 1
         except (TypeError, KeyError, IndexError) as error:
             raise ModelError(f"not a stored melody index: {error}") from error
         if not fits:
             raise ModelError("the arrays of the stored melody index do not fit each other")
         return found
-
-
-def _fine(query: Line) -> NDArray[np.int16]:
-    """Pitches in `FINE` steps of a semitone, shape (n,)."""
-    steps = FINE * query.pitch.astype(np.int16)
-    if query.astray is not None:
-        steps = steps + np.rint(FINE * query.astray).astype(np.int16)
-    return steps
-
-
-def _readings(query: Line, length: int) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64]]:
-    """Runs of `length` + 1 notes of the query: pitches, note that each starts at, trust in it.
-
-    Notes that were sung astray are also read as the pitch on their other side, the two most doubtful of
-    a run at once at most.
-    """
-    runs = np.lib.stride_tricks.sliding_window_view(query.pitch, length + 1).astype(np.int16)
-    starts = np.arange(len(runs))
-    if query.astray is None:
-        return runs, starts, np.ones(len(runs))
-    off = np.lib.stride_tricks.sliding_window_view(query.astray, length + 1)
-    order = np.argsort(-np.abs(off), axis=1, kind="stable")
-    every = [runs]
-    kept = [starts]
-    trust = [np.ones(len(runs))]
-    for flipped in ((0,), (1,), (0, 1)):
-        columns = order[:, list(flipped)]
-        doubt = np.take_along_axis(off, columns, axis=1)
-        rows = np.flatnonzero((np.abs(doubt) >= _DOUBT).all(axis=1))
-        other = runs[rows].copy()
-        change = np.sign(doubt[rows]).astype(np.int16)
-        np.put_along_axis(
-            other, columns[rows], np.take_along_axis(other, columns[rows], axis=1) + change, axis=1
-        )
-        every.append(other)
-        kept.append(starts[rows])
-        trust.append(np.full(len(rows), _DOUBTED ** len(flipped)))
-    return np.concatenate(every), np.concatenate(kept), np.concatenate(trust)
-
-
-def gaps(line: Line) -> NDArray[np.int8]:
-    """Time from each note to the next, eighths of log2 quarters, shape (n,); the last has none."""
-    out = np.full(len(line), _SILENT, dtype=np.int8)
-    if len(line) > 1:
-        step = np.maximum(np.diff(line.onset), 1 / 64)
-        out[:-1] = np.clip(np.round(8 * np.log2(step)), -60, 60).astype(np.int8)
-    return out
-
-
-def _steps(pitch: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Interval to the next note as a digit from 1; `_NONE` at the end of a line."""
-    steps = np.zeros(len(pitch), dtype=np.int64)
-    if len(pitch):
-        jump = np.diff(pitch.astype(np.int16))
-        steps[:-1] = np.clip(jump, -_WIDEST, _WIDEST) + _WIDEST + 1
-        steps[starts[1:] - 1] = _NONE
-    return steps
-
-
-def _runs(steps: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The run of `GRAM` steps that starts at each note, as one number; cut at the end of a line."""
-    codes = np.zeros(len(steps), dtype=np.int64)
-    going = np.ones(len(steps), dtype=bool)
-    for i in range(GRAM):
-        here = np.concatenate([steps[i:], np.zeros(min(i, len(steps)), dtype=np.int64)])
-        going &= here != _NONE
-        codes = codes * _RADIX + np.where(going, here, 0)
-    return codes
 
 
 def _mode(
