@@ -89,19 +89,23 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/status")
     def status() -> dict[str, Any]:
+        """Counts of pieces, listeners and events, and the live release."""
         return {k: v for k, v in studio.status().items() if k != "home"}
 
     @app.get("/api/options")
     def options() -> dict[str, Any]:
+        """Styles and modes that can be asked for."""
         return {"styles": studio.models().composer.styles, "modes": MODES}
 
     @app.get("/api/listeners")
     def everybody(limit: int = Query(100, ge=1, le=10_000), words: str = "") -> list[dict[str, Any]]:
+        """Listeners whose id or name holds some words."""
         found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
         return [{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:limit]]
 
     @app.get("/api/listeners/{listener}")
     def listener_facts(listener: str) -> dict[str, Any]:
+        """A listener: the styles they like, and what they heard last."""
         person = studio.store.listener(listener)
         events = studio.store.history(listener, limit=12)
         titles = {i: studio.store.piece(i) for i in {e[0] for e in events}}
@@ -126,6 +130,7 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/listeners/{listener}/recommendations")
     def recommendations(listener: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        """A list for a listener, with its reasons; stored as shown."""
         found, release = studio.recommend(listener, n)
         studio.shown(listener, found, release)
         items = [
@@ -143,6 +148,7 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.post("/api/listeners/{listener}/events", status_code=201)
     def record(listener: str, request: EventRequest) -> dict[str, int]:
+        """Store what a listener did; the next list heeds it."""
         event = Event(
             event=request.event or secrets.token_hex(12),
             listener=listener,
@@ -157,16 +163,19 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.put("/api/pieces/{piece}/explicit")
     def mark_explicit(piece: str) -> dict[str, Any]:
+        """Mark a piece as explicit."""
         studio.store.mark_explicit(piece, True)
         return {"id": piece, "explicit": True}
 
     @app.delete("/api/pieces/{piece}/explicit")
     def mark_clean(piece: str) -> dict[str, Any]:
+        """Take that mark away."""
         studio.store.mark_explicit(piece, False)
         return {"id": piece, "explicit": False}
 
     @app.get("/api/pieces/{piece}")
     def facts(piece: str) -> dict[str, Any]:
+        """What is known of a piece; of one that was composed its seed, release, controls and longest match."""
         row = studio.store.piece(piece)
         told = {
             name: getattr(row, name)
@@ -179,6 +188,7 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/pieces/{piece}/similar")
     def similar(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        """The pieces nearest to one by content."""
         items = [
             {
                 "id": i.id,
@@ -193,18 +203,21 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/pieces/{piece}/score.svg")
     def score(piece: str, width: int = Query(2100, ge=500, le=5000)) -> Response:
+        """The score as SVG; its width in tenths of a millimetre."""
         # Looking at a piece is no export: whoever imported it accepted its terms for that.
         page = studio.musicxml(piece, accept_terms=True)
         return Response(engraver.svg(page, width), media_type="image/svg+xml")
 
     @app.get("/api/pieces/{piece}/score.musicxml")
     def musicxml(piece: str, accept_terms: bool = False) -> Response:
+        """The score as MusicXML."""
         kind = "application/vnd.recordare.musicxml+xml"
         data = studio.musicxml(piece, accept_terms=accept_terms)
         return Response(data, media_type=kind, headers=_attachment(piece, "musicxml"))
 
     @app.get("/api/pieces/{piece}/score.mid")
     def midi(piece: str, accept_terms: bool = False) -> Response:
+        """The score as MIDI."""
         data = studio.midi(piece, accept_terms=accept_terms)
         return Response(data, media_type="audio/midi", headers=_attachment(piece, "mid"))
 

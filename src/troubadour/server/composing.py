@@ -82,6 +82,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/compose", status_code=201)
     def compose(asked: ComposeRequest) -> dict[str, Any]:
+        """Compose a piece and store it; of several tries the best is kept."""
         brief = asked.brief()
         take_turn()
         try:

@@ -34,18 +34,22 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/listeners/{listener}/because")
     def because(listener: str, piece: str | None = None, n: int = Query(5, ge=1, le=1000)) -> dict[str, Any]:
+        """Lists because of the latest pieces that they liked, or of one that is named."""
         return contexts.because(studio, listener, n, piece=piece)
 
     @router.get("/listeners/{listener}/discover")
     def discover(listener: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        """Only artists that they have not met, and nothing that everybody hears."""
         return contexts.discover(studio, listener, n)
 
     @router.get("/pieces/{piece}/more-like")
     def more_like(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        """What goes with a piece, by who hears it and by sound."""
         return contexts.more_like(studio, piece, n)
 
     @router.post("/radio")
     def radio(asked: RadioRequest) -> dict[str, Any]:
+        """The next pieces of a radio, after what was played and skipped."""
         spec = RadioSpec(asked.drift, asked.artist_gap)
         tuned = contexts.Tuned(asked.piece, asked.style, asked.listener, asked.played, asked.skipped, spec)
         return contexts.play_radio(studio, tuned, asked.n, seed=asked.seed)
@@ -57,12 +61,14 @@ def routes(studio: Studio) -> APIRouter:
         end: int | None = Query(None, description="Unix seconds; without it the last play."),
         n: int = Query(20, ge=1, le=1000),
     ) -> dict[str, Any]:
+        """What was played most in a day, week or month."""
         return contexts.chart(studio, period, n, style=style, end=end)
 
     @router.get("/trends")
     def trends(
         by: str = "style", weeks: int = Query(4, ge=1, le=26), n: int = Query(20, ge=1, le=1000)
     ) -> dict[str, Any]:
+        """What rises and falls, with a forecast and its error."""
         return contexts.trend(studio, by, n, weeks_ahead=weeks)
 
     return router

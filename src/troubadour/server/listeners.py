@@ -37,12 +37,14 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.put("")
     def add(listener: str, request: ListenerRequest) -> dict[str, Any]:
+        """Add a listener, or give one a name."""
         studio.store.add_listeners([(listener, request.name, False)])
         person = studio.store.listener(listener)
         return {"id": person.id, "name": person.name, "simulated": person.simulated}
 
     @router.get("/blocks")
     def blocks(listener: str) -> dict[str, Any]:
+        """What they never want to get again."""
         held = studio.store.blocks.of(listener)
         return {
             "listener": listener,
@@ -51,20 +53,24 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/blocks", status_code=201)
     def block(listener: str, request: BlockRequest) -> dict[str, Any]:
+        """Keep a piece, an artist or all that is explicit out of every list of theirs."""
         studio.store.blocks.add(listener, Block(request.what, request.value, int(time.time())))
         return blocks(listener)
 
     @router.delete("/blocks/{what}/{value:path}")
     def lift(listener: str, what: str, value: str) -> dict[str, Any]:
+        """Undo that."""
         lifted = studio.store.blocks.remove(listener, Block(what, value, 0))
         return {**blocks(listener), "lifted": lifted}
 
     @router.get("/export")
     def held(listener: str) -> dict[str, Any]:
+        """All that is held of them."""
         return export(studio.store, listener)
 
     @router.delete("")
     def forgotten(listener: str) -> dict[str, Any]:
+        """Forget them, in the store and the models, with a receipt."""
         receipt, path = forget(studio.store, studio.releases, studio.home, listener)
         return {**receipt.to_dict(), "receipt": path.name}
 

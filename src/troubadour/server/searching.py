@@ -36,6 +36,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/api/search")
     def search(notes: str = Query(max_length=5_000), n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
+        """The pieces in which typed notes stand, in any key, octave and tempo."""
         line = typed_line(notes)
         items = [hit.to_dict() for hit in studio.search(line, n)]
         return {"query": {"notes": len(line)}, "items": items}

@@ -81,7 +81,7 @@ async function start() {
 
 window.addEventListener("hashchange", show);
 document.addEventListener("told", () => showStatus().catch((error) => away(error.message)));
-document.addEventListener("counted", () => showStatus().catch((error) => away(error.message)));
+document.addEventListener("counted", () => showStatus().then(() => { if (shown().view === "listeners") showPeople(); }, (error) => away(error.message)));
 $("away").querySelector("button").addEventListener("click", start);
 $("to-main").addEventListener("click", (event) => { event.preventDefault(); $("main").focus(); });
 $("keys-button").addEventListener("click", () => $("keys-help").showModal());

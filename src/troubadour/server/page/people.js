@@ -44,6 +44,8 @@ const MADE = {
   },
 };
 
+const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
+
 async function showLists(id, which) {
   const made = await MADE[which](id);
   const now = shown();
@@ -53,11 +55,13 @@ async function showLists(id, which) {
   listed = { key, ids: new Set(made.flatMap(([, list]) => list.items.map((i) => i.id))) };
   const parts = made.flatMap(([heading, { release, items }]) => {
     const list = element("ol", "", { className: "rows" });
+    // What all of a list rests on is said once.
+    const shared = items.every((item) => item.fallback && item.fallback === items[0].fallback) ? items[0]?.fallback : "";
     fill(list, items.map((item, i) => pieceRow(item, {
-      why: [item.reasons.join("; "), item.fallback], origin: { release, rank: i + 1 },
+      why: [item.reasons.join("; "), item.fallback === shared ? "" : item.fallback], origin: { release, rank: i + 1 },
       fresh: before !== null && !before.has(item.id), feedback: true,
     })), "Nothing is left to recommend.");
-    return heading ? [element("h3", heading), list] : [list];
+    return [heading && element("h3", heading), shared && element("p", sentence(shared), { className: "small" }), list].filter(Boolean);
   });
   $("lists").replaceChildren(...(parts.length ? parts : [element("p", "Nothing yet: it needs something that they liked.", { className: "empty" })]));
 }
@@ -79,11 +83,11 @@ export async function showPerson() {
   for (const b of $("contexts").querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.dataset.list === list));
   $("meaning").textContent = MEANING[list];
   $("compose-for").href = address({ view: "compose" });
-  await guarded($("person"), async () => {
+  const done = await guarded($("person"), async () => {
     const [person, blocks] = await Promise.all([
       call(path`/api/listeners/${id}`), call(path`/api/listeners/${id}/blocks`), showLists(id, list in MADE ? list : "for-you"),
     ]);
-    if (shown().listener !== id) return;
+    if (shown().listener !== id) return true;
     name(id, person.name || id);
     $("name").textContent = named(id);
     const styles = person.styles.map(([style, n]) => `${style} ${n}`).join(", ");
@@ -95,7 +99,9 @@ export async function showPerson() {
     $("blocked").hidden = !blocks.items.length;
     fill($("blocks"), blocks.items.map((b) => element("li", "", {}, element("span", `${b.what}: ${named(b.value)}`, { className: "open" }),
       element("span", "", { className: "feedback" }, button("Allow again", () => lift(id, b), `Allow ${named(b.value)} again`)))), "");
+    return true;
   });
+  if (!done && shown().listener === id) $("theirs").hidden = true;
 }
 
 async function lift(id, block) {
@@ -116,9 +122,9 @@ export function setUpPeople() {
       await call(path`/api/listeners/${form.get("id")}`, { name: form.get("name") }, "PUT");
       event.target.reset();
       $("add").open = false;
-      document.dispatchEvent(new CustomEvent("counted"));
-      await showPeople();
+      name(form.get("id"), form.get("name"));
       go({ listener: form.get("id"), list: "" });
+      document.dispatchEvent(new CustomEvent("counted"));
     });
   });
   // Lists are made anew at once: what a listener did counts in the next.
