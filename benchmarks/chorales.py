@@ -3,7 +3,8 @@
     python benchmarks/chorales.py --data FOLDER --train transformer --runs RUNS
     python benchmarks/chorales.py --data FOLDER --train second --runs RUNS
     python benchmarks/chorales.py --data FOLDER --train lstm --runs RUNS
-    python benchmarks/chorales.py --data FOLDER --runs RUNS [--write 64] > docs/benchmarks/chorales.md
+    python benchmarks/chorales.py --data FOLDER --runs RUNS [--picture FILE.svg]
+    python benchmarks/chorales.py --data FOLDER --runs RUNS --write 64
 
 `FOLDER` holds `Jsb16thSeparated.json` (czhuang/JSB-Chorales-dataset; it states no licence, so neither it nor
 weights learnt from it are part of the project). `RUNS` keeps what is trained; a run that was stopped goes on.
@@ -19,17 +20,20 @@ import os
 import platform
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from curves import curves
 from troubadour.composers.frames.counts import VoiceCounts
-from troubadour.composers.frames.mixture import Mixture
-from troubadour.composers.frames.network import FrameSpec, VoiceNetwork
+from troubadour.composers.frames.mixture import Mixture, mean_nats
+from troubadour.composers.frames.network import VoiceNetwork
 from troubadour.composers.frames.run import FrameRun
 from troubadour.composers.frames.sampling import write
-from troubadour.composers.frames.scoring import CellModel, new_tunes, score
+from troubadour.composers.frames.scoring import new_tunes, score
+from troubadour.composers.frames.spec import FrameSpec
 from troubadour.composers.frames.training import VoiceProblem
 from troubadour.composers.frames.voice_leading import VoiceLeading, check, clear
 from troubadour.composers.frames.voices import LOWEST, Piece, prepare, read_chorales
@@ -57,6 +61,8 @@ MODELS = {
 }
 KEYS = (0, -3, 3)
 """Semitones by which the mixture moves a piece."""
+WRITER = "transformer"
+"""Which of them writes."""
 FRAMES = 192
 CAREFUL = ((1.0, 0.95), (1.0, 0.9), (0.9, 1.0), (0.8, 1.0), (0.8, 0.9))
 """Temperature and top-p of further free writing."""
@@ -67,7 +73,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of Jsb16thSeparated.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the training runs")
     parser.add_argument("--train", choices=MODELS, help="train this one and stop")
-    parser.add_argument("--write", type=int, default=0, help="also write so many pieces and count parallels")
+    parser.add_argument("--write", type=int, default=0, help="write so many pieces and count parallels")
+    parser.add_argument("--picture", type=Path, help="where to draw validation by step")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
@@ -80,12 +87,21 @@ def main() -> None:
         problem = VoiceProblem(spec, pieces["train"], pieces["valid"])
         FrameRun(options.runs / options.train, problem, training).go()
         return
+    if options.write:
+        print_voice_leading(pieces["test"], options.runs, options.write)
+        return
     print(
         f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
     )
-    print_scores(pieces, options.runs)
-    if options.write:
-        print_voice_leading(pieces["test"], options.runs, options.write)
+    mixed = print_scores(pieces, options.runs)
+    if options.picture:
+        lines = {
+            name: [(entry["step"], entry["valid"]) for entry in state_of(name, options.runs)["history"]]
+            for name in MODELS
+            if trained(name, options.runs)
+        }
+        axis = "steps; nats a note on the validation pieces"
+        options.picture.write_text(curves(lines, {"mixture, in three keys": mixed}, axis, high=0.45))
 
 
 def trained(name: str, runs: Path) -> VoiceNetwork | None:
@@ -98,46 +114,70 @@ def trained(name: str, runs: Path) -> VoiceNetwork | None:
     return network.eval()
 
 
-def print_scores(pieces: dict[str, list[Piece]], runs: Path) -> None:
+def state_of(name: str, runs: Path) -> dict[str, Any]:
+    """How far a run came, with what it had on the validation pieces by step."""
+    state: dict[str, Any] = json.loads((runs / name / "checkpoint.json").read_text())["state"]
+    return state
+
+
+def print_scores(pieces: dict[str, list[Piece]], runs: Path) -> float:
+    """Prints all rows; returns what the mixture in all keys has on the validation pieces."""
     print(
         "| model | parameters | training | split | pieces | cells | nats/note | changed cells | held cells |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    print_score("Witten-Bell counts", VoiceCounts(ORDER).fit(pieces["train"]), "", "", pieces)
-    networks, minutes = [], 0.0
-    for name in MODELS:
-        network = trained(name, runs)
-        if network is None:
-            continue
-        state = json.loads((runs / name / "checkpoint.json").read_text())["state"]
-        taken = f"best of {state['step']} steps at {state['best_step']}, {state['seconds'] / 60:.0f} min"
-        networks.append(network)
-        minutes += state["seconds"] / 60
-        print_score(name, Mixture([network]), f"{Mixture([network]).weights / 1e6:.2f} M", taken, pieces)
-    if len(networks) > 1:
-        for label, shifts in (("mixture of these", (0,)), ("mixture, in three keys", KEYS)):
-            mixture = Mixture(networks, shifts)
-            print_score(label, mixture, f"{mixture.weights / 1e6:.2f} M", f"{minutes:.0f} min", pieces)
-
-
-def print_score(name: str, model: CellModel, size: str, taken: str, pieces: dict[str, list[Piece]]) -> None:
+    counts = VoiceCounts(ORDER).fit(pieces["train"])
+    networks = {name: network for name in MODELS if (network := trained(name, runs))}
+    states = {name: state_of(name, runs) for name in networks}
+    minutes = sum(state["seconds"] for state in states.values()) / 60
+    mixed = {}
     for split in ("valid", "test"):
         every = pieces[split]
-        nats = model.cell_nats(every)
-        new = new_tunes(every, pieces["train"])
-        for what, rows in ((split, range(len(every))), (f"{split}, new tunes", new)):
-            found = score([nats[i] for i in rows], [every[i] for i in rows])
-            print(
-                f"| {name} | {size} | {taken} | {what} | {found.pieces} | {found.cells} | {found.nats:.4f} "
-                f"| {found.changed:.3f} | {found.held:.4f} |",
-                flush=True,
-            )
+        print_score("Witten-Bell counts", "", "", split, counts.cell_nats(every), pieces)
+        parts = {
+            (name, shift): Mixture([network], (shift,)).cell_nats(every)
+            for name, network in networks.items()
+            for shift in KEYS
+        }
+        for name, network in networks.items():
+            state = states[name]
+            taken = f"best of {state['step']} steps at {state['best_step']}, {state['seconds'] / 60:.0f} min"
+            print_score(name, size_of(network), taken, split, parts[name, 0], pieces)
+        if len(networks) > 1:
+            size, taken = size_of(*networks.values()), f"{minutes:.0f} min"
+            told = mean_nats([parts[name, 0] for name in networks])
+            print_score("mixture of these", size, taken, split, told, pieces)
+            told = mean_nats(list(parts.values()))
+            mixed[split] = print_score("mixture, in three keys", size, taken, split, told, pieces)
+    return mixed.get("valid", float("nan"))
+
+
+def size_of(*networks: VoiceNetwork) -> str:
+    return f"{Mixture(networks).weights / 1e6:.2f} M"
+
+
+def print_score(
+    name: str, size: str, taken: str, split: str, nats: list[np.ndarray], pieces: dict[str, list[Piece]]
+) -> float:
+    """Prints two rows; returns the mean over all pieces."""
+    every = pieces[split]
+    new = new_tunes(every, pieces["train"])
+    for what, rows in ((split, range(len(every))), (f"{split}, new tunes", new)):
+        found = score([nats[i] for i in rows], [every[i] for i in rows])
+        print(
+            f"| {name} | {size} | {taken} | {what} | {found.pieces} | {found.cells} | {found.nats:.4f} "
+            f"| {found.changed:.3f} | {found.held:.4f} |",
+            flush=True,
+        )
+    return float(np.concatenate(nats).mean())
 
 
 def print_voice_leading(test: list[Piece], runs: Path, pieces: int) -> None:
-    networks = [network for name in MODELS if (network := trained(name, runs))]
+    network = trained(WRITER, runs)
+    if network is None:
+        raise SystemExit(f"{runs / WRITER}: nothing is trained there; use --train {WRITER}")
     print(
-        "\n| what | vertical changes | parallel fifths per 100 | octaves per 100 | frames with crossing | cost, nats/note |"
+        "| what | vertical changes | parallel fifths per 100 | octaves per 100 | frames with crossing | cost, nats/note |"
     )
     print("|---|---|---|---|---|---|")
     print_row("Bach, test", check([np.where(p.frames > 0, p.frames + LOWEST - 1, -1) for p in test]), "")
@@ -147,10 +187,10 @@ def print_voice_leading(test: list[Piece], runs: Path, pieces: int) -> None:
         "neither parallels nor crossings": partial(clear, crossing=False),
     }
     for name, bound in bounds.items():
-        written = write(networks, pieces, FRAMES, np.random.default_rng(1), bound)
+        written = write([network], pieces, FRAMES, np.random.default_rng(1), bound)
         print_row(name, check(written.pieces), f"{written.cost_nats:.4f}")
     for temperature, top_p in CAREFUL:
-        written = write(networks, pieces, FRAMES, np.random.default_rng(1), None, temperature, top_p)
+        written = write([network], pieces, FRAMES, np.random.default_rng(1), None, temperature, top_p)
         print_row(f"written freely, temperature {temperature:g}, top-p {top_p:g}", check(written.pieces), "")
 
 

@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 
 from troubadour.composers.frames.key_network import KeyNetwork, KeyProblem, piece_nats
 from troubadour.composers.frames.keys import prepare_roll, read_rolls, without_copies
-from troubadour.composers.frames.network import FrameSpec
 from troubadour.composers.frames.run import FrameRun
+from troubadour.composers.frames.spec import FrameSpec
 from troubadour.composers.options import TrainOptions
 
 COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98,

@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 
 from troubadour.composers.frames.key_network import KeyNetwork, KeyProblem, piece_nats, rolls_of  # noqa: E402
 from troubadour.composers.frames.keys import KEYS, prepare_roll  # noqa: E402
-from troubadour.composers.frames.network import FrameSpec  # noqa: E402
 from troubadour.composers.frames.run import FrameRun  # noqa: E402
+from troubadour.composers.frames.spec import FrameSpec  # noqa: E402
 from troubadour.composers.options import TrainOptions  # noqa: E402
 
 SPEC = FrameSpec(width=32, layers=2, heads=2, hidden=48, reader_width=32, reader_layers=1, reader_hidden=32,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from troubadour.composers.frames.mixture import Mixture  # noqa: E402
-from troubadour.composers.frames.network import FrameSpec, VoiceNetwork, parallels  # noqa: E402
+from troubadour.composers.frames.network import Frames, VoiceNetwork, parallels  # noqa: E402
 from troubadour.composers.frames.run import FrameRun  # noqa: E402
 from troubadour.composers.frames.sampling import write  # noqa: E402
+from troubadour.composers.frames.spec import FrameSpec  # noqa: E402
 from troubadour.composers.frames.training import VoiceProblem, batch_of, cell_nats  # noqa: E402
 from troubadour.composers.frames.voice_leading import PERFECT, check, clear  # noqa: E402
 from troubadour.composers.frames.voices import prepare, transpose  # noqa: E402
@@ -156,3 +158,17 @@ def test_mixtures_of_nothing_or_of_different_orders_are_refused():
         Mixture([network_of("lstm"), network_of("lstm", (0, 1, 2, 3))])
     with pytest.raises(InputError, match="leave"):
         Mixture([network_of("lstm")], (40,)).cell_nats([prepare(some_piece(1))])
+
+
+@pytest.mark.parametrize("core", ["transformer", "lstm"])
+def test_going_on_frame_by_frame_is_reading_all_at_once(core):
+    network = network_of(core)
+    batch = batch_of([prepare(some_piece(seed)) for seed in (1, 2)])
+    memory, read = None, []
+    with torch.no_grad():
+        for t in range(batch.frames.shape[1]):
+            one = Frames(*(getattr(batch, field.name)[:, t : t + 1] for field in fields(batch)))
+            hidden, memory = network.go_on(one, memory)
+            read.append(hidden)
+        whole = network.hidden(batch)
+    torch.testing.assert_close(torch.cat(read, 1), whole, atol=1e-4, rtol=1e-4)

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.composers.frames.cores import Block, TransformerCore
 from troubadour.composers.frames.keys import KEYS, LONGEST, Roll, room_of, transpose_roll
-from troubadour.composers.frames.network import Bag, Block, FrameSpec, TransformerCore, near
+from troubadour.composers.frames.network import Bag, near
 from troubadour.composers.frames.passages import MATCH_LEVELS
+from troubadour.composers.frames.spec import FrameSpec
 from troubadour.composers.options import TrainOptions
 
 END = KEYS

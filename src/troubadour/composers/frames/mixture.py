@@ -53,7 +53,15 @@ class Mixture:
             for network in self.networks
             for shift in self.shifts
         ]
-        return [
-            np.log(len(parts)) - np.logaddexp.reduce([-nats for nats in of])
-            for of in zip(*parts, strict=True)
-        ]
+        return mean_nats(parts)
+
+
+def mean_nats(parts: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """What cells cost by the mean of several models' probabilities, given what they cost by each.
+
+    >>> mean_nats([[np.array([0.0])], [np.array([3.0])]])[0].round(3).tolist()
+    [0.645]
+    """
+    return [
+        np.log(len(parts)) - np.logaddexp.reduce([-nats for nats in of]) for of in zip(*parts, strict=True)
+    ]

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.composers.frames.cores import Block, CoreMemory, LstmCore, TransformerCore
 from troubadour.composers.frames.passages import MATCH_LEVELS
+from troubadour.composers.frames.spec import FrameSpec
 from troubadour.composers.frames.voice_leading import PERFECT
 from troubadour.composers.frames.voices import LONGEST_HOLD, PITCHES, VOICES
 
@@ -25,30 +27,6 @@ _MELODIC = 24
 _HARMONIC = 40
 _LOUD = 8.0
 """Scale of the logits of parallels, which are rare: it lets the few that there are be learnt in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class FrameSpec:
-    """Shape of a frame network."""
-
-    core: str = "transformer"
-    """`transformer` or `lstm`."""
-    width: int = 192
-    layers: int = 5
-    heads: int = 6
-    hidden: int = 768
-    reader_width: int = 192
-    reader_layers: int = 2
-    reader_hidden: int = 512
-    reader_rank: int = 0
-    """Width of the reader's table of features before it is widened (Lan et al. 2020); 0 = as wide as the reader."""
-    dropout: float = 0.4
-    feature_dropout: float = 0.15
-    """Share of the features of an input that are left out in training."""
-    order: tuple[int, ...] = (0, 1, 2, 3)
-    """In which order the voices of a frame are given."""
-    rotary_base: float = 1000.0
-    context: int = 1024
 
 
 class Bag(nn.Module):
@@ -86,97 +64,6 @@ class Bag(nn.Module):
         return widened.view(*values.shape[:-1], -1)
 
 
-class Block(nn.Module):
-    """Pre-norm residual feed-forward net with squared ReLU."""
-
-    def __init__(self, width: int, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.norm = nn.RMSNorm(width, eps=1e-6)
-        self.up = nn.Linear(width, hidden, bias=False)
-        self.down = nn.Linear(hidden, width, bias=False)
-        self.dropout = dropout
-        nn.init.normal_(self.down.weight, std=0.01)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (..., width)."""
-        y = self.down(F.relu(self.up(self.norm(x))).square())
-        return x + F.dropout(y, self.dropout, self.training)
-
-
-class Attention(nn.Module):
-    """Pre-norm causal self-attention with rotary positions, on a short causal convolution."""
-
-    def __init__(self, spec: FrameSpec) -> None:
-        super().__init__()
-        width = spec.width
-        self.heads, self.dropout = spec.heads, spec.dropout
-        self.norm = nn.RMSNorm(width, eps=1e-6)
-        self.shifts = nn.Parameter(torch.zeros(3, width))
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.query_norm = nn.RMSNorm(width // spec.heads, eps=1e-6)
-        self.key_norm = nn.RMSNorm(width // spec.heads, eps=1e-6)
-        self.out = nn.Linear(width, width, bias=False)
-        nn.init.normal_(self.out.weight, std=0.01)
-
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x: (batch, time, width); cos, sin: (time, head / 2)."""
-        batch, time, width = x.shape
-        y = self.norm(x)
-        for back, weight in enumerate(self.shifts, 1):
-            y = y + F.pad(y, (0, 0, back, 0))[:, :time] * weight
-        qkv = self.qkv(y).view(batch, time, 3, self.heads, -1).transpose(1, 3)
-        q = rotate(self.query_norm(qkv[:, :, 0]), cos, sin)
-        k = rotate(self.key_norm(qkv[:, :, 1]), cos, sin)
-        y = F.scaled_dot_product_attention(q, k, qkv[:, :, 2], is_causal=True)
-        y = self.out(y.transpose(1, 2).reshape(batch, time, width))
-        return x + F.dropout(y, self.dropout, self.training)
-
-
-class TransformerCore(nn.Module):
-    """Decoder over frames."""
-
-    def __init__(self, spec: FrameSpec) -> None:
-        super().__init__()
-        self.attention = nn.ModuleList(Attention(spec) for _ in range(spec.layers))
-        self.feed = nn.ModuleList(Block(spec.width, spec.hidden, spec.dropout) for _ in range(spec.layers))
-        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
-        head = spec.width // spec.heads
-        frequency = spec.rotary_base ** (-torch.arange(0, head, 2, dtype=torch.float64) / head)
-        angle = torch.arange(spec.context, dtype=torch.float64)[:, None] * frequency
-        self.cos: Tensor
-        self.sin: Tensor
-        self.register_buffer("cos", angle.cos().float(), persistent=False)
-        self.register_buffer("sin", angle.sin().float(), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (batch, time, width)."""
-        time = x.shape[1]
-        for attention, feed in zip(self.attention, self.feed, strict=True):
-            x = feed(attention(x, self.cos[:time], self.sin[:time]))
-        return self.norm(x)
-
-
-class LstmCore(nn.Module):
-    """Stacked LSTM (Hochreiter & Schmidhuber 1997) over frames."""
-
-    def __init__(self, spec: FrameSpec) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(
-            spec.width,
-            spec.hidden,
-            spec.layers,
-            batch_first=True,
-            dropout=spec.dropout if spec.layers > 1 else 0.0,
-        )
-        self.out = nn.Linear(spec.hidden, spec.width, bias=False)
-        self.dropout = spec.dropout
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (batch, time, width)."""
-        y = self.out(F.dropout(self.lstm(x)[0], self.dropout, self.training))
-        return F.rms_norm(x + y, (x.shape[-1],), eps=1e-6)
-
-
 @dataclass(frozen=True, slots=True)
 class Frames:
     """A batch of pieces as tensors; fields as in `voices.Piece`, with a batch dimension in front."""
@@ -211,7 +98,7 @@ class VoiceNetwork(nn.Module):
             spec.width,
             spec.feature_dropout,
         )
-        self.core = LstmCore(spec) if spec.core == "lstm" else TransformerCore(spec)
+        self.core = (LstmCore if spec.core == "lstm" else TransformerCore)(spec)
         width = spec.reader_width
         self.context = nn.Linear(spec.width, VOICES * width, bias=False)
         v = VOICES
@@ -249,6 +136,10 @@ class VoiceNetwork(nn.Module):
 
     def hidden(self, x: Frames) -> Tensor:
         """(batch, time, width): what the core makes of the frames before each."""
+        return self.go_on(x, None)[0]
+
+    def go_on(self, x: Frames, past: CoreMemory | None) -> tuple[Tensor, CoreMemory]:
+        """`hidden` of one more frame, (batch, 1, width), and what to remember for the next."""
         columns = []
         foretold = x.foretold[..., 0, :]
         for v in range(VOICES):
@@ -264,7 +155,7 @@ class VoiceNetwork(nn.Module):
             ]
         columns += [x.at % 16, x.at % 12, x.at.clamp(max=32), x.match_level[..., 0], x.match_level[..., 1]]
         h = F.dropout(self.bag(torch.stack(columns, -1)), self.spec.dropout, self.training)
-        return self.core(h)
+        return self.core.go_on(h, past)
 
     def read(self, x: Frames, hidden: Tensor) -> Tensor:
         """(batch, time, 4, 65): logits; `hidden` as from `hidden`."""
@@ -349,9 +240,3 @@ def parallels(before: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
 def near(interval: Tensor, most: int) -> Tensor:
     """An interval as an index, 0 to 2 · most."""
     return interval.clamp(-most, most) + most
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions (Su et al. 2021), in halves."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)

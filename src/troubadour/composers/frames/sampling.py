@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from troubadour.composers.frames.cores import CoreMemory
 from troubadour.composers.frames.network import VoiceNetwork
 from troubadour.composers.frames.training import batch_of
 from troubadour.composers.frames.voices import LOWEST, VOICES, Past, Piece
@@ -55,13 +56,16 @@ def write(
     pasts = [Past() for _ in range(pieces)]
     known = [np.zeros((pieces, frames, VOICES), dtype=np.int64) for _ in range(4)]
     known += [np.zeros((pieces, frames, 2), dtype=np.int64) for _ in range(2)]
+    memories: list[CoreMemory | None] = [None] * len(networks)
     cost = 0.0
     for t in range(frames):
         for i, past in enumerate(pasts):
             for column, value in zip(known, past.known(), strict=True):
                 column[i, t] = value
         batch = batch_of([Piece(lines[i, : t + 1], *(c[i, : t + 1] for c in known)) for i in range(pieces)])
-        hidden, frame = [network.hidden(batch)[:, -1:] for network in networks], batch.last()
+        frame = batch.last()
+        went_on = [network.go_on(frame, memory) for network, memory in zip(networks, memories, strict=True)]
+        hidden, memories = [h for h, _ in went_on], [memory for _, memory in went_on]
         for place, voice in enumerate(order):
             read = [n.read(frame, h)[:, 0, voice].double() for n, h in zip(networks, hidden, strict=True)]
             shares = (torch.stack(read).softmax(-1).mean(0) ** (1 / temperature)).numpy()

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from troubadour.composers.frames.network import Frames, FrameSpec, VoiceNetwork
+from troubadour.composers.frames.network import Frames, VoiceNetwork
 from troubadour.composers.frames.scoring import score
+from troubadour.composers.frames.spec import FrameSpec
 from troubadour.composers.frames.voices import VOICES, Piece, room, transpose
 from troubadour.composers.options import TrainOptions
 
