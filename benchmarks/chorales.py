@@ -52,11 +52,11 @@ MODELS = {
     ),
     "second": (
         FrameSpec(layers=3, heads=4, hidden=640, **SMALL),
-        TrainOptions(steps=550, weight_decay=0.5, seed=2, **COMMON),
+        TrainOptions(steps=450, weight_decay=0.5, seed=2, **COMMON),
     ),
     "lstm": (
         FrameSpec(core="lstm", layers=2, hidden=192, **SMALL),
-        TrainOptions(steps=550, weight_decay=0.5, seed=1, **COMMON),
+        TrainOptions(steps=450, weight_decay=0.5, seed=1, **COMMON),
     ),
 }
 KEYS = (0, -3, 3)
