@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from troubadour.errors import ModelError
 from troubadour.listening.names import artist_key
 from troubadour.recommenders.info import ItemInfo
 from troubadour.recommenders.rank import Ranker
+from troubadour.releases import load_state, save_state
 from troubadour.rights import artist_of
 
 
@@ -32,9 +32,7 @@ def info_of(piece: PieceRow) -> ItemInfo:
 
 def save_ranker(folder: Path, ranker: Ranker) -> None:
     """Write a ranker as JSON and arrays."""
-    spec, arrays = ranker.state()
-    (folder / "ranker.json").write_text(json.dumps(spec))
-    np.savez(folder / "ranker.npz", allow_pickle=False, **arrays)
+    save_state(folder, "ranker", ranker.state())
 
 
 def load_ranker(folder: Path) -> Ranker:
@@ -43,12 +41,7 @@ def load_ranker(folder: Path) -> Ranker:
     Raises:
         ModelError: it is damaged or of another version.
     """
-    try:
-        spec = json.loads((folder / "ranker.json").read_text())
-        with np.load(folder / "ranker.npz", allow_pickle=False) as arrays:
-            return Ranker.from_state(spec, dict(arrays))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: no recommender can be read there: {error}") from error
+    return load_state(folder, "ranker", Ranker.from_state, "recommender")
 
 
 def save_corpus(folder: Path, corpus: Corpus) -> None:

@@ -17,11 +17,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from troubadour.errors import InputError, ModelError, NotFoundError, StorageError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _POINTER: Final = "pointer.json"
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,3 +239,30 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
         _sync(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error}") from error
+
+
+def save_state(folder: Path, stem: str, state: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]) -> None:
+    """Write what was learnt into an artefact: JSON and arrays, under one name."""
+    import numpy as np
+
+    spec, arrays = state
+    (folder / f"{stem}.json").write_text(json.dumps(spec))
+    np.savez(folder / f"{stem}.npz", allow_pickle=False, **arrays)
+
+
+def load_state(
+    folder: Path, stem: str, build: Callable[[Any, dict[str, NDArray[Any]]], Model], what: str
+) -> Model:
+    """Build a model of what `save_state` wrote.
+
+    Raises:
+        ModelError: it is damaged or of another version.
+    """
+    import numpy as np
+
+    try:
+        spec = json.loads((folder / f"{stem}.json").read_text())
+        with np.load(folder / f"{stem}.npz", allow_pickle=False) as arrays:
+            return build(spec, dict(arrays))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: no {what} can be read there: {error}") from error

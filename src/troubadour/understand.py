@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from troubadour.blas import one_thread
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.composers.originality import Corpus, Match, voices
 from troubadour.corpora.folder import read_file
-from troubadour.errors import InputError, ModelError, UnreadableFileError
+from troubadour.errors import InputError, UnreadableFileError
 from troubadour.music.features import FEATURES
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
-from troubadour.releases import Releases
+from troubadour.releases import Releases, load_state, save_state
 from troubadour.rights import rights
 from troubadour.similarity.lines import Line
 from troubadour.similarity.melody import MelodyIndex, MelodyMatch
@@ -315,9 +314,7 @@ def fit_styles(store: Store, seed: int = 0) -> StyleModel | None:
 
 def save_styles(folder: Path, model: StyleModel) -> None:
     """Write a model of styles as JSON and arrays."""
-    spec, arrays = model.state()
-    (folder / "style.json").write_text(json.dumps(spec))
-    np.savez(folder / "style.npz", allow_pickle=False, **arrays)
+    save_state(folder, "style", model.state())
 
 
 def load_styles(folder: Path) -> StyleModel:
@@ -326,12 +323,7 @@ def load_styles(folder: Path) -> StyleModel:
     Raises:
         ModelError: it is damaged or of another version.
     """
-    try:
-        spec = json.loads((folder / "style.json").read_text())
-        with np.load(folder / "style.npz", allow_pickle=False) as arrays:
-            return StyleModel.from_state(spec, dict(arrays))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: no model of styles can be read there: {error}") from error
+    return load_state(folder, "style", StyleModel.from_state, "model of styles")
 
 
 def read_music(path: Path) -> Piece:

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select, text
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, func, select
 
 from troubadour.catalogue.listener_table import ListenerTable
 from troubadour.catalogue.records import KINDS, Event
-from troubadour.catalogue.rows import CHUNK, rows_of
+from troubadour.catalogue.rows import CHUNK, append_new, rows_of
 from troubadour.catalogue.schema import interactions, listeners, pieces
 from troubadour.errors import InputError
 
@@ -48,12 +47,7 @@ class EventTable(ListenerTable):
                 }
                 for e in events
             ]  # fmt: skip
-            before = connection.execute(text("SELECT total_changes()")).scalar_one()
-            if rows:
-                connection.execute(
-                    upsert(interactions).on_conflict_do_nothing(index_elements=["event"]), rows
-                )
-            new = int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+            new = append_new(connection, interactions, "event", rows)
             if new < len(rows):
                 _check_sent_before(connection, rows)
             return new

@@ -10,12 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select, text
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, func, select
 
 from troubadour.catalogue.database import Writer
 from troubadour.catalogue.records import Impression
-from troubadour.catalogue.rows import Reading, rows_of
+from troubadour.catalogue.rows import Reading, append_new, rows_of
 from troubadour.catalogue.schema import impressions, listeners, pieces
 from troubadour.errors import InputError
 
@@ -62,12 +61,7 @@ class Impressions:
                 }
                 for s in shown
             ]  # fmt: skip
-            before = connection.execute(text("SELECT total_changes()")).scalar_one()
-            if rows:
-                connection.execute(
-                    upsert(impressions).on_conflict_do_nothing(index_elements=["impression"]), rows
-                )
-            return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+            return append_new(connection, impressions, "impression", rows)
 
         return self._writer.run(work)
 

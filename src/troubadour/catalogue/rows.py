@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.records import NewPiece
@@ -62,3 +62,12 @@ def identify(connection: Connection, named: Sequence[tuple[str, str, str]]) -> N
     values = [{"scheme": scheme, "value": value, "piece": rows[piece]} for piece, scheme, value in named]
     if values:
         connection.execute(upsert(identifiers).on_conflict_do_nothing(), values)
+
+
+def append_new(connection: Connection, table: Any, key: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Append rows; those whose key is there already are passed over. How many were new."""
+    changes = text("SELECT total_changes()")
+    before = connection.execute(changes).scalar_one()
+    if rows:
+        connection.execute(upsert(table).on_conflict_do_nothing(index_elements=[key]), rows)
+    return int(connection.execute(changes).scalar_one() - before)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, select, text
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, delete, func, select
 
 from troubadour.catalogue.database import Writer
 from troubadour.catalogue.records import KINDS, Unmatched
-from troubadour.catalogue.rows import CHUNK, Reading, rows_of
+from troubadour.catalogue.rows import CHUNK, Reading, append_new, rows_of
 from troubadour.catalogue.schema import listeners, unmatched
 
 
@@ -38,10 +37,7 @@ class UnmatchedPlays:
                 }
                 for e in events
             ]  # fmt: skip
-            before = connection.execute(text("SELECT total_changes()")).scalar_one()
-            if rows:
-                connection.execute(upsert(unmatched).on_conflict_do_nothing(index_elements=["event"]), rows)
-            return int(connection.execute(text("SELECT total_changes()")).scalar_one() - before)
+            return append_new(connection, unmatched, "event", rows)
 
         return self._writer.run(work)
 
