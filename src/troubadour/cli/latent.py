@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,6 +14,7 @@ from troubadour.cli.understanding import Music, read_music_of
 
 if TYPE_CHECKING:
     from troubadour.composers.vae.composer import VaeComposer
+    from troubadour.composers.vae.moving import Moved
     from troubadour.composers.vae.passages import Passage
     from troubadour.music.score import Score
 
@@ -76,19 +78,8 @@ def move(
         move_passage(vae.space, passage, attribute, a, None if seed is None else np.random.default_rng(seed))
         for a in amount
     ]
-    facts = [
-        {
-            "before": round(m.before, 3),
-            "wanted": round(m.wanted, 3),
-            "after": round(m.after, 3),
-            "reached": m.reached,
-            "alike": round(m.alike, 3),
-            "note": m.note,
-        }
-        for m in moved
-    ]
     names = [f"{attribute}{a:+g}" for a in amount]
-    _write([m.passage for m in moved], names, out, as_json, f"{attribute} moved in {music}", facts)
+    _write([m.passage for m in moved], names, out, as_json, f"{attribute} moved in {music}", moved)
 
 
 def _vae(model: Path | None) -> VaeComposer:
@@ -123,7 +114,7 @@ def _write(
     out: Path,
     as_json: bool,
     what: str,
-    facts: list[dict[str, Any]] | None = None,
+    moved: list[Moved] | None = None,
 ) -> None:
     from troubadour.composers.vae.atlas import ATTRIBUTES, measure
     from troubadour.errors import TroubadourError
@@ -132,18 +123,23 @@ def _write(
     from troubadour.music.quantise import quantise
 
     items: list[dict[str, Any]] = []
-    for passage, name, more in zip(made, names, facts or [{} for _ in made], strict=True):
+    hows: Sequence[Moved | None] = moved or [None] * len(made)
+    for passage, name, how in zip(made, names, hows, strict=True):
+        generated = how is None or how.alike < 1.0
         score = quantise(passage.score())
         paths = {"midi": out / f"{name}.mid", "musicxml": out / f"{name}.musicxml"}
         try:
             out.mkdir(parents=True, exist_ok=True)
             paths["midi"].write_bytes(write_midi(score, title=name))
-            paths["musicxml"].write_text(write_musicxml(score, title=name, generated=True), encoding="utf-8")
+            paths["musicxml"].write_text(
+                write_musicxml(score, title=name, generated=generated), encoding="utf-8"
+            )
         except OSError as error:
             raise TroubadourError(f"{out} cannot be written: {error.strerror}") from error
         measured = dict(zip(ATTRIBUTES, (round(float(x), 3) for x in measure(passage)), strict=True))
         files = {k: str(p) for k, p in paths.items()}
-        items.append({"title": name, "generated": True, "files": files, **measured, **more})
+        facts = {} if how is None else how.to_dict()
+        items.append({"title": name, "generated": generated, "files": files, **measured, **facts})
     if as_json:
         print_json({"what": what, "items": items})
         return

@@ -186,12 +186,14 @@ def test_a_leaning_decoder_writes_what_it_leans_towards(jig: Passage) -> None:
 def test_the_command_says_how_far_it_came(tmp_path: Path) -> None:
     tune = tmp_path / "jig.abc"
     tune.write_text(TUNE)
-    words = ["move", str(tune), "--attribute", "syncopation", "--amount=-1", "--amount", "1"]
+    words = ["move", str(tune), "--attribute", "syncopation", "--amount=-1"]
     words += ["--out", str(tmp_path / "out"), "--home", str(tmp_path / "home")]
-    less, more = json.loads(CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False).stdout)[
-        "items"
-    ]
+    less, more = json.loads(
+        CliRunner().invoke(app, [*words, "--amount", "1", "--json"], catch_exceptions=False).stdout
+    )["items"]
     assert less["reached"] is False
+    assert less["generated"] is False  # it is the tune as it was
+    assert more["generated"] is True
     assert "already" in less["note"]
     assert more["reached"] is True
     assert more["after"] >= more["wanted"] > more["before"] == 0.0

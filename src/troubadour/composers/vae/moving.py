@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -78,6 +78,14 @@ class Moved:
         return (
             f"{self.attribute} moved by {share:.0%} of the amount: the model wrote nothing that goes further"
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: how far it moved."""
+        return {
+            **{n: round(getattr(self, n), 3) for n in ("before", "wanted", "after", "alike")},
+            "reached": self.reached,
+            "note": self.note,
+        }
 
 
 def move(
