@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,7 +33,6 @@ from troubadour.composers.events import EventComposer, load_composer
 from troubadour.composers.recipe import Recipe
 from troubadour.composers.tasks import Infill
 from troubadour.composers.tasks.base import Ready, opening
-from troubadour.composers.tasks.infilling import HEED
 from troubadour.composers.tasks.source import lanes, stretch
 from troubadour.music.score import Score
 
@@ -72,8 +72,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pieces", type=int, default=100, help="of each kind, at most")
     parser.add_argument("--gaps", type=int, default=3, help="of each chorale, at most; of a tune one")
+    parser.add_argument("--only", choices=("tune", "chorale"))
     parser.add_argument("--candidates", type=int, default=4)
-    parser.add_argument("--heed", type=float, default=HEED)
+    parser.add_argument("--heed", type=float, help="without it as the task has it")
     parser.add_argument("--split", default="test")
     parser.add_argument("--composer", type=Path, help="a folder; without it the one that ships")
     parser.add_argument("--home", type=Path, help="a catalogue of the built-in collections; made if missing")
@@ -83,10 +84,10 @@ def main() -> None:
     composer, pieces = read(options.composer, options.home, options.split)
     brief = Brief(temperature=options.temperature)
     print(f"{datetime.date.today()}, {platform.platform()}, seed {options.seed}, split `{options.split}`, "
-          f"temperature {options.temperature}, heed {options.heed}, {options.candidates} candidates.\n")  # fmt: skip
+          f"temperature {options.temperature}, heed {options.heed or 'as by default'}, {options.candidates} candidates.\n")  # fmt: skip
     tables: dict[str, list[str]] = {"one candidate": [], f"the likeliest of {options.candidates}": []}
     cost: list[str] = []
-    for kind in KINDS:
+    for kind in (k for k in KINDS if options.only in (None, k.of)):
         chosen = [(s, style) for s, style in pieces[kind.of] if fits(s, kind)]
         rng = np.random.default_rng(options.seed)
         rows = rng.permutation(len(chosen))[: options.pieces].tolist()
@@ -104,7 +105,7 @@ def main() -> None:
         for i, body in enumerate(tables.values()):
             body += lines(kind, means[:, :, i], sum(map(len, found)), rng)
         cost.append(seconds(kind, [g for piece in found for g in piece]))
-        print(f"<!-- {kind.name}: done -->", flush=True)
+        print("\n".join(body[-1] for body in tables.values()), file=sys.stderr, flush=True)
     for title, body in tables.items():
         print(f"\n{title.capitalize()}:\n")
         print(

@@ -23,7 +23,7 @@ from troubadour.composers.tasks import (
     Vary,
     carry_out,
 )
-from troubadour.composers.tasks.infilling import after_gap
+from troubadour.composers.tasks.infilling import HEED, after_gap
 from troubadour.composers.tasks.source import lanes, stretch
 from troubadour.composers.transformer import TransformerComposer
 from troubadour.errors import InputError
@@ -185,6 +185,18 @@ def test_heed_changes_what_is_composed_before_what_is_shown(composer: Transforme
         (token,) = np.flatnonzero(guide.allowed()).tolist()
         assert guide.take(token)
         assert guide.settled
+
+
+def test_what_follows_is_heeded_more_in_one_voice_alone_unless_asked_for(
+    composer: TransformerComposer,
+) -> None:
+    def heed(task: Infill) -> float:
+        return task.settle(composer, Brief()).heed
+
+    assert heed(Infill(jig(), (3, 4))) == HEED > 1
+    assert heed(Infill(choir(1), (2, 3))) == 1.0
+    assert heed(Infill(choir(1), (2, 3), heed=2.0)) == 2.0
+    assert heed(Infill(jig(), (3, 4), heed=1.0)) == 1.0
 
 
 def test_a_melody_is_harmonised_in_four_parts(composer: TransformerComposer) -> None:

@@ -104,8 +104,11 @@ def infill(
     bars: Bars = None,
     voices: Annotated[str | None, typer.Option("--voices", help="Such as 2,3; all without it.")] = None,
     heed: Annotated[
-        float, typer.Option("--heed", help="How much what follows the gap counts: 1 (as learnt) to 4.")
-    ] = 1.5,
+        float | None,
+        typer.Option(
+            "--heed", help="How much what follows the gap counts, 1 to 4; 1.5 in one voice without it."
+        ),
+    ] = None,
 ) -> ToTask:
     """Compose some bars or voices of a piece anew, to fit what stands around them."""
     from troubadour.composers.tasks import Infill

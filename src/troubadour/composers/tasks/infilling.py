@@ -30,7 +30,8 @@ from troubadour.music.score import Score
 from troubadour.music.tokens import encode
 
 HEED: Final = 1.5
-"""How much what follows the gap counts; chosen on validation (`docs/benchmarks/infill.md`)."""
+"""How much what follows the gap counts in a piece in one voice. Chosen on validation; in several voices no
+weight above 1 helped there (`docs/benchmarks/infill.md`)."""
 _AROUND: Final = (32, 16, 8, 4, 2, 1)
 """Bars on both sides of the gap that the network sees: the most that fit."""
 _TOKENS: Final = 800
@@ -47,8 +48,9 @@ class Infill:
     """First and last bar, from 1; all without a word."""
     voices: tuple[int, ...] = ()
     """Voices to compose, from 1 in the order of the tracks, higher voices of a track first; all, if none is named."""
-    heed: float = HEED
-    """How much what follows the gap counts, 1 (as learnt) to 4; above 1 the network runs twice."""
+    heed: float | None = None
+    """How much what follows the gap counts, 1 (as learnt) to 4; above 1 the network runs twice. Without a word
+    `HEED` in one voice, 1 in several."""
 
     def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
         """As `Task.settle`; all controls hold for what is new, and given notes are held against them.
@@ -57,7 +59,7 @@ class Infill:
             InputError: there are no such bars or voices, nothing is left to go by, or two demands clash.
         """
         refuse_parts(brief)
-        if not 1.0 <= self.heed <= 4.0:
+        if self.heed is not None and not 1.0 <= self.heed <= 4.0:
             raise InputError(f"heed is {self.heed}; allowed: 1 to 4")
         if not len(self.score):
             raise InputError("the given piece has no notes")
@@ -66,6 +68,7 @@ class Infill:
         piece = part.score
         told = describe(piece, brief)
         voices = lanes(piece)
+        heed = self.heed or (HEED if len(voices) == 1 else 1.0)
         begin, end = first - part.cut, stop - part.cut
         asked = self._asked(len(voices))
         given = [
@@ -109,7 +112,7 @@ class Infill:
             kept = [n for n in self.score.notes().tolist() if (n[0], n[2], n[4]) not in places]
             return joined(self.score, kept, new)
 
-        return Ready(told, setting, opening(composer, told, setting, after_gap(given)), finish, self.heed)
+        return Ready(told, setting, opening(composer, told, setting, after_gap(given)), finish, heed)
 
     def _asked(self, voices: int) -> set[int]:
         bad = [v for v in self.voices if not 1 <= v <= voices]
