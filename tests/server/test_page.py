@@ -93,6 +93,7 @@ def patience() -> None:
     expect.set_options(timeout=20_000)
 
 
+@pytest.mark.slow
 def test_a_piece_grows_bar_by_bar_is_engraved_played_and_liked(page: Any, studio: Studio) -> None:
     page.goto("/#listeners?listener=sim-0002")
     expect(page.locator("#lists li")).to_have_count(10)
@@ -211,6 +212,16 @@ def test_radio_goes_on_after_a_skip_and_nothing_comes_twice(page: Any) -> None:
     expect(page.locator("#programme li")).to_have_count(22)
     ids = page.locator("#programme button.open").evaluate_all("all => all.map(b => b.dataset.piece)")
     assert len(set(ids)) == 22
+    # Heard to its end, a piece is followed by the next, of itself.
+    page.locator("#programme button.open").nth(2).click()
+    page.evaluate("() => document.getElementById('player').play()")
+    page.wait_for_function("() => document.getElementById('player').currentTime > 0.1")
+    page.evaluate(
+        "() => { const player = document.getElementById('player'); player.currentTime = player.duration - 0.3; }"
+    )
+    expect(page.locator("#programme button.open").nth(3)).to_have_attribute("aria-current", "true")
+    page.wait_for_function("id => document.getElementById('player').src.includes(id)", arg=ids[3])
+    page.wait_for_function("() => document.getElementById('player').currentTime > 0.1")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])

@@ -6,6 +6,7 @@ import { fill, pieceRow, told } from "./rows.js";
 import { address, go, name, named, shown } from "./state.js";
 
 let facts = null; // of the piece that is shown
+let sounding = null; // the piece that is to be heard as soon as it is shown
 
 const FILES = { midi: "score.mid", musicxml: "score.musicxml", wav: "sound.wav" };
 const PICTURES = {
@@ -62,6 +63,8 @@ function describe() {
   $("notes").hidden = !playable;
   for (const part of parts()) part.hidden = !playable && part.dataset.part !== "similar" && part.dataset.part !== "more-like";
   $("player").src = path`/api/pieces/${id}/sound.wav`;
+  if (sounding === id) $("player").play().catch(() => {}); // the browser may want a click first; the player shows that it waits
+  sounding = null;
   showFeedback();
   $("terms").hidden = !facts.terms;
   $("terms").querySelector("span").textContent = `I accept the terms: ${facts.terms}`;
@@ -204,9 +207,8 @@ async function ended() {
 async function playNext(id) {
   const next = await after(id);
   if (!next || shown().piece !== id) return;
+  sounding = next.id;
   go({ piece: next.id });
-  $("player").src = path`/api/pieces/${next.id}/sound.wav`;
-  $("player").play().catch(() => {}); // the browser may want a click first; the player shows that it waits
 }
 
 async function skip() {

@@ -4,7 +4,7 @@ import { $, element, guarded } from "./dom.js";
 import { fill, pieceRow } from "./rows.js";
 import { go, named, setOrigin, shown } from "./state.js";
 
-let session = null; // { start, drift, seed, items, skipped, release, listener }
+let session = null; // { start, drift, seed, items, skipped, listener, coming }
 
 export function showRadio(styles) {
   const { listener, piece, from } = shown();
@@ -24,8 +24,14 @@ export function showRadio(styles) {
   }
 }
 
-async function more() {
+/** Ten more; whoever asks while they are on their way waits for the same ten. */
+function more() {
   const one = session;
+  one.coming ??= ask(one).finally(() => { one.coming = null; });
+  return one.coming;
+}
+
+async function ask(one) {
   await guarded($("radio"), async () => {
     const [kind, ...rest] = one.start.split(" ");
     const asked = { seed: one.seed, drift: one.drift, n: 10, played: one.items.map((i) => i.id), skipped: [...one.skipped] };
