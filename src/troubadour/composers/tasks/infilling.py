@@ -64,7 +64,7 @@ class Infill:
         if not len(self.score):
             raise InputError("the given piece has no notes")
         first, stop = stretch(self.score, self.bars)
-        part = _around(self.score, first, stop)
+        part = around(self.score, first, stop)
         piece = part.score
         told = describe(piece, brief)
         voices = lanes(piece)
@@ -135,7 +135,7 @@ def after_gap(given: Sequence[Sequence[Span]]) -> list[list[Span]]:
     return [[s for s in lane if s.start >= gap] for lane in given]
 
 
-def _around(score: Score, first: int, stop: int) -> Excerpt:
+def around(score: Score, first: int, stop: int) -> Excerpt:
     """The gap with as much of the piece around it as its metre and the model allow."""
     starts = bars_of(score).start.tolist()
     changes = [m.tick for m in score.metres]
