@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,26 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folk_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a small catalogue and nothing else, to be copied."""
+    from troubadour import jobs
+    from troubadour.studio import Studio
+
+    home = tmp_path_factory.mktemp("folk")
+    with Studio(home) as studio:
+        jobs.import_builtin(studio.store, ["folk"])
+    return home
+
+
+@pytest.fixture(scope="session")
+def small_home(folk_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small catalogue, forty simulated listeners and a live release."""
     from troubadour import jobs
     from troubadour.studio import Studio
 
     home = tmp_path_factory.mktemp("home")
+    shutil.copytree(folk_home, home, dirs_exist_ok=True)
     with Studio(home) as studio:
-        jobs.import_builtin(studio.store, ["folk"])
         jobs.simulate_listeners(studio.store, 40, 1)
         jobs.fit(studio.store, studio.releases)
     return home

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from troubadour.hearing.importing import import_recordings
 from troubadour.hearing.measuring import measure_scores
 from troubadour.hearing.nearest import Hearing
 from troubadour.hearing.pool import Workers
-from troubadour.jobs import import_builtin, import_path
+from troubadour.jobs import import_path
 
 # A worker that notes what it measures, and dies or hangs where a file's name says so.
 WORKER = """
@@ -165,9 +166,11 @@ with Store.open(home) as store:
 
 
 @pytest.mark.slow
-def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(tmp_path: Path) -> None:
+def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(
+    folk_home: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folk_home, tmp_path, dirs_exist_ok=True)
     with Store.open(tmp_path) as store:
-        import_builtin(store, ["folk"])
         root = Path(__file__).parents[2]
         run = [sys.executable, "-c", MEASURE, str(tmp_path)]
         process = subprocess.Popen(run, cwd=root, start_new_session=True)
@@ -188,10 +191,10 @@ def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(t
 
 
 @pytest.mark.slow
-def test_scores_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
+def test_scores_and_recordings_stand_in_one_space(folk_home: Path, tmp_path: Path) -> None:
     songs(tmp_path / "music", 2)
+    shutil.copytree(folk_home, tmp_path, dirs_exist_ok=True)
     with Store.open(tmp_path) as store:
-        import_builtin(store, ["folk"])
         import_path(store, tmp_path / "music")
         first = measure_scores(store, Workers(1), limit=2)
         second = measure_scores(store, Workers(1), limit=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +68,9 @@ def test_a_recording_that_came_after_fitting_is_recommended_at_once(home: Path) 
         ].title.startswith("bright")
 
 
-def test_pieces_with_notes_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
+def test_pieces_with_notes_and_recordings_stand_in_one_space(folk_home: Path, tmp_path: Path) -> None:
+    shutil.copytree(folk_home, tmp_path, dirs_exist_ok=True)
     with Studio(tmp_path) as studio:
-        jobs.import_builtin(studio.store, ["folk"])
         alone = item_vectors(studio.store)
         assert alone.shape == (len(studio.store.pieces()), len(FEATURES) + len(STATISTICS))
         assert np.isnan(alone[:, len(FEATURES) :]).all()
