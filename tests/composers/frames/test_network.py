@@ -148,12 +148,16 @@ def test_a_mixture_is_the_mean_of_its_parts():
     for i, piece in enumerate(pieces):
         parts = [np.exp(-cell_nats(n, [p])[0]) for n in networks for p in (piece, transpose(piece, 2))]
         np.testing.assert_allclose(np.exp(-mixed[i]), np.mean(parts, axis=0), rtol=1e-4)
+    calm = Mixture(networks[:1], temperature=1e6).cell_nats(pieces)
+    np.testing.assert_allclose(calm[0], np.log(65), atol=1e-3)
     assert Mixture(networks).weights == sum(Mixture([n]).weights for n in networks)
 
 
 def test_mixtures_of_nothing_or_of_different_orders_are_refused():
     with pytest.raises(InputError, match="at least one network"):
         Mixture([])
+    with pytest.raises(InputError, match="temperature is 0"):
+        Mixture([network_of("lstm")], temperature=0.0)
     with pytest.raises(InputError, match="different orders"):
         Mixture([network_of("lstm"), network_of("lstm", (0, 1, 2, 3))])
     with pytest.raises(InputError, match="leave"):

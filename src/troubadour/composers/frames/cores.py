@@ -13,6 +13,8 @@ from troubadour.composers.frames.spec import FrameSpec
 Memory: TypeAlias = tuple[Tensor, ...]
 CoreMemory: TypeAlias = list[Memory]
 """What a core keeps of the frames that it has read, by layer; an LSTM's layers are in one."""
+_REACH = 6
+"""How far the short convolution hears: one, two and three frames back, one after the other."""
 
 
 class Block(nn.Module):
@@ -52,12 +54,11 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, Memory]:
         """x: (batch, time, width); cos, sin: (time, head / 2); one frame alone, if there is a past."""
         batch, time, width = x.shape
-        reach = len(self.shifts)
         normed = self.norm(x)
-        line = torch.cat([past[0], normed], 1) if past else F.pad(normed, (0, 0, reach, 0))
-        y = normed
+        line = filtered = torch.cat([past[0], normed], 1) if past else normed
         for back, weight in enumerate(self.shifts, 1):
-            y = y + line[:, reach - back : reach - back + time] * weight
+            filtered = filtered + F.pad(filtered, (0, 0, back, 0))[:, : filtered.shape[1]] * weight
+        y = filtered[:, -time:]
         qkv = self.qkv(y).view(batch, time, 3, self.heads, -1).transpose(1, 3)
         q = rotate(self.query_norm(qkv[:, :, 0]), cos, sin)
         k, v = rotate(self.key_norm(qkv[:, :, 1]), cos, sin), qkv[:, :, 2]
@@ -65,7 +66,7 @@ class Attention(nn.Module):
             k, v = torch.cat([past[1], k], 2), torch.cat([past[2], v], 2)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=past is None)
         y = self.out(y.transpose(1, 2).reshape(batch, time, width))
-        return x + F.dropout(y, self.dropout, self.training), (line[:, -reach:], k, v)
+        return x + F.dropout(y, self.dropout, self.training), (line[:, -_REACH:], k, v)
 
 
 class TransformerCore(nn.Module):

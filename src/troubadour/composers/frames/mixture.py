@@ -23,16 +23,21 @@ class Mixture:
     """Equal parts of each network in each key.
 
     Raises:
-        InputError: no network, no key, or networks that give the voices in different orders.
+        InputError: no network, no key, a temperature not above 0, or networks that give the voices in different orders.
     """
 
     networks: Sequence[VoiceNetwork]
     shifts: tuple[int, ...] = (0,)
     """Semitones by which a piece is moved before it is judged."""
+    temperature: float = 1.0
+    """Logits are divided by it, above 0: networks that learnt little data by heart are too sure of
+    themselves (Guo et al. 2017)."""
 
     def __post_init__(self) -> None:
         if not self.networks or not self.shifts:
             raise InputError("a mixture needs at least one network and one shift")
+        if not self.temperature > 0:
+            raise InputError(f"temperature is {self.temperature}; allowed: above 0")
         orders = {network.spec.order for network in self.networks}
         if len(orders) > 1:
             raise InputError(f"networks give the voices in different orders: {sorted(orders)}")
@@ -49,7 +54,7 @@ class Mixture:
             InputError: a piece moved by one of the shifts leaves the pitches that are told apart.
         """
         parts = [
-            cell_nats(network, [transpose(piece, shift) for piece in pieces])
+            cell_nats(network, [transpose(piece, shift) for piece in pieces], temperature=self.temperature)
             for network in self.networks
             for shift in self.shifts
         ]

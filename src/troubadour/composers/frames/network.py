@@ -128,9 +128,9 @@ class VoiceNetwork(nn.Module):
         """(batch, time, 4, 65): of each pitch of each voice, given all that comes before it."""
         return self.read(x, self.hidden(x)).log_softmax(-1)
 
-    def nats(self, x: Frames) -> Tensor:
+    def nats(self, x: Frames, temperature: float = 1.0) -> Tensor:
         """(batch, time, 4): what each cell of the batch costs; 0 where none is."""
-        logits = self.read(x, self.hidden(x))
+        logits = self.read(x, self.hidden(x)) / temperature
         cost = F.cross_entropy(logits.view(-1, IDS), x.frames.reshape(-1), reduction="none")
         return cost.view(x.frames.shape) * x.counted[..., None]
 

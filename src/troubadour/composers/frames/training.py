@@ -65,12 +65,14 @@ def groups_of(order: np.ndarray, lengths: Sequence[int], frames: int) -> Iterato
 
 
 @torch.inference_mode()
-def cell_nats(network: VoiceNetwork, pieces: Sequence[Piece], frames: int = 4096) -> list[np.ndarray]:
-    """What each cell of each piece costs, (time, 4) nats."""
+def cell_nats(
+    network: VoiceNetwork, pieces: Sequence[Piece], frames: int = 4096, temperature: float = 1.0
+) -> list[np.ndarray]:
+    """What each cell of each piece costs, (time, 4) nats; so many frames at once."""
     network.eval()
     found: list[np.ndarray] = [np.empty(0)] * len(pieces)
     for group in groups_of(np.arange(len(pieces)), [len(p) for p in pieces], frames):
-        nats = network.nats(batch_of([pieces[i] for i in group]))
+        nats = network.nats(batch_of([pieces[i] for i in group]), temperature)
         for row, i in enumerate(group):
             found[i] = nats[row, : len(pieces[i])].double().numpy()
     return found
