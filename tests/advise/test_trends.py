@@ -72,6 +72,14 @@ def test_a_play_dated_wrongly_by_decades_costs_nothing(planted: Callable[..., St
     assert trends(store).weeks == 156
 
 
+def test_a_play_long_after_all_others_makes_no_fall(planted: Callable[..., Store]) -> None:
+    rows = weekly("jig 0", (5 + 2 * np.arange(WEEKS)).tolist())
+    alone, later = planted(rows), planted([*rows, ("l0", "jig 0", END + 100 * WEEK)])
+    assert trends(later).to_dict() == trends(alone).to_dict()
+    busy = planted([*rows, *[(f"l{k}", "jig 0", END + 100 * WEEK + k) for k in range(200)]])
+    assert trends(busy).weeks > WEEKS + 90, "a service that goes on after a silence has one"
+
+
 def test_bad_wishes_are_refused(planted: Callable[..., Store]) -> None:
     store = planted([])
     for wish, message in (

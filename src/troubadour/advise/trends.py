@@ -26,6 +26,9 @@ _MOST: Final = 200
 """Names that are looked at, those played most."""
 _WEEKS: Final = 156
 """Weeks that are looked at, the latest: one play that is dated wrongly by decades must not cost memory."""
+_SILENCE: Final = 8 * WEEK
+_STRAY: Final = 0.01
+"""Share of the plays, less than which after a silence of eight weeks does not carry the log on."""
 _FEW: Final = 5.0
 """Plays a week by which every mean is raised, so that one play more of a rare piece makes no boom."""
 
@@ -74,7 +77,8 @@ def trends(store: Store, by: str = "style", n: int = 20, horizon: int = 4) -> Tr
 
     Score: expected plays a week over the horizon less the mean of the last four weeks, as a share of
     that mean and five plays more. Whole weeks only, counted back from the end of the log, three years
-    at most.
+    at most. A few plays long after all others are left out: they would make the weeks between a fall of
+    everything.
 
     Args:
         by: `style`, `artist` or `piece`.
@@ -110,11 +114,12 @@ def _weekly(store: Store, by: str) -> _Weekly:
     columns = store.interaction_columns()
     played = (columns["kind"] == Kind.PLAY) & (columns["time"] > 0)
     item, time = columns["item"][played], columns["time"][played]
-    weeks = min((int(time.max()) + 1 - int(time.min())) // WEEK, _WEEKS) if len(time) else 0
+    last = _last(time)
+    weeks = min((last + 1 - int(time.min())) // WEEK, _WEEKS) if len(time) else 0
     if not weeks:
         return _Weekly([], [], np.zeros((0, 0)), int(time.min(initial=0)))
-    begin = int(time.max()) + 1 - weeks * WEEK
-    inside = time >= begin
+    begin = last + 1 - weeks * WEEK
+    inside = (time >= begin) & (time <= last)
     item, week = item[inside], ((time[inside] - begin) // WEEK).astype(np.int64)
     names, titles, group_of = _groups(store.pieces(), by)
     group = group_of[item]
@@ -125,6 +130,16 @@ def _weekly(store: Store, by: str) -> _Weekly:
     rows = np.argsort(-total, kind="stable")[:_MOST]
     rows = rows[total[rows] >= _LEAST_PLAYS]
     return _Weekly([names[i] for i in rows], [titles[i] for i in rows], table[rows], begin)
+
+
+def _last(time: NDArray[np.int64]) -> int:
+    """When the log ends: its last play, but for a few that come after a long silence."""
+    ordered = np.sort(time)
+    silent = np.flatnonzero(np.diff(ordered) > _SILENCE)
+    for before in silent[::-1].tolist():
+        if len(ordered) - 1 - before < _STRAY * len(ordered):
+            ordered = ordered[: before + 1]
+    return int(ordered[-1]) if len(ordered) else 0
 
 
 def _groups(pieces: list[PieceRow], by: str) -> tuple[list[str], list[str], NDArray[np.int64]]:
