@@ -23,12 +23,10 @@ _NOTHING = 129
 
 def line(*pitches: int) -> tuple[Integers, Integers]:
     """One voice that sounds these pitches, each for a quarter: tokens and features, (1, time) and (1, time, 8)."""
-    tokens, places, last = [], [], _NOTHING
+    tokens, places = [], []
     for pitch in pitches:
         tokens += [lx.PITCH + pitch, lx.DURATION + 23]
         places += [(0, 1, 0, 0, pitch, _NOTHING, _NOTHING, _NOTHING)] * 2
-        last = pitch
-    assert last != _NOTHING
     return np.array([tokens]), np.array([places])
 
 
@@ -155,8 +153,7 @@ def test_a_network_that_is_given_copies_goes_on_as_it_was(
         )
 
 
-def test_a_step_costs_microseconds() -> None:
-    """The levels are few: what is told stays within the table."""
+def test_however_long_a_passage_is_its_level_stays_within_the_table() -> None:
     copies, place = Copies(1, 200), np.zeros((1, 8), dtype=np.int64)
     told = [copies.add(np.array([lx.REST]), place)[0] for _ in range(200)]
     assert max(t[1] for t in told) == LEVELS - 1

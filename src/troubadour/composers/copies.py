@@ -3,8 +3,8 @@
 Two readings of a sequence look back: the tokens as they are, and with each pitch as a step from the
 voice's last pitch, which finds a passage again in another place of the scale. Each foretells one
 token. A network with `Spec.copies` is told both, and how long the passages are, as it reads, and may
-lift both before it decides. It learns what to make of them; on held-out tunes that is worth more than
-a good part of what attention finds for itself in a few million tokens.
+lift both before it decides. It learns what to make of them (`docs/benchmarks/composer.md`: .6157 to
+.6053 nats a token on held-out works).
 """
 
 from __future__ import annotations
