@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from troubadour import jobs
 from troubadour.analysis.beats import pitched
 from troubadour.analysis.key import KEY_MODES, KeyModel, fit_keys, key_of, key_parts
 from troubadour.analysis.style import StyleModel
-from troubadour.blas import one_thread
+from troubadour.app import jobs
 from troubadour.catalogue.store import PieceRow, Store
+from troubadour.core.threads import one_thread
 from troubadour.music.score import Key, Score
 
 _FOLDS = 5

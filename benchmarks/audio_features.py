@@ -11,7 +11,7 @@ from collections.abc import Callable
 import librosa
 import numpy as np
 
-from troubadour.audio.spectrum import deltas, mel_spectrum, mfcc, power_spectrum
+from troubadour.audio.dsp.spectrum import deltas, mel_spectrum, mfcc, power_spectrum
 
 RATE, SECONDS, ROUNDS = 22_050, 60, 15
 

@@ -27,17 +27,17 @@ import torch
 from safetensors.torch import load_file
 
 from curves import curves
-from troubadour.composers.frames.counts import VoiceCounts
-from troubadour.composers.frames.mixture import Mixture, mean_nats
-from troubadour.composers.frames.network import VoiceNetwork
-from troubadour.composers.frames.run import FrameRun
-from troubadour.composers.frames.sampling import write
-from troubadour.composers.frames.scoring import new_tunes, score
-from troubadour.composers.frames.spec import FrameSpec
-from troubadour.composers.frames.training import VoiceProblem
-from troubadour.composers.frames.voice_leading import VoiceLeading, check, clear
-from troubadour.composers.frames.voices import LOWEST, Piece, prepare, read_chorales
-from troubadour.composers.options import TrainOptions
+from troubadour.models.chorales.counts import VoiceCounts
+from troubadour.models.chorales.ensemble import Mixture, mean_nats
+from troubadour.models.chorales.network import VoiceNetwork
+from troubadour.models.chorales.run import FrameRun
+from troubadour.models.chorales.sampling import write
+from troubadour.models.chorales.scoring import new_tunes, score
+from troubadour.models.chorales.spec import FrameSpec
+from troubadour.models.chorales.training import VoiceProblem
+from troubadour.models.chorales.voice_leading import VoiceLeading, check, clear
+from troubadour.models.chorales.voices import LOWEST, Piece, prepare, read_chorales
+from troubadour.models.options import TrainOptions
 
 ORDER = (0, 3, 1, 2)
 """Soprano, bass, alto, tenor."""

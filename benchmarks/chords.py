@@ -25,15 +25,15 @@ from typing import Any
 
 import numpy as np
 
-from troubadour import jobs
 from troubadour.analysis.beats import beats, pitched
 from troubadour.analysis.harmony import find_chords
 from troubadour.analysis.key import key_of
-from troubadour.blas import one_thread
+from troubadour.app import jobs
+from troubadour.app.search import read_music
 from troubadour.catalogue.store import Store
-from troubadour.errors import TroubadourError
+from troubadour.core.errors import TroubadourError
+from troubadour.core.threads import one_thread
 from troubadour.music.score import Score
-from troubadour.understand import read_music
 
 _TRIAD = {"major": "major", "7": "major", "maj7": "major", "minor": "minor", "m7": "minor",
           "diminished": "diminished", "m7b5": "diminished", "dim7": "diminished", "augmented": "augmented"}  # fmt: skip

@@ -18,16 +18,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.listening.interactions import History, Interactions, Kind
-from troubadour.listening.vocabulary import Vocabulary
-from troubadour.recommenders.als import AlsRecommender, AlsSpec
-from troubadour.recommenders.bpr import BprRecommender
-from troubadour.recommenders.combine import standardise
-from troubadour.recommenders.ease import EaseRecommender, EaseSpec
-from troubadour.recommenders.evaluate import Cases, Evaluation, evaluate_scores, interval
-from troubadour.recommenders.itemknn import ItemKnnRecommender, ItemKnnSpec
-from troubadour.recommenders.popular import PopularRecommender
-from troubadour.recommenders.rp3beta import Rp3BetaRecommender, Rp3BetaSpec
+from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.id_map import Vocabulary
+from troubadour.recommenders.blend.combine import standardise
+from troubadour.recommenders.evaluation.evaluate import Cases, Evaluation, evaluate_scores, interval
+from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
+from troubadour.recommenders.scorers.bpr import BprRecommender
+from troubadour.recommenders.scorers.ease import EaseRecommender, EaseSpec
+from troubadour.recommenders.scorers.itemknn import ItemKnnRecommender, ItemKnnSpec
+from troubadour.recommenders.scorers.popular import PopularRecommender
+from troubadour.recommenders.scorers.rp3beta import Rp3BetaRecommender, Rp3BetaSpec
 
 Floats = NDArray[np.float32]
 K = 20

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
+from troubadour.app.training import material
 from troubadour.catalogue.store import Store
-from troubadour.composers.base import Brief
-from troubadour.composers.dataset import example
-from troubadour.composers.events import EventComposer, load_composer
-from troubadour.composers.recipe import Recipe
-from troubadour.composers.scorer import scored
-from troubadour.composers.spec import PRECISIONS
-from troubadour.music.tokens import encode
-from troubadour.training import material
+from troubadour.generation.autoregressive import EventComposer, load_composer
+from troubadour.generation.network_spec import PRECISIONS
+from troubadour.generation.request import Brief
+from troubadour.models.dataset import example
+from troubadour.models.recipe import Recipe
+from troubadour.models.scoring import scored
+from troubadour.tokens.tokenizer import encode
 
 BRIEFS = {
     "16-bar jig": Brief(style="jig", metre=(6, 8), key=(2, "major"), bars=16, tempo_bpm=172),

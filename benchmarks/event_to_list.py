@@ -25,16 +25,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 from fastapi.testclient import TestClient
 
-from troubadour import jobs
+from troubadour.app import jobs
+from troubadour.app.studio import Studio
 from troubadour.catalogue.plays import metadata_piece
 from troubadour.catalogue.store import Event
-from troubadour.composers.originality import Corpus
-from troubadour.listening.importers.base import Track
-from troubadour.parts import info_of, save_corpus, save_ranker
-from troubadour.recommenders.blend import BlendSpec, PartSpec
-from troubadour.recommenders.rank import Ranker
+from troubadour.generation.originality import Corpus
+from troubadour.interactions.importers.base import Track
+from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
+from troubadour.recommenders.slate.ranker import Ranker
+from troubadour.releases.artefacts import info_of, save_corpus, save_ranker
 from troubadour.server.app import create_app
-from troubadour.studio import Studio
 
 PIECES, LISTENERS, PLAYS, WIDTH = 100_000, 1_000, 50, 64
 _BATCH = 20_000
@@ -108,7 +108,7 @@ def made_up(studio: Studio) -> None:
         studio.store.record(events[start : start + _BATCH])
     blend = BlendSpec((PartSpec("als"), PartSpec("content", 0.4)))
     ranker = Ranker.fit(
-        jobs.interactions_of(studio.store),
+        studio.store.interactions(),
         studio.store.vectors(),
         [info_of(p) for p in studio.store.pieces()],
         rng,

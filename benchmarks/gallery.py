@@ -21,11 +21,11 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from troubadour.app.search import read_music
 from troubadour.catalogue.store import Store
 from troubadour.cli import app
-from troubadour.errors import TroubadourError
-from troubadour.music.engrave import Engraver
-from troubadour.understand import read_music
+from troubadour.core.errors import TroubadourError
+from troubadour.formats.engrave import Engraver
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "composing.md"

@@ -17,7 +17,7 @@ import mido
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.composers.base import Brief
+from troubadour.generation.request import Brief
 
 Note = tuple[int, int, int]
 """Onset and end in ticks, 24 a quarter, from the start with its upbeat; MIDI pitch."""

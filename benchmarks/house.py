@@ -81,7 +81,7 @@ def install(folder: Path, *options: str) -> tuple[float, float, float]:
 def used_megabytes(folder: Path) -> float:
     """As `megabytes`, after the whole program was imported once."""
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    program = "import troubadour.cli, troubadour.jobs, troubadour.server.app, verovio, soundfile"
+    program = "import troubadour.cli, troubadour.app.jobs, troubadour.server.app, verovio, soundfile"
     subprocess.run([folder / "bin" / "python", "-c", program], check=True, env=environ)
     return megabytes(folder)
 

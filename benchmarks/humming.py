@@ -24,16 +24,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.melody_search import machine
 from tests.audio.singer import GOOD, POOR, RATE, USUAL, Singer, in_voice
 
+from troubadour.app.audio_library.humming import Hummed
+from troubadour.app.search import Understanding
+from troubadour.audio.dsp.sung_notes import sung_notes
 from troubadour.audio.sound import Sound
-from troubadour.audio.sung import sung_notes
 from troubadour.catalogue.store import Store
-from troubadour.errors import InputError
-from troubadour.hearing.humming import Hummed
-from troubadour.music.render import SAMPLE_RATE, MidiRenderer, play
+from troubadour.core.errors import InputError
+from troubadour.formats.render import SAMPLE_RATE, MidiRenderer, play
 from troubadour.music.score import Score
-from troubadour.releases import Releases
-from troubadour.similarity.lines import Line, query_line
-from troubadour.understand import Understanding
+from troubadour.releases.store import Releases
+from troubadour.similarity.melody_search.lines import Line, query_line
 
 _NOTES = (16, 32)
 _SHORTEST = 0.25

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from troubadour.blas import one_thread
-from troubadour.similarity.index import VectorIndex
-from troubadour.similarity.lists import PAYS_FROM, ListedIndex
+from troubadour.core.threads import one_thread
+from troubadour.similarity.ivf import PAYS_FROM, ListedIndex
+from troubadour.similarity.vectors import VectorIndex
 
 _QUERIES = 300
 _FILTERS: tuple[tuple[str, dict[str, Any] | None], ...] = (

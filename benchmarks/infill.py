@@ -26,14 +26,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour import jobs
+from troubadour.app import jobs
 from troubadour.catalogue.store import Store
-from troubadour.composers.base import Brief
-from troubadour.composers.events import EventComposer, load_composer
-from troubadour.composers.recipe import Recipe
-from troubadour.composers.tasks import Infill
-from troubadour.composers.tasks.base import Ready, opening
-from troubadour.composers.tasks.source import lanes, stretch
+from troubadour.generation.autoregressive import EventComposer, load_composer
+from troubadour.generation.request import Brief
+from troubadour.generation.tasks import Infill
+from troubadour.generation.tasks.base import Ready, opening
+from troubadour.generation.tasks.source import lanes, stretch
+from troubadour.models.recipe import Recipe
 from troubadour.music.score import Score
 
 SIXTEENTH = 6

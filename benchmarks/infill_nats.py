@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infill import KINDS, fits, places, read
-from troubadour.composers.base import Brief
-from troubadour.composers.events import EventComposer
-from troubadour.composers.tasks import Infill
-from troubadour.composers.tasks.infilling import around
-from troubadour.composers.tasks.source import stretch
-from troubadour.music import lexicon as lx
-from troubadour.music.tokens import encode, features
+from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.request import Brief
+from troubadour.generation.tasks import Infill
+from troubadour.generation.tasks.infilling import around
+from troubadour.generation.tasks.source import stretch
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.tokenizer import encode, features
 
 WEIGHTS = (0.0, 0.5, 1.0, 1.25, 1.5, 2.0, 2.5)
 

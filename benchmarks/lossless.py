@@ -13,11 +13,11 @@ import time
 from collections import Counter
 
 from troubadour.corpora.builtin import COLLECTIONS, DEFAULT, read_collection
-from troubadour.music.midi import read_midi, write_midi
-from troubadour.music.musicxml import read_musicxml, write_musicxml
+from troubadour.formats.midi import read_midi, write_midi
+from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.music.piece import Unreadable
 from troubadour.music.quantise import quantise
-from troubadour.music.tokens import decode, encode
+from troubadour.tokens.tokenizer import decode, encode
 
 
 def main() -> None:

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from troubadour import jobs
-from troubadour.composers.base import Brief
-from troubadour.composers.transformer import TransformerComposer
-from troubadour.studio import Studio
+from troubadour.app import jobs
+from troubadour.app.studio import Studio
+from troubadour.generation.request import Brief
+from troubadour.models.transformer.composer import TransformerComposer
 
 RUNS = 9
 

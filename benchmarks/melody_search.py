@@ -27,8 +27,8 @@ from troubadour.music.fingerprint import fingerprint
 from troubadour.music.piece import Unreadable
 from troubadour.music.quality import check
 from troubadour.music.quantise import quantise
-from troubadour.similarity.lines import Line, lines
-from troubadour.similarity.melody import MelodyIndex
+from troubadour.similarity.melody_search.index import MelodyIndex
+from troubadour.similarity.melody_search.lines import Line, lines
 
 _SHARES = (0.0, 0.1, 0.2)
 _BARS = (4, 8, 16)

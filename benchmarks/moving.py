@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from troubadour.catalogue.store import Store
-from troubadour.composers.vae.atlas import ATTRIBUTES, measure
-from troubadour.composers.vae.composer import VaeComposer
-from troubadour.composers.vae.moving import Moved, Search, move
-from troubadour.composers.vae.passages import LENGTHS, Passage, passages
-from troubadour.composers.vae.space import Space
+from troubadour.models.vae.attribute_transfer import Moved, Search, move
+from troubadour.models.vae.composer import VaeComposer
+from troubadour.models.vae.latent_map import ATTRIBUTES, measure
+from troubadour.models.vae.passages import LENGTHS, Passage, passages
+from troubadour.models.vae.space import Space
 from vae import COLLECTIONS, spread
 
 AMOUNTS = (-2.0, -1.0, 1.0, 2.0)

@@ -19,9 +19,9 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from troubadour.composers.base import Brief
+from troubadour.app.studio import Studio
+from troubadour.generation.request import Brief
 from troubadour.server.app import create_app
-from troubadour.studio import Studio
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "page.png"
 MOST_BYTES = 200_000

@@ -19,16 +19,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from troubadour.blas import one_thread
-from troubadour.errors import InputError
-from troubadour.listening.interactions import History, Interactions, Kind
-from troubadour.listening.vocabulary import Vocabulary
-from troubadour.recommenders.als import AlsRecommender, AlsSpec
-from troubadour.recommenders.blend import BlendSpec
-from troubadour.recommenders.ease import EaseRecommender
-from troubadour.recommenders.info import ItemInfo
-from troubadour.recommenders.rank import Ranker
-from troubadour.topn import Tiles, best
+from troubadour.core.errors import InputError
+from troubadour.core.threads import one_thread
+from troubadour.core.topn import Tiles, best
+from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.id_map import Vocabulary
+from troubadour.recommenders.blend.recommender import BlendSpec
+from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
+from troubadour.recommenders.scorers.ease import EaseRecommender
+from troubadour.recommenders.slate.item_info import ItemInfo
+from troubadour.recommenders.slate.ranker import Ranker
 
 ITEMS, WIDTH = 1_000_000, 128
 CATALOGUE = 100_000

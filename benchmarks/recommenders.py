@@ -32,21 +32,21 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from collaborative import Stage, read
-from troubadour.listening.interactions import History, Interactions, Kind
-from troubadour.listening.vocabulary import Vocabulary
-from troubadour.measuring import evaluate_recommender, measure, to_markdown
+from troubadour.app.evaluate_recommender import evaluate_recommender, measure, to_markdown
+from troubadour.app.studio import Studio
+from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.id_map import Vocabulary
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.bootstrap import compare, interval
-from troubadour.recommenders.cases import Cases
-from troubadour.recommenders.cold import ColdRecommender
-from troubadour.recommenders.content import ContentRecommender
-from troubadour.recommenders.evaluate import Evaluation, evaluate, evaluate_lists
-from troubadour.recommenders.info import ItemInfo
-from troubadour.recommenders.lists import RankSpec
-from troubadour.recommenders.metrics import concentration
-from troubadour.recommenders.popular import PopularRecommender
-from troubadour.recommenders.rank import Ranker
-from troubadour.studio import Studio
+from troubadour.recommenders.evaluation.bootstrap import compare, interval
+from troubadour.recommenders.evaluation.evaluate import Evaluation, evaluate, evaluate_lists
+from troubadour.recommenders.evaluation.evaluation_set import Cases
+from troubadour.recommenders.evaluation.metrics import concentration
+from troubadour.recommenders.scorers.cold import ColdRecommender
+from troubadour.recommenders.scorers.content import ContentRecommender
+from troubadour.recommenders.scorers.popular import PopularRecommender
+from troubadour.recommenders.slate.item_info import ItemInfo
+from troubadour.recommenders.slate.ranker import Ranker
+from troubadour.recommenders.slate.rerank import RankSpec
 
 K = 20
 

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from troubadour.composers.frames.key_network import KeyNetwork, KeyProblem, piece_nats
-from troubadour.composers.frames.keys import prepare_roll, read_rolls, without_copies
-from troubadour.composers.frames.run import FrameRun
-from troubadour.composers.frames.spec import FrameSpec
-from troubadour.composers.options import TrainOptions
+from troubadour.models.chorales.key_network import KeyNetwork, KeyProblem, piece_nats
+from troubadour.models.chorales.piano_roll import prepare_roll, read_rolls, without_copies
+from troubadour.models.chorales.run import FrameRun
+from troubadour.models.chorales.spec import FrameSpec
+from troubadour.models.options import TrainOptions
 
 COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98,
           "learning_rate": 0.0015, "matrix_rate": 0.0015, "checkpoint_every": 25}  # fmt: skip

@@ -24,21 +24,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.listening.interactions import Interactions, Kind, Weights
-from troubadour.listening.vocabulary import Vocabulary
-from troubadour.recommenders.als import AlsRecommender, AlsSpec
+from troubadour.interactions.events import Interactions, Kind, Weights
+from troubadour.interactions.id_map import Vocabulary
 from troubadour.recommenders.base import FitOptions, faded
-from troubadour.recommenders.combine import standardise
-from troubadour.recommenders.content import ContentRecommender
-from troubadour.recommenders.ease import EaseRecommender, EaseSpec
-from troubadour.recommenders.evaluate import interval
-from troubadour.recommenders.itemknn import ItemKnnRecommender
-from troubadour.recommenders.popular import PopularRecommender
-from troubadour.recommenders.rp3beta import Rp3BetaRecommender, Rp3BetaSpec
-from troubadour.recommenders.sequential import features, liked_sequences
-from troubadour.recommenders.sequential_graph import Engine
-from troubadour.recommenders.sequential_spec import SequentialSpec
-from troubadour.recommenders.sequential_train import train
+from troubadour.recommenders.blend.combine import standardise
+from troubadour.recommenders.evaluation.evaluate import interval
+from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
+from troubadour.recommenders.scorers.content import ContentRecommender
+from troubadour.recommenders.scorers.ease import EaseRecommender, EaseSpec
+from troubadour.recommenders.scorers.itemknn import ItemKnnRecommender
+from troubadour.recommenders.scorers.popular import PopularRecommender
+from troubadour.recommenders.scorers.rp3beta import Rp3BetaRecommender, Rp3BetaSpec
+from troubadour.recommenders.scorers.sequential.recommender import features, liked_sequences
+from troubadour.recommenders.scorers.sequential.runtime import Engine
+from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
+from troubadour.recommenders.scorers.sequential.training import train
 
 Floats = NDArray[np.float64]
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]

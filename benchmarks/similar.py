@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from troubadour import jobs
-from troubadour.blas import one_thread
+from troubadour.app import jobs
 from troubadour.catalogue.store import PieceRow, Store
-from troubadour.composers.events import load_composer
+from troubadour.core.threads import one_thread
+from troubadour.generation.autoregressive import load_composer
 from troubadour.music.features import FEATURES
 from troubadour.music.score import Score
-from troubadour.similarity.lines import query_line
-from troubadour.similarity.melody import MelodyIndex
+from troubadour.similarity.melody_search.index import MelodyIndex
+from troubadour.similarity.melody_search.lines import query_line
 from troubadour.similarity.spaces import CONTENT, standardised
 
 _MELODIES = 400

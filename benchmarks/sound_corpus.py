@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from troubadour.app.audio_library.score_features import opening
+from troubadour.audio.dsp.spectrum import mel_spectrum, mfcc, power_spectrum
 from troubadour.audio.sound import Sound
-from troubadour.audio.spectrum import mel_spectrum, mfcc, power_spectrum
 from troubadour.catalogue.store import Store
-from troubadour.errors import TroubadourError
-from troubadour.hearing.measuring import opening
-from troubadour.music.musicxml import read_musicxml_file
+from troubadour.core.errors import TroubadourError
+from troubadour.formats.musicxml import read_musicxml_file
+from troubadour.formats.render import SAMPLE_RATE, MidiRenderer, play
 from troubadour.music.quantise import quantise
-from troubadour.music.render import SAMPLE_RATE, MidiRenderer, play
 from troubadour.music.score import Score
 
 SECONDS = 20

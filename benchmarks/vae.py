@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from troubadour.catalogue.store import Store
-from troubadour.composers.vae.composer import VaeComposer
-from troubadour.composers.vae.passages import LENGTHS, METRES, PAD, Passage, passages
-from troubadour.composers.vae.space import Sampling, token_accuracy
+from troubadour.models.vae.composer import VaeComposer
+from troubadour.models.vae.passages import LENGTHS, METRES, PAD, Passage, passages
+from troubadour.models.vae.space import Sampling, token_accuracy
 
 COLLECTIONS = ("oneills", "ryans", "airds", "folk", "chorales")
 PUBLISHED = {2: ("MusicVAE, flat", ".986", ".951"), 16: ("MusicVAE, hierarchical", ".919", ".812")}

@@ -30,19 +30,20 @@ from typing import Any
 import numpy as np
 
 from held import CHORDS, Note, Passages, checks, read, top_line
-from troubadour import __version__, jobs
+from troubadour import __version__
+from troubadour.app import jobs
 from troubadour.catalogue.store import Store
-from troubadour.composers.base import Brief, GivenNote
-from troubadour.composers.cadence import cadence_strength
-from troubadour.composers.events import WEIGHTS, EventComposer
-from troubadour.composers.originality import Corpus
-from troubadour.composers.transformer import TransformerComposer
-from troubadour.errors import InputError, TroubadourError
-from troubadour.music.midi import read_midi, write_midi
-from troubadour.music.musicxml import read_musicxml, write_musicxml
+from troubadour.core.errors import InputError, TroubadourError
+from troubadour.formats.midi import read_midi, write_midi
+from troubadour.formats.musicxml import read_musicxml, write_musicxml
+from troubadour.generation.autoregressive import WEIGHTS, EventComposer
+from troubadour.generation.cadence import cadence_strength
+from troubadour.generation.originality import Corpus
+from troubadour.generation.request import Brief, GivenNote
+from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.music.quantise import quantise
 from troubadour.music.score import MODES, Score
-from troubadour.music.tokens import decode, encode
+from troubadour.tokens.tokenizer import decode, encode
 
 _BATCH = 100
 _EACH = 8

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.fixtures.music", "tests.fixtures.networks", "tests.fixtures.vae"]
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # No deadline: on a shared machine one slow example says nothing. CI draws the same examples every time,
@@ -46,8 +48,8 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def folk_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small catalogue and nothing else, to be copied."""
-    from troubadour import jobs
-    from troubadour.studio import Studio
+    from troubadour.app import jobs
+    from troubadour.app.studio import Studio
 
     home = tmp_path_factory.mktemp("folk")
     with Studio(home) as studio:
@@ -58,8 +60,8 @@ def folk_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_home(folk_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small catalogue, forty simulated listeners and a live release."""
-    from troubadour import jobs
-    from troubadour.studio import Studio
+    from troubadour.app import jobs
+    from troubadour.app.studio import Studio
 
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(folk_home, home, dirs_exist_ok=True)

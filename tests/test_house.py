@@ -70,7 +70,7 @@ def test_the_command_line_starts_light() -> None:
 
 
 def test_composing_recommending_and_serving_load_neither_torch_nor_music21() -> None:
-    loaded = loaded_after("import troubadour.studio, troubadour.jobs, troubadour.server.app")
+    loaded = loaded_after("import troubadour.app.studio, troubadour.app.jobs, troubadour.server.app")
     assert loaded & {"torch", "music21"} == set()
     assert "numpy" in loaded, "the check itself works"
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from troubadour.analysis.draw import feature_map, piano_roll, principal, similarity_matrix, timeline
 from troubadour.analysis.report import analyse
 from troubadour.cli import app
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.score import Score, Track
 
 NAME = "{http://www.w3.org/2000/svg}"

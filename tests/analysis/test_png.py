@@ -7,7 +7,7 @@ import pytest
 
 from troubadour.analysis.draw import piano_roll
 from troubadour.analysis.png import to_png
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.score import Score
 
 pytest.importorskip("resvg_py", reason="resvg-py is an extra: pip install 'troubadour[pictures]'")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.analysis.report import analyse
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Key, Score, Track
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from troubadour.analysis.style import StyleModel
-from troubadour.errors import InputError, ModelError
+from troubadour.core.errors import InputError, ModelError
 from troubadour.music.score import Metre, Score, Track
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.audio.conftest import tone
 
-from troubadour.audio.loudness import QUIETEST, loudness
+from troubadour.audio.dsp.loudness import QUIETEST, loudness
 from troubadour.audio.sound import Sound
 
 

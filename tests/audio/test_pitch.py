@@ -7,10 +7,10 @@ import pytest
 from tests.audio.conftest import tone
 from tests.audio.singer import GOOD, RATE, USUAL, Singer, in_voice
 
-from troubadour.audio.pitch import track_pitch
+from troubadour.audio.dsp.pitch import track_pitch
+from troubadour.audio.dsp.sung_notes import SungNotes, in_tune, sung_notes
 from troubadour.audio.sound import Sound
-from troubadour.audio.sung import SungNotes, in_tune, sung_notes
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 TUNE = np.array([55, 57, 59, 60, 60, 59, 57, 55, 62, 62, 64, 60, 59, 55.0])
 SECONDS = np.array([0.4, 0.4, 0.4, 0.8, 0.4, 0.3, 0.3, 0.8, 0.4, 0.4, 0.6, 0.4, 0.4, 0.8])

@@ -17,7 +17,7 @@ from troubadour.audio import ffmpeg
 from troubadour.audio.describe import describe
 from troubadour.audio.read import clipping, looks_like_audio, read_recording
 from troubadour.audio.sound import Sound
-from troubadour.errors import InputError, UnreadableFileError
+from troubadour.core.errors import InputError, UnreadableFileError
 
 FORMATS = [
     ("wav", "PCM_16"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from troubadour.audio import harmonic, rhythm, spectrum
+from troubadour.audio.dsp import harmonic, rhythm, spectrum
 
 TOLERANCE = 1e-3
 

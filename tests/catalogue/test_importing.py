@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from troubadour.catalogue.importing import import_pieces
 from troubadour.catalogue.store import Store
 from troubadour.catalogue.works import place, split_of
+from troubadour.core.errors import InputError
 from troubadour.corpora.builtin import read_collection
 from troubadour.corpora.folder import read_path
-from troubadour.errors import InputError
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.piece import Piece, Unreadable
 from troubadour.music.score import Score, Track

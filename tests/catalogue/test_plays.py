@@ -13,9 +13,9 @@ from troubadour.catalogue.matching import Matcher
 from troubadour.catalogue.plays import PlaysReport, import_plays
 from troubadour.catalogue.records import NewPiece
 from troubadour.catalogue.store import Store
-from troubadour.errors import InputError
-from troubadour.listening.importers.base import Heard, ReadOptions, Track
-from troubadour.listening.importers.formats import read_plays
+from troubadour.core.errors import InputError
+from troubadour.interactions.importers.base import Heard, ReadOptions, Track
+from troubadour.interactions.importers.formats import read_plays
 
 SAMPLES = Path(__file__).parents[1] / "listening" / "importers" / "samples"
 NOW = 1_780_000_000

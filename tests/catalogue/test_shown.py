@@ -9,7 +9,7 @@ import pytest
 
 from troubadour.catalogue.records import Block, Event, Impression, NewPiece, Unmatched
 from troubadour.catalogue.store import Store
-from troubadour.errors import InputError, NotFoundError
+from troubadour.core.errors import InputError, NotFoundError
 
 
 def song(name: str, artist: str, **more: object) -> NewPiece:

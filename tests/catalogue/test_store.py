@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from troubadour.catalogue.store import Event, NewPiece, Store
-from troubadour.errors import InputError, NotFoundError, StorageError
+from troubadour.core.errors import InputError, NotFoundError, StorageError
 from troubadour.music.score import Score, Track
 
 
@@ -173,7 +173,7 @@ _FILLER = """
 import resource, signal, sys
 from pathlib import Path
 from troubadour.catalogue.store import Event, Store
-from troubadour.errors import StorageError
+from troubadour.core.errors import StorageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = Store.open(Path(sys.argv[1]))
 limit = 400_000

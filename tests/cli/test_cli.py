@@ -9,11 +9,11 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from troubadour.app.studio import Studio
 from troubadour.cli import app, main
-from troubadour.music.midi import read_midi_file
-from troubadour.music.musicxml import read_musicxml_file
+from troubadour.formats.midi import read_midi_file
+from troubadour.formats.musicxml import read_musicxml_file
 from troubadour.music.quantise import quantise
-from troubadour.studio import Studio
 
 runner = CliRunner()
 

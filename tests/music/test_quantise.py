@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import GRID, METRONOME, VELOCITY_LEVELS, bars_of, quantise
 from troubadour.music.score import Key, Metre, Score, Tempo, Track

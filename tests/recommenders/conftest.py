@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from troubadour.listening.interactions import Interactions, Kind
-from troubadour.listening.vocabulary import Vocabulary
+from troubadour.interactions.events import Interactions, Kind
+from troubadour.interactions.id_map import Vocabulary
 
 
 def plays(

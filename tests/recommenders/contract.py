@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from troubadour.errors import InputError, ModelError
-from troubadour.listening.interactions import History, Interactions, Kind, Weights
-from troubadour.listening.vocabulary import Vocabulary
+from troubadour.core.errors import InputError, ModelError
+from troubadour.interactions.events import History, Interactions, Kind, Weights
+from troubadour.interactions.id_map import Vocabulary
 from troubadour.recommenders.base import Additive, FitOptions, Forgetful, Persistent
 
 LISTENERS, ITEMS = 24, 16

@@ -7,12 +7,12 @@ import time
 import numpy as np
 import pytest
 
-from troubadour.errors import InputError
-from troubadour.listening.interactions import History, Interactions, Kind
-from troubadour.listening.vocabulary import Vocabulary
-from troubadour.recommenders.blend import BlendSpec
-from troubadour.recommenders.info import ItemInfo
-from troubadour.recommenders.rank import Ranker
+from troubadour.core.errors import InputError
+from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.id_map import Vocabulary
+from troubadour.recommenders.blend.recommender import BlendSpec
+from troubadour.recommenders.slate.item_info import ItemInfo
+from troubadour.recommenders.slate.ranker import Ranker
 
 N = 60
 ITEMS = Vocabulary(f"i{i}" for i in range(N))

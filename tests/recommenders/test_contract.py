@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from troubadour import registry
+from troubadour.core import registry
 
 pytest.register_assert_rewrite("contract")
 sys.path.insert(0, str(Path(__file__).parent))

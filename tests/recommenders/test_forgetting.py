@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from troubadour.errors import InputError
-from troubadour.listening.interactions import History, Interactions, Kind
-from troubadour.listening.vocabulary import Vocabulary
-from troubadour.recommenders.ease import EaseRecommender, EaseSpec
-from troubadour.recommenders.itemknn import ItemKnnRecommender
-from troubadour.recommenders.rp3beta import Rp3BetaRecommender
+from troubadour.core.errors import InputError
+from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.id_map import Vocabulary
+from troubadour.recommenders.scorers.ease import EaseRecommender, EaseSpec
+from troubadour.recommenders.scorers.itemknn import ItemKnnRecommender
+from troubadour.recommenders.scorers.rp3beta import Rp3BetaRecommender
 
 
 def plays(listeners: int, items: int, seed: int) -> Interactions:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from troubadour.app.studio import Studio
 from troubadour.server.app import create_app
-from troubadour.studio import Studio
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from troubadour.similarity.lines import query_line
-from troubadour.studio import Studio
+from troubadour.app.studio import Studio
+from troubadour.similarity.melody_search.lines import query_line
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect

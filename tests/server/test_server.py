@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from troubadour.app.studio import Studio
 from troubadour.server.app import create_app
-from troubadour.studio import Studio
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_paths_outside_the_page_are_not_served(client: TestClient) -> None:
 def test_overload_is_refused_in_time_and_lists_stay_quick(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("troubadour.server.composing._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("troubadour.server.compose._PATIENCE_SECONDS", 0.05)
     with ThreadPoolExecutor(12) as pool:
         asked = [
             pool.submit(client.post, "/api/compose", json={"style": "reel", "bars": 32}) for _ in range(12)

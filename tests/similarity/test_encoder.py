@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from troubadour.errors import InputError, ModelError
+from troubadour.core.errors import InputError, ModelError
 from troubadour.similarity.encoder import ARRAYS, DOCUMENT, WEIGHTS, WIDTH, SoundEncoder
 
 

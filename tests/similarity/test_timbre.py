@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.similarity.timbre import (
     MEASURES,
     Gaussians,

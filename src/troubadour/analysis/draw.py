@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from troubadour.analysis.beats import beat_ticks
 from troubadour.analysis.report import Analysis
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.score import Score
 
 # Told apart by those who do not see red and green alike (Okabe & Ito 2008), then lighter.

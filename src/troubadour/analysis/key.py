@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.analysis.beats import Beats, beats, pitched
-from troubadour.errors import ModelError
+from troubadour.core.errors import ModelError
 from troubadour.music.score import Key, Score
 
 KEY_MODES: Final = ("major", "minor", "dorian", "mixolydian")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from troubadour.errors import InputError, MissingExtraError
+from troubadour.core.errors import InputError, MissingExtraError
 
 _WIDEST = 8000
 

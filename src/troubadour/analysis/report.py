@@ -11,7 +11,7 @@ from troubadour.analysis.harmony import Chord, find_chords, implied
 from troubadour.analysis.key import KeyFinding, find_key
 from troubadour.analysis.mood import Mood, find_mood
 from troubadour.analysis.style import StyleFinding, StyleModel
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.features import attributes
 from troubadour.music.score import Score
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.analysis.beats import beat_ticks, pitched
-from troubadour.errors import InputError, ModelError
+from troubadour.core.errors import InputError, ModelError
 from troubadour.music.features import FEATURES, feature_vector
 from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score

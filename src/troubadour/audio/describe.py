@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.audio import spectrum
-from troubadour.audio.harmonic import centroid, chroma, estimate_tuning, spectral_contrast
-from troubadour.audio.loudness import loudness
-from troubadour.audio.rhythm import TempoFinding, find_tempo, onset_frames, onset_strength
+from troubadour.audio.dsp import spectrum
+from troubadour.audio.dsp.harmonic import centroid, chroma, estimate_tuning, spectral_contrast
+from troubadour.audio.dsp.loudness import loudness
+from troubadour.audio.dsp.rhythm import TempoFinding, find_tempo, onset_frames, onset_strength
 from troubadour.audio.sound import RATE, Sound
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 VERSION: Final = 1
 """Rises when a measure changes: stored ones of another version are measured again."""

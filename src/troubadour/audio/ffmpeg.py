@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.errors import UnreadableFileError
+from troubadour.core.errors import UnreadableFileError
 
 _TIMEOUT_SECONDS: Final = 60.0
 _DURATION: Final = re.compile(rb"Duration: (\d+):(\d+):(\d+\.\d+)")

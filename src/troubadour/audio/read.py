@@ -3,7 +3,7 @@
 WAV, FLAC, OGG, Opus, MP3, AIFF and what else libsndfile knows are read by it; M4A, WMA and others
 by ffmpeg where the machine has it (`ffmpeg.py`). What is read is decided by a file's first bytes,
 not by its name. Native decoders can hang or crash on hostile files: importing calls this in a
-process of its own (`troubadour.hearing.pool`).
+process of its own (`troubadour.app.audio_library.pool`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from troubadour.audio import ffmpeg
 from troubadour.audio.sound import Sound
-from troubadour.errors import InputError, UnreadableFileError
+from troubadour.core.errors import InputError, UnreadableFileError
 
 SUFFIXES: Final = (
     ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf", ".w64", ".m4a", ".mp4",

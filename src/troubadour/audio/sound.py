@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 RATE: Final = 22_050
 """Frames a second at which features are measured: librosa's default."""

@@ -9,8 +9,8 @@ from troubadour.catalogue.database import Writer
 from troubadour.catalogue.records import Block
 from troubadour.catalogue.rows import Reading, rows_of
 from troubadour.catalogue.schema import blocks, listeners, pieces
-from troubadour.errors import InputError
-from troubadour.listening.names import artist_key
+from troubadour.core.errors import InputError
+from troubadour.interactions.names import artist_key
 
 
 class Blocks:

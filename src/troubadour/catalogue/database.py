@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from troubadour.catalogue.schema import HEAD
-from troubadour.errors import StorageError
+from troubadour.core.errors import StorageError
 
 _LEAST_SQLITE: Final = (3, 51, 3)
 _GROUP: Final = 256

@@ -13,7 +13,7 @@ from troubadour.catalogue.listener_table import ListenerTable
 from troubadour.catalogue.records import KINDS, Event
 from troubadour.catalogue.rows import CHUNK, append_new, rows_of
 from troubadour.catalogue.schema import interactions, listeners, pieces
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 _BLOCK: Final = 20_000
 """Rows read at once."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from troubadour.catalogue.store import NewPiece, Store
 from troubadour.catalogue.works import place
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.piece import Piece, Unreadable

@@ -16,7 +16,7 @@ from troubadour.catalogue.database import Writer
 from troubadour.catalogue.records import Impression
 from troubadour.catalogue.rows import Reading, append_new, rows_of
 from troubadour.catalogue.schema import impressions, listeners, pieces
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 
 class Listed(Protocol):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from troubadour.catalogue.database import Database
 from troubadour.catalogue.records import ListenerRow
 from troubadour.catalogue.schema import listeners
-from troubadour.errors import NotFoundError
+from troubadour.core.errors import NotFoundError
 
 
 class ListenerTable(Database):

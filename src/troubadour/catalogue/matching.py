@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from troubadour.catalogue.store import Store
-from troubadour.listening.importers.base import Track
-from troubadour.listening.names import artist_key, title_key
+from troubadour.interactions.importers.base import Track
+from troubadour.interactions.names import artist_key, title_key
 
 UNKNOWN: Final = "unknown"
 AMBIGUOUS: Final = "ambiguous"

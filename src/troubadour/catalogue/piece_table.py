@@ -15,7 +15,7 @@ from troubadour.catalogue.database import Database
 from troubadour.catalogue.records import NewPiece, PieceRow
 from troubadour.catalogue.rows import CHUNK, identify, piece_values, rows_of
 from troubadour.catalogue.schema import identifiers, pieces
-from troubadour.errors import InputError, NotFoundError
+from troubadour.core.errors import InputError, NotFoundError
 from troubadour.music.score import Score
 
 _LIGHT: Final = [

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from troubadour.catalogue.matching import UNKNOWN, Match, Matcher
 from troubadour.catalogue.records import KINDS, Event, NewPiece, Unmatched
 from troubadour.catalogue.store import Store
-from troubadour.errors import InputError, StorageError
-from troubadour.listening.importers.base import Heard, Malformed, Remark, Track, share_heard
-from troubadour.listening.names import artist_key, title_key
-from troubadour.listening.suspicion import Flag, suspect
+from troubadour.core.errors import InputError, StorageError
+from troubadour.interactions.bot_filter import Flag, suspect
+from troubadour.interactions.importers.base import Heard, Malformed, Remark, Track, share_heard
+from troubadour.interactions.names import artist_key, title_key
 
 _BATCH: Final = 10_000
 _STREAM_SECONDS: Final = 30.0

@@ -76,6 +76,11 @@ class PieceRow:
     duration_seconds: float | None = None
     explicit: bool = False
 
+    @property
+    def display_artist(self) -> str:
+        """Performer, else composer; `Troubadour` for a generated piece; empty if unknown."""
+        return "Troubadour" if self.generated else self.artist or self.composer
+
 
 @dataclass(frozen=True, slots=True)
 class ListenerRow:

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.records import NewPiece
 from troubadour.catalogue.schema import identifiers, pieces
-from troubadour.errors import NotFoundError
-from troubadour.listening.names import artist_key, title_key
+from troubadour.core.errors import NotFoundError
+from troubadour.interactions.names import artist_key, title_key
 
 CHUNK: Final = 500
 """Bound variables in one statement."""

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.blocks import Blocks
 from troubadour.catalogue.database import as_storage_errors
-from troubadour.catalogue.erasing import compact, erase
+from troubadour.catalogue.erasure import compact, erase
 from troubadour.catalogue.event_table import EventTable
 from troubadour.catalogue.impressions import Impressions
 from troubadour.catalogue.piece_table import PieceTable
@@ -19,6 +19,8 @@ from troubadour.catalogue.records import KINDS, Event, ListenerRow, NewPiece, Pi
 from troubadour.catalogue.schema import interactions, listeners, meta, pieces
 from troubadour.catalogue.sounds import Sounds
 from troubadour.catalogue.unmatched import UnmatchedPlays
+from troubadour.interactions.events import Interactions
+from troubadour.interactions.id_map import Vocabulary
 
 
 class Store(PieceTable, EventTable):
@@ -60,6 +62,24 @@ class Store(PieceTable, EventTable):
         """Rewrite the file without what was deleted; see `erasing.compact`."""
         with as_storage_errors(self.path):
             compact(self._engine)
+
+    def interactions(self, *, until: int | None = None, without: str | None = None) -> Interactions:
+        """All unflagged events over the whole catalogue.
+
+        Args:
+            until: last event taken, as `last_event` returned it; None = all.
+            without: id of a listener to leave out.
+        """
+        columns: dict[str, Any] = self.interaction_columns(until=until, without=without)
+        return Interactions(
+            columns["listener"],
+            columns["item"],
+            columns["kind"],
+            columns["value"],
+            columns["time"],
+            Vocabulary(one.id for one in self.listeners()),
+            Vocabulary(self.piece_ids()),
+        )
 
     # Counts and settings ----------------------------------------------------------------------
 

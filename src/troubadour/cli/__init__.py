@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 
 from troubadour.cli import (
-    composing,
-    contexts,
-    exporting,
-    hearing,
+    audio,
+    compose,
+    export,
     home,
+    interactions,
     latent,
-    listening,
-    recommending,
+    recommend,
+    search,
+    surfaces,
     tasks,
     training,
-    understanding,
 )
 from troubadour.cli.common import app
-from troubadour.errors import TroubadourError
+from troubadour.core.errors import TroubadourError
 
 
 def main() -> None:
@@ -35,16 +35,16 @@ def main() -> None:
 
 __all__ = [
     "app",
-    "composing",
-    "contexts",
-    "exporting",
-    "hearing",
+    "audio",
+    "compose",
+    "export",
     "home",
+    "interactions",
     "latent",
-    "listening",
     "main",
-    "recommending",
+    "recommend",
+    "search",
+    "surfaces",
     "tasks",
     "training",
-    "understanding",
 ]

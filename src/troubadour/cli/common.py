@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from troubadour.app.studio import Studio
     from troubadour.catalogue.importing import ImportReport
-    from troubadour.studio import Studio
 
 app = typer.Typer(
     name="troubadour",
@@ -44,10 +44,10 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for MIDI, MusicXML and 
 @contextmanager
 def open_studio(home: Path | None) -> Iterator[Studio]:
     """All use cases, on the home folder that was asked for."""
-    from troubadour.composers.spec import as_precision
-    from troubadour.config import Settings
-    from troubadour.music.render import MidiRenderer
-    from troubadour.studio import Studio
+    from troubadour.app.studio import Studio
+    from troubadour.core.config import Settings
+    from troubadour.formats.render import MidiRenderer
+    from troubadour.generation.network_spec import as_precision
 
     settings = Settings.load(home=home)
     with Studio(

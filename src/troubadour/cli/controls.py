@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 if TYPE_CHECKING:
-    from troubadour.composers.base import Brief, GivenNote
+    from troubadour.generation.request import Brief, GivenNote
 
 Style = Annotated[str | None, typer.Option("--style", help="jig, reel, hornpipe, air, chorale ...")]
 KeyName = Annotated[str | None, typer.Option("--key", help="Such as D, 'E minor', 'A dorian'.")]
@@ -85,7 +85,7 @@ def brief_of(
     Raises:
         InputError: an option is not acceptable; the message says what is allowed.
     """
-    from troubadour.composers.base import Brief, parse_key, parse_metre
+    from troubadour.generation.request import Brief, parse_key, parse_metre
     from troubadour.music.instruments import program_of
 
     return Brief(
@@ -167,7 +167,7 @@ def given_notes(text: str) -> tuple[GivenNote, ...]:
     >>> given_notes("1:0:1.5:D4")
     (GivenNote(voice=1, onset=0, duration=36, pitch=62),)
     """
-    from troubadour.composers.base import GivenNote
+    from troubadour.generation.request import GivenNote
 
     found = []
     for word in text.replace(",", " ").split():

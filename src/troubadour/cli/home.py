@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from troubadour.cli.audio import Processes, pool
 from troubadour.cli.common import (
     AcceptTerms,
     AsJson,
@@ -19,11 +20,10 @@ from troubadour.cli.common import (
     report_lines,
     say,
 )
-from troubadour.cli.composing import print_piece
-from troubadour.cli.hearing import Processes, pool
+from troubadour.cli.compose import print_piece
 
 if TYPE_CHECKING:
-    from troubadour.studio import Studio
+    from troubadour.app.studio import Studio
 
 
 _LISTENERS: Final = 500
@@ -40,7 +40,7 @@ def demo(
     seed: Seed = None,
 ) -> None:
     """The main job: import music, simulate listeners, recommend, compose for one of them, serve."""
-    from troubadour import jobs
+    from troubadour.app import jobs
 
     with open_studio(home) as studio:
         fresh = studio.releases.live() is None
@@ -77,7 +77,7 @@ def _show_listener(studio: Studio, out: Path, seed: int) -> None:
     print(f"\nTen recommendations (release {release}):")
     for i, item in enumerate(found, start=1):
         print(f"  {i:2}. {item.title} [{rows[item.id].style or '-'}]\n      {item.reasons[0].text}")
-    from troubadour.composers.base import Brief
+    from troubadour.generation.request import Brief
 
     print(f"\nComposed for {person.name}:")
     for i in range(_DEMO_PIECES):
@@ -102,7 +102,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import music and recordings into the catalogue; importing twice changes nothing."""
-    from troubadour import jobs
+    from troubadour.app import jobs
     from troubadour.corpora.builtin import COLLECTIONS, DEFAULT
 
     names = {c.name for c in COLLECTIONS}

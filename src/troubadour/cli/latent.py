@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json
-from troubadour.cli.understanding import Music, read_music_of
+from troubadour.cli.search import Music, read_music_of
 
 if TYPE_CHECKING:
-    from troubadour.composers.vae.composer import VaeComposer
-    from troubadour.composers.vae.moving import Moved
-    from troubadour.composers.vae.passages import Passage
+    from troubadour.models.vae.attribute_transfer import Moved
+    from troubadour.models.vae.composer import VaeComposer
+    from troubadour.models.vae.passages import Passage
     from troubadour.music.score import Score
 
 Model = Annotated[
@@ -69,7 +69,7 @@ def move(
     """A melody's 16 bars with more or less of an attribute, else as like it as can be; a seed draws other solutions."""
     import numpy as np
 
-    from troubadour.composers.vae.moving import move as move_passage
+    from troubadour.models.vae.attribute_transfer import move as move_passage
 
     vae = _vae(model)
     with open_studio(home) as studio:
@@ -83,8 +83,8 @@ def move(
 
 
 def _vae(model: Path | None) -> VaeComposer:
-    from troubadour.composers.vae.composer import VaeComposer
-    from troubadour.errors import NotFoundError
+    from troubadour.core.errors import NotFoundError
+    from troubadour.models.vae.composer import VaeComposer
 
     if model is not None:
         return VaeComposer.load(model)
@@ -95,8 +95,8 @@ def _vae(model: Path | None) -> VaeComposer:
 
 
 def _passage(score: Score, bars: int, bar: int, name: str) -> Passage:
-    from troubadour.composers.vae.passages import LENGTHS, METRES, passages
-    from troubadour.errors import InputError
+    from troubadour.core.errors import InputError
+    from troubadour.models.vae.passages import LENGTHS, METRES, passages
     from troubadour.music.quantise import quantise
 
     if bars not in LENGTHS:
@@ -116,10 +116,10 @@ def _write(
     what: str,
     moved: list[Moved] | None = None,
 ) -> None:
-    from troubadour.composers.vae.atlas import ATTRIBUTES, measure
-    from troubadour.errors import TroubadourError
-    from troubadour.music.midi import write_midi
-    from troubadour.music.musicxml import write_musicxml
+    from troubadour.core.errors import TroubadourError
+    from troubadour.formats.midi import write_midi
+    from troubadour.formats.musicxml import write_musicxml
+    from troubadour.models.vae.latent_map import ATTRIBUTES, measure
     from troubadour.music.quantise import quantise
 
     items: list[dict[str, Any]] = []

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from troubadour.cli.common import AcceptTerms, AsJson, Home, Out, Seed, app, open_studio
-from troubadour.cli.composing import print_pieces
+from troubadour.cli.compose import print_pieces
 from troubadour.cli.controls import numbers_of, span_of, take_brief, with_controls
-from troubadour.cli.understanding import Music, read_music_of
+from troubadour.cli.search import Music, read_music_of
 
 if TYPE_CHECKING:
-    from troubadour.composers.base import Brief
-    from troubadour.composers.tasks.varying import Keep
+    from troubadour.generation.request import Brief
+    from troubadour.generation.tasks.varying import Keep
 
 Count = Annotated[int, typer.Option("--count", help="How many, one seed after the other.", min=1, max=100)]
 Keeps = Annotated[str, typer.Option("--keep", help="Voices that stay, from 1, such as 1 or 1,4.")]
@@ -94,7 +94,7 @@ def continue_(
     bars: Annotated[int, typer.Option("--bars", help="How many more, 1 to 32.")] = 8,
 ) -> ToTask:
     """Continue a piece: the same piece with more bars."""
-    from troubadour.composers.tasks import Continue
+    from troubadour.generation.tasks import Continue
 
     return partial(Continue, bars=bars)
 
@@ -111,7 +111,7 @@ def infill(
     ] = None,
 ) -> ToTask:
     """Compose some bars or voices of a piece anew, to fit what stands around them."""
-    from troubadour.composers.tasks import Infill
+    from troubadour.generation.tasks import Infill
 
     return partial(Infill, bars=span_of(bars), voices=numbers_of(voices), heed=heed)
 
@@ -124,7 +124,7 @@ def harmonise(
     ] = False,
 ) -> ToTask:
     """Harmonise a melody: in four parts, or with chords."""
-    from troubadour.composers.tasks import Harmonise
+    from troubadour.generation.tasks import Harmonise
 
     return partial(Harmonise, keep=numbers_of(keep), chords=as_chords)
 
@@ -132,7 +132,7 @@ def harmonise(
 @_to_a_piece("reharmonise")
 def reharmonise(keep: Keeps = "1") -> ToTask:
     """Keep the melody of a piece in several voices, and give it another harmony."""
-    from troubadour.composers.tasks import Reharmonise
+    from troubadour.generation.tasks import Reharmonise
 
     return partial(Reharmonise, keep=numbers_of(keep))
 
@@ -146,8 +146,8 @@ def accompany(
     held: Annotated[bool, typer.Option("--held", help="Chords held, not after the beat.")] = False,
 ) -> ToTask:
     """Accompany a melody: chords and a bass on instruments of their own."""
-    from troubadour.composers.tasks import Accompany
-    from troubadour.errors import InputError
+    from troubadour.core.errors import InputError
+    from troubadour.generation.tasks import Accompany
     from troubadour.music.instruments import program_of
 
     names = instruments.split(",")
@@ -165,6 +165,6 @@ def vary(
     bars: Bars = None,
 ) -> ToTask:
     """Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
-    from troubadour.composers.tasks import Vary
+    from troubadour.generation.tasks import Vary
 
     return partial(Vary, keep=cast("Keep", keep), bars=span_of(bars))

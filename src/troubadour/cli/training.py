@@ -23,8 +23,8 @@ from troubadour.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from troubadour.composers.recipe import Recipe
-    from troubadour.studio import Studio
+    from troubadour.app.studio import Studio
+    from troubadour.models.recipe import Recipe
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe, such as recipes/tunes-and-chorales.toml.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)]
@@ -51,8 +51,8 @@ def train_composer(
     as_json: AsJson = False,
 ) -> None:
     """Train a composer, fine-tune one on your own music (--from, --data), or go on with a run."""
-    from troubadour import jobs, training
-    from troubadour.composers.recipe import Recipe
+    from troubadour.app import jobs, training
+    from troubadour.models.recipe import Recipe
 
     chosen = Recipe.load(recipe)
     with open_studio(home) as studio, progress() as tell:
@@ -108,8 +108,8 @@ def tune(
     """Search for a recipe's best settings on validation music; poor trials are cut short."""
     from dataclasses import asdict
 
-    from troubadour import tuning
-    from troubadour.composers.recipe import Recipe
+    from troubadour.app import tuning
+    from troubadour.models.recipe import Recipe
 
     chosen = Recipe.load(recipe)
     with open_studio(home) as studio, progress() as tell:
@@ -137,17 +137,17 @@ def evaluate_composer(
     as_json: AsJson = False,
 ) -> None:
     """Nats on held-out works by style, validity, originality and descriptors, with pictures."""
-    from troubadour import evaluation, jobs
-    from troubadour.composers.events import load_composer
+    from troubadour.app import evaluate_composer, jobs
+    from troubadour.generation.autoregressive import load_composer
 
     with open_studio(home) as studio, progress() as tell:
         composer = load_composer(
             jobs.composer_folder(studio.releases, which), studio.threads, studio.precision
         )
-        report = evaluation.evaluate_composer(
+        report = evaluate_composer.evaluate_composer(
             studio.store, composer, pieces=pieces, most=most, seed=seed or 0, tell=tell
         )
-    written = evaluation.write_evaluation(folder, report)
+    written = evaluate_composer.write_evaluation(folder, report)
     if as_json:
         print_json(report)
         return
@@ -164,7 +164,8 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """A composer's model card: data, licence, training, figures by style, limits, verdict."""
-    from troubadour import cards, jobs
+    from troubadour.app import jobs
+    from troubadour.export import cards
 
     with open_studio(home) as studio:
         releases = studio.releases
@@ -183,7 +184,7 @@ def card(
 
 def _have_music(studio: Studio, recipe: Recipe, accept_terms: bool = False) -> None:
     """Import the recipe's built-in collections where the catalogue is empty."""
-    from troubadour import jobs
+    from troubadour.app import jobs
 
     if not studio.store.counts()["pieces"]:
         with progress() as tell:

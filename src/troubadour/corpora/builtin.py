@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from troubadour.errors import InputError, MissingExtraError, UnreadableFileError
-from troubadour.music.abc import read_abc_file
-from troubadour.music.musicxml import read_musicxml_file
+from troubadour.core.errors import InputError, MissingExtraError, UnreadableFileError
+from troubadour.formats.abc.read import read_abc_file
+from troubadour.formats.musicxml import read_musicxml_file
 from troubadour.music.piece import Piece, Unreadable
 from troubadour.music.score import Tempo, Track
 from troubadour.music.styles import OTHERWISE_TEMPO, USUAL_TEMPO

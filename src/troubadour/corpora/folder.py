@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from troubadour.errors import InputError, UnreadableFileError
-from troubadour.music.abc import read_abc_file
-from troubadour.music.midi import read_midi_file
-from troubadour.music.musicxml import read_musicxml_file
+from troubadour.core.errors import InputError, UnreadableFileError
+from troubadour.formats.abc.read import read_abc_file
+from troubadour.formats.midi import read_midi_file
+from troubadour.formats.musicxml import read_musicxml_file
 from troubadour.music.piece import Piece, Unreadable
 
 SUFFIXES: Final = (".mid", ".midi", ".abc", ".xml", ".musicxml", ".mxl")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Final
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 NAMES: Final = (
     "piano", "bright piano", "electric grand", "honky-tonk", "electric piano", "electric piano 2",

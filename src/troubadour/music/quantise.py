@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.music.score import Column, Key, Metre, Score, Tempo, Track
 
 TICKS_PER_QUARTER: Final = 24

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 MODES: Final = ("major", "minor", "dorian", "mixolydian", "lydian", "phrygian", "locrian")
 # Semitones from the tonic of the major scale with the same signature to the tonic of the mode.

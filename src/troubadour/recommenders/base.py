@@ -9,9 +9,9 @@ from typing import Any, Final, Protocol, Self, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.errors import InputError, ModelError
-from troubadour.listening.interactions import History, Interactions, Weights
-from troubadour.listening.sparse import Csr, csr
+from troubadour.core.errors import InputError, ModelError
+from troubadour.interactions.events import History, Interactions, Weights
+from troubadour.interactions.sparse import Csr, csr
 
 T = TypeVar("T")
 Search = Mapping[str, tuple[float, float, bool]]

@@ -15,14 +15,14 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
+from troubadour.app.studio import Studio
 from troubadour.catalogue.store import Event
-from troubadour.errors import TroubadourError
-from troubadour.music.engrave import Engraver
+from troubadour.core.errors import TroubadourError
+from troubadour.export.licensing import rights, terms_of
+from troubadour.formats.engrave import Engraver
 from troubadour.music.score import MODES
-from troubadour.rights import rights, terms_of
-from troubadour.server import composing, contexts, listeners, searching, sound, understanding
+from troubadour.server import analysis, compose, listeners, search, sound, surfaces
 from troubadour.server.problems import problem, status_of
-from troubadour.studio import Studio
 
 _PAGE: Final = Path(__file__).parent / "page"
 _MAX_BODY: Final = 100_000
@@ -67,7 +67,7 @@ def create_app(studio: Studio) -> FastAPI:
     @app.middleware("http")
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
-        allowed = searching.MAX_RECORDING if request.url.path == searching.RECORDING_PATH else _MAX_BODY
+        allowed = search.MAX_RECORDING if request.url.path == search.RECORDING_PATH else _MAX_BODY
         if not length.isdigit() or int(length) > allowed:
             return problem(413, f"body of {length} bytes; allowed: {allowed}")
         response = await call(request)
@@ -221,12 +221,12 @@ def create_app(studio: Studio) -> FastAPI:
         data = studio.midi(piece, accept_terms=accept_terms)
         return Response(data, media_type="audio/midi", headers=_attachment(piece, "mid"))
 
-    app.include_router(composing.routes(studio))
-    app.include_router(contexts.routes(studio))
+    app.include_router(compose.routes(studio))
+    app.include_router(surfaces.routes(studio))
     app.include_router(listeners.routes(studio))
-    app.include_router(searching.routes(studio))
+    app.include_router(search.routes(studio))
     app.include_router(sound.routes(studio))
-    app.include_router(understanding.routes(studio))
+    app.include_router(analysis.routes(studio))
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

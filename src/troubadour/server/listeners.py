@@ -8,10 +8,10 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from troubadour.app.studio import Studio
 from troubadour.catalogue.records import Block
-from troubadour.forgetting import forget
-from troubadour.listeners import export
-from troubadour.studio import Studio
+from troubadour.privacy.erasure import forget
+from troubadour.privacy.export import export
 
 
 class ListenerRequest(BaseModel):

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi.responses import JSONResponse
 
-from troubadour.errors import (
+from troubadour.core.errors import (
     BusyError,
     InputError,
     ModelError,

@@ -9,9 +9,9 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from troubadour.music.render import play, wav_bytes
+from troubadour.app.studio import Studio
+from troubadour.formats.render import play, wav_bytes
 from troubadour.server.problems import problem
-from troubadour.studio import Studio
 
 _KEPT: Final = 24
 """Pieces; a tune is about 3 MB."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.errors import InputError, ModelError
+from troubadour.core.errors import InputError, ModelError
 
 WEIGHTS: Final = "encoder.npz"
 DOCUMENT: Final = "encoder.json"

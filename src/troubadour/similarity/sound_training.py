@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 from troubadour.similarity.encoder import KERNEL, STRIDE, WIDTH, SoundEncoder
 
 Floats = NDArray[np.float32]

@@ -16,7 +16,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.errors import InputError
+from troubadour.core.errors import InputError
 
 MEASURES: Final = ("kl", "js")
 _RIDGE: Final = 1e-2

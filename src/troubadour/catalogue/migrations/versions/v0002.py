@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from troubadour.listening.names import artist_key, title_key
+from troubadour.interactions.names import artist_key, title_key
 
 revision = "0002"
 down_revision = "0001"

@@ -1,0 +1,1 @@
+"""Use cases that join the packages below: composing, recommending, searching, training, long jobs."""

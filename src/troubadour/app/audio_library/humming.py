@@ -1,0 +1,69 @@
+"""A melody that was hummed, whistled, sung or played on one instrument, as queries of a melody search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from troubadour.audio.dsp.sung_notes import SungNotes, in_tune
+from troubadour.core.errors import InputError
+from troubadour.similarity.melody_search.lines import LEAST_NOTES, Line
+
+LONGEST_SECONDS: Final = 60.0
+"""Of a longer recording the middle is listened to."""
+_NAMES: Final = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+READINGS: Final = (0.1, 0.5)
+"""How closely the tuning is followed (`sung.in_tune`): singers who hold it, and singers who drift."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hummed:
+    """What was heard of a recorded melody."""
+
+    notes: SungNotes
+    seconds: float
+    """How long the whole recording lasts."""
+    warnings: tuple[str, ...]
+
+    def queries(self) -> list[Line]:
+        """Readings of the notes, to be searched for all; usually one, two where the tuning drifts.
+
+        Raises:
+            InputError: fewer than four notes were heard.
+        """
+        if len(self.notes) < LEAST_NOTES:
+            raise InputError(
+                f"{len(self.notes)} notes heard in {self.seconds:.1f} s; at least {LEAST_NOTES} are needed. Sing, "
+                "whistle or play one line alone, near to the microphone"
+            )
+        found: dict[tuple[int, ...], Line] = {}
+        for follow in READINGS:
+            sung = np.clip(in_tune(self.notes, follow), 0, 127)
+            pitch = np.rint(sung).astype(np.int16)
+            # Quarters at 120 a minute: a search takes any tempo.
+            onset, bar = 2 * self.notes.onset, np.ones(len(pitch), dtype=np.int32)
+            line = Line(pitch, onset, bar, astray=(sung - pitch).astype(np.float32))
+            found.setdefault(tuple(pitch.tolist()), line)
+        return list(found.values())
+
+    def names(self) -> list[str]:
+        """The notes' names, such as `F#4`."""
+        return [
+            f"{_NAMES[p % 12]}{p // 12 - 1}"
+            for p in np.rint(in_tune(self.notes, READINGS[0])).astype(int).tolist()
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        rows = zip(self.names(), self.notes.pitch, self.notes.onset, self.notes.seconds, strict=True)
+        return {
+            "seconds": round(self.seconds, 2),
+            "tuning_cents": round(self.notes.tuning_cents),
+            "notes": [
+                {"name": name, "pitch": round(p, 2), "onset_seconds": round(o, 2), "seconds": round(s, 2)}
+                for name, p, o, s in rows
+            ],
+            "warnings": list(self.warnings),
+        }

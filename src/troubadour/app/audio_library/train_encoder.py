@@ -1,0 +1,88 @@
+"""Train the encoder of sound on a catalogue's own audio, without labels."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from troubadour.app.audio_library.encoders import encoder_folder
+from troubadour.app.audio_library.pool import Workers
+from troubadour.app.audio_library.score_features import to_play
+from troubadour.catalogue.store import Store
+from troubadour.core.errors import InputError, MissingExtraError
+
+PIECES: Final = 600
+"""That are listened to; more cost time and teach little."""
+_FEWEST: Final = 20
+
+
+def train_sound(
+    store: Store,
+    workers: Workers,
+    *,
+    pieces: int = PIECES,
+    steps: int = 1500,
+    seed: int = 0,
+    soundfont: Path | None = None,
+    tell: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Train the home's own encoder; measure the sounds again afterwards, so that they have its embedding.
+
+    Recordings first, then pieces with notes, played: about half a second each and worker, and a minute
+    of training (`sound_training`). Needs torch.
+
+    Args:
+        pieces: how many are listened to at most, drawn by the seed.
+
+    Returns:
+        `encoder` (its name), `pieces` that were heard, `failed`, `folder`.
+
+    Raises:
+        InputError: fewer than 20 pieces can be heard.
+        MissingExtraError: torch is missing.
+    """
+    try:
+        from troubadour.similarity.sound_training import EncoderOptions, train_encoder
+    except ImportError as error:
+        raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
+
+    rng = np.random.default_rng(seed)
+    files = sorted(
+        (f.piece, f.path) for f in store.sounds.files().values() if f.piece and Path(f.path).is_file()
+    )
+    scores = store.piece_ids(medium="score")
+    chosen: list[tuple[str, str]] = [files[i] for i in rng.permutation(len(files))[:pieces].tolist()]
+    chosen += [(scores[i], "") for i in rng.permutation(len(scores))[: pieces - len(chosen)].tolist()]
+    font = str(soundfont.resolve()) if soundfont else None
+
+    def request(task: tuple[str, str]) -> dict[str, Any]:
+        piece, path = task
+        return {**({"path": path} if path else to_play(store, piece, font)), "frames": True}
+
+    heard: list[tuple[str, Any]] = []
+    failed = 0
+    for done, ((piece, _), found) in enumerate(workers.run(chosen, request), start=1):
+        if "cause" in found:
+            failed += 1
+        else:
+            flat = np.frombuffer(base64.b64decode(found["frames"]), dtype="<f4")
+            heard.append((piece, flat.reshape(-1, found["coefficients"]).astype(np.float32)))
+        if tell:
+            tell("listen", done, len(chosen))
+    if len(heard) < _FEWEST:
+        raise InputError(
+            f"{len(heard)} pieces can be heard; at least {_FEWEST} are needed: import more music"
+        )
+    heard.sort(key=lambda one: one[0])  # whichever worker was quicker
+    options = EncoderOptions(steps=steps, seed=seed)
+    notes = {"pieces": len(heard), "recordings": len(files), "steps": steps, "seed": seed}
+    encoder = train_encoder(
+        [f for _, f in heard], options, notes, lambda step, _: tell("train", step, steps) if tell else None
+    )
+    folder = encoder_folder(store)
+    encoder.save(folder)
+    return {"encoder": encoder.name, "pieces": len(heard), "failed": failed, "folder": str(folder)}

@@ -1,0 +1,141 @@
+"""Charts: what was played most in a day, week or month, and how that moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.app.surfaces.listed import Listed
+from troubadour.catalogue.store import Store
+from troubadour.core.errors import InputError
+from troubadour.interactions.events import LATEST, Kind
+from troubadour.privacy.export import iso
+
+DAYS: Final = {"day": 1, "week": 7, "month": 30}
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart and what it rests on."""
+
+    period: str
+    begin: int
+    """Unix seconds; the period before begins as long before it."""
+    end: int
+    style: str
+    plays: int
+    listeners: int
+    items: tuple[Listed, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "period": self.period,
+            "from": iso(self.begin),
+            "to": iso(self.end),
+            "style": self.style or None,
+            "plays": self.plays,
+            "listeners": self.listeners,
+            "items": [one.to_dict() for one in self.items],
+        }
+
+
+class _Counted(NamedTuple):
+    """What was played in a period; arrays of shape (n_items,)."""
+
+    scores: NDArray[np.float64]
+    plays: NDArray[np.int64]
+    listeners: NDArray[np.int64]
+    in_all: int
+    """Listeners who played anything."""
+
+    def ranked(self) -> list[int]:
+        order = np.argsort(-self.scores, kind="stable")
+        return [int(row) for row in order[self.scores[order] > 0]]
+
+
+def chart(
+    store: Store, period: str = "week", n: int = 20, *, style: str = "", end: int | None = None
+) -> Chart:
+    """The pieces played most in the period up to `end`, with their places in the period before.
+
+    A piece's score is the sum over listeners of log2(1 + shares heard): a play of which half was heard
+    counts half, and one fan on repeat makes no hit. Flagged plays (bots, duplicates) and those of
+    unknown time do not count. Costs one pass over the log, about 2 s a million events.
+
+    Args:
+        period: `day`, `week` (7 days) or `month` (30 days).
+        style: only pieces of this style.
+        end: Unix seconds; without it the last play, which on a running service is now.
+
+    Raises:
+        InputError: no such period or style, or n or the end is out of range.
+    """
+    if period not in DAYS:
+        raise InputError(f"period is '{period}'; allowed: {', '.join(DAYS)}")
+    if not 1 <= n <= 1000:
+        raise InputError(f"n is {n}; allowed: 1 to 1000")
+    if end is not None and not 0 <= end <= LATEST:
+        raise InputError(f"end is {end}; allowed: Unix seconds from 0 to 2^40")
+    pieces = store.pieces()
+    if style and not any(p.style == style for p in pieces):
+        known = ", ".join(sorted({p.style for p in pieces} - {""}))
+        raise InputError(f"no piece of style '{style}'; there are {known or 'none'}")
+    columns = store.interaction_columns()
+    played = (columns["kind"] == Kind.PLAY) & (columns["time"] > 0)
+    if end is None:
+        end = int(columns["time"][played].max(initial=0)) + 1
+    if style:
+        played &= np.array([p.style == style for p in pieces], dtype=bool)[columns["item"]]
+    log = {name: column[played] for name, column in columns.items()}
+    length = DAYS[period] * _DAY
+    now = _counted(log, end - length, end, len(pieces))
+    before = _counted(log, end - 2 * length, end - length, len(pieces))
+    was = {row: rank for rank, row in enumerate(before.ranked(), start=1)}
+    entries: list[Listed] = []
+    for rank, row in enumerate(now.ranked()[:n], start=1):
+        plays, people, last = int(now.plays[row]), int(now.listeners[row]), was.get(row)
+        heard = f"{_many(plays, 'play')} by {_many(people, 'listener')}"
+        more = {
+            "rank": rank,
+            "rank_before": last,
+            "plays": plays,
+            "listeners": people,
+            "style": pieces[row].style,
+            "generated": pieces[row].generated,
+        }
+        reasons = (heard, _moved(rank, last))
+        entries.append(Listed(pieces[row].id, pieces[row].title, float(now.scores[row]), reasons, more))
+    return Chart(period, max(end - length, 0), end, style, int(now.plays.sum()), now.in_all, tuple(entries))
+
+
+def _counted(log: dict[str, NDArray[Any]], begin: int, end: int, n_items: int) -> _Counted:
+    inside = (log["time"] >= begin) & (log["time"] < end)
+    item = log["item"][inside].astype(np.int64)
+    listener = log["listener"][inside].astype(np.int64)
+    share = np.nan_to_num(log["value"][inside], nan=1.0)
+    cells, index = np.unique(listener * n_items + item, return_inverse=True)
+    amount = np.log2(1.0 + np.bincount(index, share, minlength=len(cells)))
+    of_cell = cells % max(n_items, 1)
+    return _Counted(
+        np.bincount(of_cell, amount, minlength=n_items).astype(np.float64),
+        np.bincount(item, minlength=n_items),
+        np.bincount(of_cell, minlength=n_items),
+        len(np.unique(listener)),
+    )
+
+
+def _moved(rank: int, before: int | None) -> str:
+    if before is None:
+        return "new"
+    if before == rank:
+        return f"stays at {rank}"
+    return f"{'up' if before > rank else 'down'} {abs(before - rank)} from {before}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

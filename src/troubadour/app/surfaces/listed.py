@@ -1,0 +1,43 @@
+"""One piece, style or artist of a list, with why it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from troubadour.recommenders.slate.ranker import Recommendation
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry of a list, in every context alike."""
+
+    id: str
+    title: str
+    score: float
+    """The higher the better; its unit depends on the context."""
+    reasons: tuple[str, ...]
+    """Clauses for people, the strongest first."""
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What only this context tells, JSON-able."""
+    propensity: float = 1.0
+    """Probability with which it was chosen for its place; 1 where nothing was left to chance."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "score": round(self.score, 6),
+            "reasons": list(self.reasons),
+            **self.more,
+        }
+
+
+def listed(one: Recommendation, *reasons: str) -> Listed:
+    """A recommendation as an entry, with reasons of the context before its own."""
+    more = {"generated": one.generated, **({"fallback": one.fallback} if one.fallback else {})}
+    return Listed(
+        one.id, one.title, one.score, (*reasons, *(r.text for r in one.reasons)), more, one.propensity
+    )

@@ -1,0 +1,101 @@
+"""Lists that start from a piece, or that leave out what is known already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.app.surfaces.listed import Listed, listed
+from troubadour.interactions.events import History
+from troubadour.recommenders.slate.ranker import Ranker, Recommendation
+
+_HEAD_SHARE: Final = 0.5
+"""The most heard pieces that together have this share of all listeners are the head, not the tail."""
+_ANCHORS: Final = 3
+
+
+def of_piece(ranker: Ranker, piece: str) -> History:
+    """The history of somebody who heard one piece to the end and nothing else.
+
+    Raises:
+        NotFoundError: no such piece.
+    """
+    return History(np.array([ranker.items.row(piece)]), np.ones(1))
+
+
+def more_like(ranker: Ranker, piece: str, n: int, *, exclude: Iterable[str] = ()) -> list[Listed]:
+    """What goes with a piece: heard with it and sounding like it, whoever asks.
+
+    Raises:
+        NotFoundError: no such piece.
+        InputError: n is out of range.
+    """
+    return [listed(r) for r in ranker.recommend(of_piece(ranker, piece), n, exclude=exclude)]
+
+
+def because(
+    ranker: Ranker, history: History, n: int, *, piece: str | None = None, exclude: Iterable[str] = ()
+) -> list[tuple[str, list[Listed]]]:
+    """Lists for a listener, each because of one piece: (id of the piece, its list), no entry twice.
+
+    Args:
+        piece: the one to start from; without it the latest pieces that they liked, three at most.
+
+    Raises:
+        NotFoundError: no such piece.
+        InputError: n is out of range.
+    """
+    liked = history.items[history.weights > 0]
+    anchors = (
+        [piece] if piece is not None else [ranker.items.id(row) for row in liked[::-1][:_ANCHORS].tolist()]
+    )
+    taken = {*exclude, *(ranker.items.id(row) for row in history.items.tolist())}
+    lists: list[tuple[str, list[Listed]]] = []
+    for anchor in anchors:
+        found = more_like(ranker, anchor, n, exclude=taken)
+        taken |= {one.id for one in found}
+        lists.append((anchor, found))
+    return lists
+
+
+def discover(ranker: Ranker, history: History, n: int, *, exclude: Iterable[str] = ()) -> list[Listed]:
+    """Only what a listener has not met: no artist of their history, and nothing that everybody hears.
+
+    Pieces of which no artist is named are barred only by being popular.
+
+    Raises:
+        InputError: n is out of range.
+    """
+    artists = [info.artist.casefold() for info in ranker.infos]
+    met = {artists[row] for row in history.items.tolist()} - {""}
+    barred = {ranker.items.id(row) for row, artist in enumerate(artists) if artist in met}
+    barred |= {ranker.items.id(row) for row in head_of(ranker.blend.popular.counts).tolist()}
+    found = ranker.recommend(history, n, exclude={*exclude, *barred})
+    return [_discovered(ranker, one, bool(met)) for one in found]
+
+
+def _discovered(ranker: Ranker, one: Recommendation, met: bool) -> Listed:
+    """An entry that says how little known it is, where its other reasons do not."""
+    row = ranker.items.row(one.id)
+    counts = ranker.blend.popular.counts
+    heard = int(counts[row]) if row < len(counts) else 0
+    known = (
+        f"only {heard} of {ranker.blend.popular.n_listeners} listeners know it"
+        if heard
+        else "nobody has heard it yet"
+    )
+    artist = ranker.infos[row].artist
+    new = f"{known}, and you have not met {artist}" if artist and met else known
+    told = any(reason.model == "popularity" for reason in one.reasons)
+    return listed(one) if told and new == known else listed(one, new)
+
+
+def head_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of the most heard items that together have half of all hearings; none without any."""
+    order = np.argsort(-counts, kind="stable")
+    total = int(counts.sum())
+    before = np.cumsum(counts[order]) - counts[order]
+    return np.asarray(order[(before < _HEAD_SHARE * total) & (counts[order] > 0)], dtype=np.int64)

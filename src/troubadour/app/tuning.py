@@ -1,0 +1,226 @@
+"""Search for a recipe's best settings: Optuna's tree-structured Parzen estimator, poor trials cut short.
+
+Bergstra et al. 2011 for the estimator, Jamieson & Talwalkar 2016 for successive halving. Only
+validation music decides; test works are never read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from troubadour.app.training import material, repeated, shape
+from troubadour.catalogue.store import Store
+from troubadour.core.errors import InputError, MissingExtraError, TroubadourError
+from troubadour.models.options import TrainOptions
+from troubadour.models.recipe import Recipe
+
+if TYPE_CHECKING:
+    import optuna
+
+Tell = Callable[[str, int, int], None]
+_ROUNDED: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a search found."""
+
+    best: float
+    """Validation loss in nats a token."""
+    settings: dict[str, float]
+    trials: int
+    """Finished, cut short and failed ones together."""
+    recipe: Path
+    """The best recipe, ready to be trained with."""
+
+
+def tune(
+    store: Store,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    trials: int,
+    hours: float | None = None,
+    steps: int | None = None,
+    tell: Tell | None = None,
+) -> Tuned:
+    """Search around a recipe, or go on with a search; the best recipe and a table of trials.
+
+    Writes `best.toml` and `trials.md` into `folder`. What was killed in mid-trial is taken up there.
+
+    Args:
+        folder: the search's own; `search.sqlite` in it keeps what was tried.
+        trials: how many there shall be in all, earlier ones counted.
+        hours: time of this call; a trial that runs when it is over is cut short.
+        steps: of each trial, instead of the recipe's.
+
+    Raises:
+        InputError: no usable piece, or no trial came to an end.
+        MissingExtraError: optuna or torch is not installed.
+    """
+    try:
+        import optuna
+
+        from troubadour.models.trainer import Run
+    except ImportError as error:
+        raise MissingExtraError(
+            "the search needs torch and optuna: pip install 'troubadour[train]'"
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = material(store, recipe)
+    basis = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
+    # A trial is judged eight times, so that a poor one costs an eighth.
+    basis = replace(
+        basis, evaluate_every=max(1, basis.steps // 8), warmup=min(basis.warmup, basis.steps // 4)
+    )
+    styles = shape(recipe, None).styles
+    train, valid = (found.examples(part, styles) for part in (found.train, found.valid))
+    train += repeated(found.train, train, recipe)
+    study = optuna.create_study(
+        study_name=recipe.name,
+        storage=f"sqlite:///{(folder / 'search.sqlite').absolute()}",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=basis.seed, n_startup_trials=5),
+        pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=basis.evaluate_every, reduction_factor=3),
+    )
+    _take_up(study)
+    if not study.trials:
+        # The recipe as it is comes first: what is found has to beat it.
+        study.enqueue_trial(_settings(recipe, basis))
+    deadline = None if hours is None else time.monotonic() + 3600 * hours
+
+    def objective(trial: optuna.Trial) -> float:
+        tried, options = suggest(trial, recipe, basis)
+        name = trial.user_attrs.get("folder") or f"trial-{trial.number}"
+        trial.set_user_attr("folder", name)
+
+        def judged(step: int, loss: float) -> None:
+            trial.report(loss, step)
+            late = deadline is not None and time.monotonic() > deadline
+            if step < options.steps and (late or trial.should_prune()):
+                raise optuna.TrialPruned
+
+        def told(step: int, _: float) -> None:
+            if tell:
+                tell(f"trial {trial.number}", step, options.steps)
+
+        run = Run(folder / name, shape(tried, None), options)
+        return run.go(train, valid, told, judged).valid_loss
+
+    while (left := trials - _over(study)) > 0 and (deadline is None or time.monotonic() < deadline):
+        study.optimize(objective, n_trials=min(left, 1), catch=(TroubadourError, RuntimeError))
+        (folder / "trials.md").write_text(table(study))
+    try:
+        best = study.best_trial
+    except ValueError:
+        raise InputError("no trial came to its end; give it more hours, or fewer --steps") from None
+    (folder / "trials.md").write_text(table(study))
+    written = folder / "best.toml"
+    written.write_text(toml(recipe, best.params))
+    assert best.value is not None
+    return Tuned(best.value, dict(best.params), _over(study), written)
+
+
+def suggest(trial: optuna.Trial, recipe: Recipe, basis: TrainOptions) -> tuple[Recipe, TrainOptions]:
+    """A recipe and options with the settings of one trial."""
+    options = replace(
+        basis,
+        learning_rate=trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True),
+        matrix_rate=trial.suggest_float("matrix_rate", 5e-4, 1e-2, log=True),
+        weight_decay=trial.suggest_float("weight_decay", 0.01, 0.5, log=True),
+        keep=trial.suggest_float("keep", 0.5, 0.95),
+    )
+    dropout = trial.suggest_float("dropout", 0.0, 0.3)
+    return replace(recipe, model={**recipe.model, "dropout": dropout}), options
+
+
+def _settings(recipe: Recipe, basis: TrainOptions) -> dict[str, float]:
+    names = ("learning_rate", "matrix_rate", "weight_decay", "keep")
+    return {**{n: getattr(basis, n) for n in names}, "dropout": float(recipe.model.get("dropout", 0.1))}
+
+
+def _take_up(study: optuna.Study) -> None:
+    """Trials that were running when the program was killed are queued again, with their folders."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params, user_attrs={"folder": f"trial-{trial.number}", **trial.user_attrs})
+
+
+def _over(study: optuna.Study) -> int:
+    """Trials that need not be run any more; those taken up later count once."""
+    from optuna.trial import TrialState
+
+    over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    ended = study.get_trials(deepcopy=False, states=over)
+    return len({t.user_attrs.get("folder", f"trial-{t.number}") for t in ended}) - len(
+        {
+            t.user_attrs["folder"]
+            for t in study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            if "folder" in t.user_attrs
+        }
+    )
+
+
+def table(study: optuna.Study) -> str:
+    """All trials, the best first, as Markdown."""
+    # A trial that was killed and taken up again stands in the table once, as it ended.
+    last = {t.user_attrs.get("folder", f"trial-{t.number}"): t.number for t in study.trials}
+    trials = [t for t in study.trials if t.number in last.values()]
+    names = sorted({name for t in trials for name in t.params})
+    rows = [
+        (
+            t.value if t.value is not None else min(t.intermediate_values.values(), default=float("inf")),
+            t.number,
+            t.state.name.lower(),
+            max(t.intermediate_values, default=0),
+            t.params,
+        )
+        for t in trials
+    ]
+    lines = [
+        "| trial | state | step | nats a token | " + " | ".join(names) + " |",
+        "| ---: | --- | ---: | ---: |" + " ---: |" * len(names),
+    ]
+    for value, number, state, step, params in sorted(rows, key=lambda r: (r[2] != "complete", r[:2])):
+        settings = " | ".join(f"{params[n]:.{_ROUNDED}g}" if n in params else "" for n in names)
+        lines.append(f"| {number} | {state} | {step} | {value:.4f} | {settings} |")
+    return "\n".join(lines) + "\n"
+
+
+def toml(recipe: Recipe, settings: dict[str, Any]) -> str:
+    """A recipe with the settings of a trial, as TOML that `Recipe.load` reads."""
+    model = {**recipe.model, "dropout": settings["dropout"]}
+    train = {**recipe.train, **{k: v for k, v in settings.items() if k != "dropout"}}
+    data: dict[str, Any] = {"collections": list(recipe.collections), "metre_changes": recipe.metre_changes}
+    tables = [("data", data), ("data.repeat", recipe.repeat), ("model", model), ("train", train)]
+    out = [f"# {recipe.name}, with what a search found best on validation music.", f'name = "{recipe.name}"']
+    out.append(f'family = "{recipe.family}"')
+    for name, values in tables:
+        if values:
+            out += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in values.items())]
+    return "\n".join(out) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return (
+            f"{value:.{_ROUNDED}g}"
+            if "." in f"{value:.{_ROUNDED}g}" or "e" in f"{value:.{_ROUNDED}g}"
+            else f"{value:.1f}"
+        )
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    return str(value)

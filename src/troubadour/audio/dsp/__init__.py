@@ -1,0 +1,1 @@
+"""Signal processing: spectra, pitch, rhythm, loudness, harmony, and notes of a sung melody."""

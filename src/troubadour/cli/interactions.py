@@ -1,0 +1,238 @@
+"""Take in what listeners did; give it out; forget it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress, say
+from troubadour.core.errors import InputError
+
+if TYPE_CHECKING:
+    from troubadour.catalogue.plays import PlaysReport
+
+
+@app.command("import-plays")
+def import_plays(
+    files: Annotated[list[Path], typer.Argument(help="Exports: files, folders or zip archives.")],
+    form: Annotated[
+        str, typer.Option("--format", help="auto, listenbrainz, lastfm, spotify or csv (also Parquet).")
+    ] = "auto",
+    listener: Annotated[
+        str, typer.Option("--listener", help="Whose plays they are, where the file does not say.")
+    ] = "",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="COLUMN=ROLE, of a table: time, title, artist, listener, ms_played ..."),
+    ] = None,
+    rating_max: Annotated[
+        float, typer.Option("--rating-max", help="Best rating of the source; its worst is 1.", min=2)
+    ] = 5,
+    add_unknown: Annotated[
+        bool, typer.Option("--add-unknown", help="Add tracks that the catalogue lacks, by name alone.")
+    ] = False,
+    unmatched: Annotated[
+        Path | None, typer.Option("--unmatched", help="Write what the catalogue lacks to this CSV file.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import plays, likes, skips and ratings; importing twice changes nothing."""
+    from troubadour.catalogue.plays import import_plays
+    from troubadour.interactions.importers.base import ReadOptions
+    from troubadour.interactions.importers.formats import read_plays
+
+    options = ReadOptions(int(time.time()), _mapped(columns or []), rating_max)
+    reports: list[PlaysReport] = []
+    with open_studio(home) as studio, progress() as tell:
+        for path in files:
+
+            def count(done: int, name: str = path.name) -> None:
+                tell(name, done, 0)
+
+            reports.append(
+                import_plays(
+                    studio.store,
+                    read_plays(path, form, options),
+                    path.name,
+                    listener=listener,
+                    add_unknown=add_unknown,
+                    unmatched_file=unmatched,
+                    progress=count,
+                )
+            )
+    if as_json:
+        print_json([r.to_dict() for r in reports])
+    else:
+        for report in reports:
+            _print(report)
+    if not any(r.read for r in reports) and any(r.remarks for r in reports):
+        say("Nothing was read: say what it is with --format, and what a column holds with --map COLUMN=ROLE.")
+        raise typer.Exit(1)
+    if any(r.new for r in reports):
+        say("Lists change at once; `troubadour train recommender` learns what is heard together.")
+
+
+@app.command()
+def listeners(
+    words: Annotated[str, typer.Argument(help="Part of an id or name; without it everybody.")] = "",
+    n: Annotated[int, typer.Option("--n", help="How many.", min=1)] = 100,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who is known, in order of arrival."""
+    with open_studio(home) as studio:
+        found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
+    if as_json:
+        print_json([{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:n]])
+        return
+    for person in found[:n]:
+        mark = " (simulated)" if person.simulated else ""
+        print(f"{person.id}{f'  {person.name}' if person.name else ''}{mark}")
+    if len(found) > n:
+        say(f"{len(found) - n} more; --n says how many are shown")
+
+
+@app.command()
+def record(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    piece: Annotated[str, typer.Argument(help="Id of the piece.")],
+    kind: Annotated[str, typer.Option("--kind", help="play, like, skip or rating.")] = "play",
+    value: Annotated[
+        float | None, typer.Option("--value", help="Share heard, 0 to 1; of a rating 1 to 5.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Add the listener, if they are not there yet.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record what a listener did just now; their next list heeds it."""
+    import secrets
+
+    from troubadour.catalogue.records import Event
+
+    with open_studio(home) as studio:
+        title = studio.store.piece(piece).title
+        if new:
+            studio.store.add_listeners([(listener, "", False)])
+        event = Event(secrets.token_hex(12), listener, piece, kind, int(time.time()), value)
+        stored = studio.record([event])
+    if as_json:
+        print_json({"stored": stored, "event": event.event})
+    else:
+        print(f"{listener}: {kind} of {title}")
+
+
+@app.command()
+def block(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    piece: Annotated[str | None, typer.Option("--piece", help="Never this piece again.")] = None,
+    artist: Annotated[str | None, typer.Option("--artist", help="Never this artist again.")] = None,
+    explicit: Annotated[
+        bool, typer.Option("--explicit", help="Nothing that is marked as explicit (see mark).")
+    ] = False,
+    lift: Annotated[bool, typer.Option("--lift", help="Lift the block instead.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a piece, an artist or all that is explicit out of a listener's lists; without any, say what is blocked."""
+    from troubadour.catalogue.records import Block
+
+    if (piece is not None) + (artist is not None) + explicit > 1:
+        raise InputError("more than one of --piece, --artist and --explicit is given; block one at a time")
+    what, value = ("piece", piece) if piece is not None else ("artist", artist)
+    if explicit:
+        what, value = "explicit", "all"
+    with open_studio(home) as studio:
+        studio.store.listener(listener)
+        blocks = studio.store.blocks
+        if value is not None and lift:
+            if not blocks.remove(listener, Block(what, value, 0)):
+                raise InputError(f"{listener} has not blocked the {what} '{value}'")
+        elif value is not None:
+            blocks.add(listener, Block(what, value, int(time.time())))
+        held = blocks.of(listener)
+    if as_json:
+        items = [{"what": b.what, "value": b.value, "time": b.time} for b in held]
+        print_json({"listener": listener, "items": items})
+        return
+    print("\n".join(f"{b.what}: {b.value}" for b in held) or f"{listener} blocks nothing")
+
+
+@app.command()
+def forget(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a listener from the store and from every model, and write a receipt."""
+    from troubadour.privacy.erasure import forget
+
+    with open_studio(home) as studio:
+        person = studio.store.listener(listener)
+        if not yes and not typer.confirm(f"Forget {person.id} for good?", err=True):
+            raise typer.Exit(1)
+        receipt, path = forget(studio.store, studio.releases, studio.home, listener)
+    if as_json:
+        print_json({**receipt.to_dict(), "receipt": str(path)})
+        return
+    print(", ".join(f"{n} of {table}" for table, n in receipt.rows.items() if n) + " deleted")
+    for one in receipt.models:
+        print(f"  {one.release} {one.part}: {one.treatment}")
+    print(f"  release {receipt.live} is live" if receipt.live else "  no release")
+    print(f"receipt: {path}")
+
+
+@app.command("export")
+def export_listener(
+    listener: Annotated[str, typer.Argument(help="Id of the listener.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; without it printed.")] = None,
+    home: Home = None,
+) -> None:
+    """Everything that is held of a listener, as JSON."""
+    import json
+
+    from troubadour.privacy.export import export
+
+    with open_studio(home) as studio:
+        held = export(studio.store, listener)
+    if out is None:
+        print_json(held)
+        return
+    try:
+        out.write_text(json.dumps(held, indent=1, ensure_ascii=False), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    say(f"{len(held['events'])} events written to {out}")
+
+
+def _mapped(columns: list[str]) -> dict[str, str]:
+    mapped: dict[str, str] = {}
+    for text in columns:
+        column, equals, role = text.rpartition("=")
+        if not equals or not column or not role:
+            raise InputError(f"--map is '{text}'; allowed: COLUMN=ROLE, such as --map Song=title")
+        mapped[column.strip()] = role.strip()
+    return mapped
+
+
+def _print(report: PlaysReport) -> None:
+    print(report.summary())
+    found = ", ".join(f"{n} {how}" for how, n in report.matched_by.items())
+    if found:
+        print(f"  tracks: {found}")
+    if report.pieces_added:
+        print(f"  {report.pieces_added} pieces added by name alone")
+    if report.time_unknown:
+        print(f"  {report.time_unknown} without a time: they count as oldest")
+    for what, count in report.flagged.items():
+        print(f"  {count} flagged: {what.replace('_', ' ')}")
+    for cause, count in sorted(report.causes.items(), key=lambda item: -item[1]):
+        print(f"  {count} rejected: {cause}")
+    for where, text in report.remarks:
+        print(f"  {where}: {text}")
+    for artist, title, reason, count in report.top_unmatched[:10]:
+        print(f"  {reason}: {artist or '?'} - {title or '?'} ({count})")

@@ -1,1 +1,0 @@
-"""Models that compose, the rules that keep their output valid, and how they are trained."""

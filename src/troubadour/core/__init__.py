@@ -1,0 +1,1 @@
+"""Errors, settings, plugin registry, threads and top-n selection: what every other package may use."""

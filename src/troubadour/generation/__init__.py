@@ -1,0 +1,1 @@
+"""Generation under constraints: the request, constraints, sampling, tasks and originality."""

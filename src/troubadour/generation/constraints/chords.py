@@ -1,0 +1,156 @@
+"""A progression of chords, one or more a bar."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from troubadour.core.errors import InputError
+from troubadour.generation.constraints.base import Static, of_classes, until
+from troubadour.music.quantise import TICKS_PER_QUARTER
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.grammar import Automaton, Mask, Phase
+
+_LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_KINDS: Final = {
+    "": (0, 4, 7), "maj": (0, 4, 7), "m": (0, 3, 7), "min": (0, 3, 7), "-": (0, 3, 7), "5": (0, 7),
+    "dim": (0, 3, 6), "o": (0, 3, 6), "aug": (0, 4, 8), "+": (0, 4, 8), "sus4": (0, 5, 7),
+    "sus2": (0, 2, 7), "6": (0, 4, 7, 9), "m6": (0, 3, 7, 9), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11),
+    "m7": (0, 3, 7, 10), "min7": (0, 3, 7, 10), "dim7": (0, 3, 6, 9), "m7b5": (0, 3, 6, 10),
+    "7sus4": (0, 5, 7, 10), "9": (0, 2, 4, 7, 10), "add9": (0, 2, 4, 7),
+}  # fmt: skip
+
+
+class Chord(NamedTuple):
+    """A chord as it is written."""
+
+    name: str
+    classes: frozenset[int]
+    bass: int
+    """Pitch class of its lowest note."""
+
+
+def parse_chord(text: str) -> Chord:
+    """`G`, `D7`, `F#m`, `Bb/D`.
+
+    Raises:
+        InputError: no such chord; the message says what is allowed.
+    """
+    found = re.fullmatch(r"([A-G])([#b]?)([^/]*)(?:/([A-G])([#b]?))?", text)
+    if not found or found[3] not in _KINDS:
+        kinds = ", ".join(k for k in _KINDS if k)
+        raise InputError(f"chord is '{text}'; allowed: A to G with # or b, then nothing or one of {kinds}")
+    shift = {"#": 1, "b": -1, "": 0, None: 0}
+    root = (_LETTERS[found[1]] + shift[found[2]]) % 12
+    bass = (_LETTERS[found[4]] + shift[found[5]]) % 12 if found[4] else root
+    return Chord(text, frozenset((root + i) % 12 for i in _KINDS[found[3]]) | {bass}, bass)
+
+
+def parse_chords(text: str, bars: int | None) -> tuple[tuple[Chord, ...], ...]:
+    """The chords of each bar. `G C D7 G` is one a bar; `G | C D7 | G` says what shares a bar.
+
+    Fewer bars of chords than the piece has are repeated. Without barlines, more chords than bars
+    share the bars evenly.
+
+    Args:
+        bars: of the piece; `None` = as many as there are bars of chords.
+
+    Raises:
+        InputError: a chord is not known, or chords and bars do not go into each other.
+
+    >>> [[c.name for c in bar] for bar in parse_chords("G | C D7", 4)]
+    [['G'], ['C', 'D7'], ['G'], ['C', 'D7']]
+    """
+    rows = [tuple(parse_chord(word) for word in part.split()) for part in text.strip(" |").split("|")]
+    if not all(rows):
+        raise InputError(f"chords are '{text}'; allowed: one or more in each bar, such as 'G | C D7 | G'")
+    if "|" not in text.strip(" |"):
+        names = rows[0]
+        share = 1 if bars is None or len(names) <= bars else Fraction(len(names), bars)
+        if share != int(share):
+            raise InputError(f"chords and bars clash: {len(names)} chords do not go into {bars} bars evenly")
+        rows = [names[i : i + int(share)] for i in range(0, len(names), int(share))]
+    bars = bars or len(rows)
+    if bars % len(rows):
+        raise InputError(f"chords and bars clash: {len(rows)} bars of chords do not fill {bars} bars evenly")
+    if bars > lx.MAX_BARS:
+        raise InputError(f"chords fill {bars} bars; allowed: 1 to {lx.MAX_BARS}")
+    return tuple(rows) * (bars // len(rows))
+
+
+def beat_ticks(numerator: int, denominator: int) -> int:
+    """Length of a beat: a dotted note in 6/8, 9/8 and the like."""
+    unit = 4 * TICKS_PER_QUARTER // denominator
+    return unit * 3 if denominator >= 8 and numerator % 3 == 0 and numerator > 3 else unit
+
+
+@dataclass(frozen=True, slots=True)
+class Harmony(Static):
+    """Whatever sounds at the start of a chord or on a beat belongs to the chord there.
+
+    In several voices the lowest sounds the chord's bass where a chord starts, if it sounds there.
+    Between the beats all notes are free. An upbeat has no chord.
+    """
+
+    places: tuple[int, ...]
+    """Ticks of all chord starts and beats, rising."""
+    inner: Mask
+    """Pitches allowed there in any voice but the lowest, shape (places, 128)."""
+    lowest: Mask
+    """Pitches allowed there in the lowest voice, shape (places, 128)."""
+    bass: int
+    """The lowest voice; -1 for a single voice."""
+
+    @classmethod
+    def of(
+        cls, bars: tuple[tuple[Chord, ...], ...], metre: tuple[int, int], upbeat: int, voices: int
+    ) -> Harmony:
+        """The chords of each bar of a piece whose first whole bar starts at tick `upbeat`.
+
+        Raises:
+            InputError: more chords in a bar than it has places for.
+        """
+        length = metre[0] * 96 // metre[1]
+        beat = beat_ticks(*metre)
+        final = len(bars) * length
+        places: list[int] = []
+        inner: list[Mask] = []
+        lowest: list[Mask] = []
+        for number, chords in enumerate(bars):
+            if length % len(chords) or (length // len(chords)) % 3:
+                raise InputError(
+                    f"chords and metre clash: {len(chords)} chords do not share a bar of {metre[0]}/{metre[1]}"
+                )
+            start = upbeat + number * length
+            each = length // len(chords)
+            for tick in sorted({*range(0, length, beat), *range(0, length, each)}):
+                chord = chords[tick // each]
+                if start + tick < final:
+                    places.append(start + tick)
+                    inner.append(of_classes(chord.classes))
+                    lowest.append(of_classes({chord.bass}) if tick % each == 0 else inner[-1])
+        return cls(tuple(places), np.array(inner), np.array(lowest), voices - 1 if voices > 1 else -1)
+
+    def allow(self, automaton: Automaton, mask: Mask) -> None:
+        """Chord tones on the beats; nothing else is held over one."""
+        table = self.lowest if automaton.lane == self.bass else self.inner
+        if automaton.phase == Phase.EVENT:
+            place = bisect_right(self.places, automaton.time) - 1
+            if place >= 0 and self.places[place] == automaton.time:
+                mask[lx.PITCH : lx.PITCH + 128] &= table[place]
+        elif automaton.pitches:
+            first = bisect_right(self.places, automaton.now)
+            bad = np.flatnonzero(~table[first:, automaton.pitches[0]])
+            if len(bad):
+                until(automaton, mask, self.places[first + int(bad[0])])
+
+    def last(self, lane: int, start: int) -> Mask:
+        """Pitches of a voice that may sound from `start` to the end, shape (128,)."""
+        table = self.lowest if lane == self.bass else self.inner
+        first = bisect_right(self.places, start - 1)
+        return np.asarray(table[first:].all(axis=0))

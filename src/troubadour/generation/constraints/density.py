@@ -1,0 +1,104 @@
+"""How many notes the piece has in all."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from troubadour.generation.constraints.base import Span, until
+from troubadour.generation.constraints.given import Given
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.grammar import Automaton, Mask, Phase
+from troubadour.tokens.prefix import DENSITY_EDGES
+
+SLOT: Final = 8
+"""Ticks that are kept free for each note that is still wanted; a sixteenth takes six."""
+
+
+def note_counts(level: int, quarters: float, voices: int) -> tuple[int, int]:
+    """Fewest and most notes of a piece of a density level, as `dataset.density_level` counts them."""
+    size = quarters * voices
+    low = 0 if level == 0 else int(DENSITY_EDGES[level - 1] * size) + 1
+    high = int(DENSITY_EDGES[level] * size) if level < len(DENSITY_EDGES) else 10**6
+    return low, high
+
+
+class Density:
+    """Keeps the number of notes between two bounds.
+
+    Args:
+        bounds: fewest and most notes.
+        given: the given events.
+    """
+
+    remembers = False
+
+    def __init__(self, bounds: tuple[int, int], given: Given | None) -> None:
+        self._low, self._high = bounds
+        self._given = given
+        self._deadlines: list[int] | None = None
+        self._free = self._due = self._count = 0
+
+    def begin(self, automaton: Automaton) -> None:
+        """Count what is free and what is due, once it is known where the piece begins and ends."""
+        if self._deadlines is not None or automaton.final is None:
+            return
+        self._deadlines = automaton.deadlines
+        for lane, deadline in enumerate(automaton.deadlines):
+            self._free += deadline if deadline >= 0 else automaton.final
+            self._due += deadline >= 0
+            for span in self._given.spans[lane] if self._given and lane < len(self._given.spans) else ():
+                self._free -= span.stop - span.start
+                self._due += len(span.pitches)
+
+    @property
+    def spare(self) -> int:
+        """Ticks beyond what the notes still wanted need; negative = they do not fit."""
+        return self._free - SLOT * max(self._low - self._count - self._due, 0)
+
+    @property
+    def most(self) -> int:
+        """Notes that may still be added to those that are due; negative = too many are due."""
+        return self._high - self._count - self._due
+
+    def _is_due(self, lane: int, tick: int) -> bool:
+        if self._deadlines is not None and 0 <= self._deadlines[lane] <= tick:
+            return True
+        span = self._given.next(lane, tick) if self._given else None
+        return span is not None and span.start == tick
+
+    def allow(self, automaton: Automaton, mask: Mask) -> None:
+        """No more notes than allowed; no long ones while many are wanted."""
+        self.begin(automaton)
+        lane = automaton.lane
+        if automaton.phase == Phase.EVENT:
+            if self._is_due(lane, automaton.time):
+                return
+            if self.most <= 0:
+                mask[lx.PITCH : lx.PITCH + 128] = False
+            elif self.spare < SLOT and mask[lx.PITCH : lx.PITCH + 128].any():
+                mask[lx.REST] = False
+        elif not self._is_due(lane, automaton.now):
+            # A note fills a slot of its own; a rest fills none.
+            room = self.spare + (SLOT if automaton.pitches and self._low > self._count + self._due else 0)
+            until(automaton, mask, automaton.now + max(room, SLOT))
+
+    def heard(self, lane: int, span: Span) -> None:
+        """Count the notes of an event, and take its ticks from the free ones."""
+        self._count += len(span.pitches)
+        if self._is_due(lane, span.start):
+            self._due -= len(span.pitches)
+        else:
+            stop = span.stop
+            deadline = self._deadlines[lane] if self._deadlines is not None else -1
+            if 0 <= deadline < stop:
+                # A last note that starts early is the one that was due.
+                if span.pitches:
+                    self._due -= 1
+                stop = deadline
+            self._free -= stop - span.start
+
+    def copy(self) -> Self:
+        """An independent control in the same state."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new

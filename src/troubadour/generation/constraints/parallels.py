@@ -1,0 +1,155 @@
+"""No parallel fifths, octaves or unisons between any two voices.
+
+Two voices run parallel where both move at once, and are a fifth (or an octave or unison), taken
+within the octave, apart before and after. A voice moves where a note follows on its last one
+without a rest, at another pitch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from troubadour.generation.constraints.base import Span
+from troubadour.generation.constraints.given import Given
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.grammar import Automaton, Mask, Phase
+
+PERFECT = (0, 7)
+_PLACE = np.arange(128)
+
+
+def parallel(before: tuple[int, int], after: tuple[int, int]) -> bool:
+    """Whether two voices (pitches before, pitches after) run in fifths, octaves or unisons."""
+    if before[0] == after[0] or before[1] == after[1]:
+        return False
+    interval = abs(before[0] - before[1]) % 12
+    return interval in PERFECT and abs(after[0] - after[1]) % 12 == interval
+
+
+class Parallels:
+    """Strikes out pitches that would make parallels, and lengths that would leave no way round them.
+
+    Args:
+        voices: how many.
+        given: the given notes.
+        lasts: pitches on which each voice may end, one mask a voice, shape (128,).
+    """
+
+    remembers = True
+
+    def __init__(self, voices: int, given: Given | None, lasts: Sequence[Mask]) -> None:
+        self._given = given or Given(((),) * voices)
+        self._deadlines: list[int] = [-1] * voices
+        self._lasts = tuple(tuple(np.flatnonzero(m).tolist()) for m in lasts)
+        self._now: list[Span | None] = [None] * voices
+        self._before: list[Span | None] = [None] * voices
+
+    def heard(self, lane: int, span: Span) -> None:
+        """Remember a voice's last two events."""
+        self._before[lane], self._now[lane] = self._now[lane], span
+
+    def copy(self) -> Self:
+        """An independent control in the same state."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new._now, new._before = self._now.copy(), self._before.copy()
+        return new
+
+    def allow(self, automaton: Automaton, mask: Mask) -> None:
+        """Narrow pitches where a voice starts, lengths where a note would end on one that is due."""
+        self._deadlines = automaton.deadlines
+        if automaton.phase == Phase.EVENT:
+            self._allow_pitches(automaton, mask)
+        elif automaton.pitches:
+            self._allow_lengths(automaton, mask)
+
+    def _allow_pitches(self, automaton: Automaton, mask: Mask) -> None:
+        lane, tick = automaton.lane, automaton.time
+        old = self._until(lane, tick)
+        if old is None:
+            return
+        started = []
+        for other, span in enumerate(self._now):
+            if other == lane or span is None or span.start != tick or not span.pitches:
+                continue
+            before = self._before[other]
+            if before is not None and before.stop == tick and before.pitches:
+                started.append((before.pitches[-1], span.pitches[-1]))
+        for their_old, their_new in started:
+            interval = abs(old - their_old) % 12
+            if interval in PERFECT and their_old != their_new:
+                clash = (np.abs(_PLACE - their_new) % 12 == interval) & (old != _PLACE)
+                mask[lx.PITCH : lx.PITCH + 128] &= ~clash
+        due = self._due(tick, after=lane)
+        if due:
+            pitches = np.flatnonzero(mask[lx.PITCH : lx.PITCH + 128])
+            for pitch in pitches.tolist():
+                if not _solvable([*started, (old, pitch)], due):
+                    mask[lx.PITCH + pitch] = False
+
+    def _allow_lengths(self, automaton: Automaton, mask: Mask) -> None:
+        lane, start = automaton.lane, automaton.now + automaton.longs * lx.MAX_DURATION
+        place = self._place(lane, automaton.now + 1)
+        if place < 0 or place > start + 2 * lx.MAX_DURATION:
+            return
+        room = place - start
+        if lx.MAX_DURATION < room <= lx.MAX_DURATION + 3:
+            mask[lx.LONG] = False
+        if not 1 <= room <= lx.MAX_DURATION or not mask[lx.DURATION + room - 1]:
+            return
+        pitch = automaton.pitches[-1]
+        due = [(pitch, self._options(lane, place))]
+        due += self._due(place, after=-1, without=lane)
+        if not _solvable([], due):
+            mask[lx.DURATION + room - 1] = False
+
+    def _place(self, lane: int, tick: int) -> int:
+        """The first place from `tick` on where a note of a voice is due; -1 = nowhere."""
+        span = self._given.next(lane, tick)
+        while span is not None and not span.pitches:
+            span = self._given.next(lane, span.stop)
+        if span is not None:
+            return span.start
+        return self._deadlines[lane]
+
+    def _options(self, lane: int, tick: int) -> tuple[int, ...]:
+        span = self._given.next(lane, tick)
+        if span is not None and span.start == tick:
+            return span.pitches[-1:]
+        return self._lasts[lane]
+
+    def _until(self, lane: int, tick: int) -> int | None:
+        """The pitch that a voice sounds right up to `tick`, if that is known."""
+        span = self._now[lane]
+        if span is not None and span.start >= tick:
+            span = self._before[lane]
+        if span is None or span.stop != tick:
+            span = self._given.ending(lane, tick)
+        return span.pitches[-1] if span is not None and span.pitches else None
+
+    def _due(self, tick: int, after: int, without: int = -1) -> list[tuple[int, tuple[int, ...]]]:
+        """Voices that certainly move at `tick` and have not yet: pitch before, pitches that are left."""
+        found = []
+        for lane in range(after + 1, len(self._now)):
+            if lane == without or self._place(lane, tick) != tick:
+                continue
+            old = self._until(lane, tick)
+            if old is not None:
+                found.append((old, self._options(lane, tick)))
+        return found
+
+
+def _solvable(moved: list[tuple[int, int]], due: list[tuple[int, tuple[int, ...]]]) -> bool:
+    """Whether the voices that are due can move without parallels, given those that moved."""
+    if not due:
+        return True
+    old, options = due[0]
+    for new in options:
+        if any(parallel((old, o), (new, n)) for o, n in moved):
+            continue
+        if _solvable([*moved, (old, new)], due[1:]):
+            return True
+    return False

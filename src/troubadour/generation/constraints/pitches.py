@@ -1,0 +1,43 @@
+"""Which pitches each voice may sound at all: range, highest and lowest note, scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from troubadour.generation.constraints.base import Static, keep_pitches
+from troubadour.music.score import Key
+from troubadour.tokens.grammar import Automaton, Mask, Phase
+
+_STEPS: Final = {
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 9, 10, 11),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "lydian": (0, 2, 4, 6, 7, 9, 11),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "locrian": (0, 1, 3, 5, 6, 8, 10),
+}
+
+
+def scale(fifths: int, mode: str) -> frozenset[int]:
+    """Pitch classes of a key; minor has its sixth and seventh both ways (harmonic and melodic).
+
+    >>> sorted(scale(1, "major"))
+    [0, 2, 4, 6, 7, 9, 11]
+    """
+    tonic = Key(0, fifths, mode).tonic
+    return frozenset((tonic + step) % 12 for step in _STEPS[mode])
+
+
+@dataclass(frozen=True, slots=True)
+class Pitches(Static):
+    """Each voice keeps to a set of pitches of its own."""
+
+    sets: tuple[Mask, ...]
+    """One mask a voice, shape (128,)."""
+
+    def allow(self, automaton: Automaton, mask: Mask) -> None:
+        """Strike out what is not in the voice's set."""
+        if automaton.phase != Phase.LENGTH and automaton.lane < len(self.sets):
+            keep_pitches(mask, self.sets[automaton.lane])

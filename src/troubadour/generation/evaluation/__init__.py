@@ -1,0 +1,1 @@
+"""Evaluation of composers: descriptors of pieces and collections."""

@@ -1,0 +1,115 @@
+"""What each style is usually like, counted on the training music: it fills what a brief leaves open."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from troubadour.core.errors import ModelError
+from troubadour.music.score import Score
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.tokenizer import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Counts of one style. Keys are written as in JSON: `6/8`, `2 dorian`, `40:1`."""
+
+    pieces: int
+    bars: Mapping[str, int]
+    metres: Mapping[str, int]
+    keys: Mapping[str, int]
+    tempos: Mapping[str, int]
+    """Beats a minute by metre: `6/8 176`."""
+    programs: Mapping[str, int]
+    """`program:voices` of each track, joined by blanks."""
+    ranges: tuple[tuple[int, int], ...]
+    """Lowest and highest pitch of each voice, without the outermost half per cent."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "pieces": self.pieces,
+            "bars": dict(self.bars),
+            "metres": dict(self.metres),
+            "keys": dict(self.keys),
+            "tempos": dict(self.tempos),
+            "programs": dict(self.programs),
+            "ranges": [list(r) for r in self.ranges],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From JSON.
+
+        Raises:
+            ModelError: a field is missing.
+        """
+        try:
+            ranges = tuple((int(a), int(b)) for a, b in values["ranges"])
+            return cls(**{**values, "ranges": ranges})
+        except (TypeError, KeyError, ValueError) as error:
+            raise ModelError(f"not a style profile: {error}") from error
+
+
+def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, Profile]:
+    """Count quantised scores by style; the empty style counts every piece of one voice."""
+    counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    pitches: dict[str, list[list[np.ndarray[Any, Any]]]] = defaultdict(list)
+    sizes: Counter[str] = Counter()
+    for score, style in pieces:
+        if not len(score):
+            continue
+        programs = _programs(score)
+        alone = len(score.tracks) == 1
+        for name in {style, ""} if alone else {style} - {""}:
+            sizes[name] += 1
+            metre = score.metres[0].name
+            entry = counts[name]
+            if score.n_bars <= lx.MAX_BARS:
+                entry["bars"][str(score.n_bars)] += 1
+            entry["metres"][metre] += 1
+            entry["keys"][f"{score.keys[0].fifths} {score.keys[0].mode}"] += 1
+            entry["tempos"][f"{metre} {score.tempos[0].bpm:g}"] += 1
+            entry["programs"][programs] += 1
+            voices = pitches[name]
+            for track in range(len(score.tracks)):
+                if track == len(voices):
+                    voices.append([])
+                voices[track].append(score.pitch[score.track == track])
+    found: dict[str, Profile] = {}
+    for name, entry in counts.items():
+        usual = entry["programs"].most_common(1)[0][0]
+        n_tracks = len(usual.split())
+        ranges = [
+            (int(np.percentile(p, 0.5)), int(np.percentile(p, 99.5)))
+            for p in (np.concatenate(v) for v in pitches[name][:n_tracks])
+        ]
+        counted: dict[str, Any] = {field: dict(entry[field]) for field in _FIELDS}
+        found[name] = Profile(pieces=sizes[name], ranges=tuple(ranges), **counted)
+    return found
+
+
+_FIELDS = ("bars", "metres", "keys", "tempos", "programs")
+
+
+def _programs(score: Score) -> str:
+    tokens = encode(score)
+    out: list[list[int]] = []
+    for token in tokens[: int(np.argmax(tokens >= lx.PITCH))].tolist():
+        if lx.PROGRAM <= token < lx.NUMERATOR:
+            out.append([token - lx.PROGRAM, 0])
+        elif token == lx.VOICE:
+            out[-1][1] += 1
+    return " ".join(f"{p}:{v}" for p, v in out)
+
+
+def draw(counts: Mapping[str, int], rng: np.random.Generator) -> str:
+    """One of the counted values, as often as it occurs."""
+    names = sorted(counts)
+    weights = np.array([counts[n] for n in names], dtype=np.float64)
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))]

@@ -1,0 +1,146 @@
+"""What a task is, and how one is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from troubadour.core.errors import InputError, TroubadourError
+from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.constraints.base import Span
+from troubadour.generation.constraints.build import Setting
+from troubadour.generation.originality import Corpus, Windows
+from troubadour.generation.request import Brief
+from troubadour.generation.tasks.source import tempo_index
+from troubadour.music.quantise import METRONOME
+from troubadour.music.score import Key, Score, Tempo
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.grammar import Phase
+from troubadour.tokens.visible import show
+
+_LEAST_ROOM = 64
+"""Tokens that have to be left for what is composed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A task that is ready to be composed."""
+
+    brief: Brief
+    """Complete; what the network is told."""
+    setting: Setting
+    opening: tuple[int, ...]
+    """Tokens with which the piece begins, after BODY."""
+    finish: Callable[[Score], Score]
+    """Puts what was composed into the given piece."""
+    heed: float = 1.0
+    """How much what is shown beforehand counts; see `EventComposer.grow`."""
+
+
+class Task(Protocol):
+    """Something to be composed to a given piece."""
+
+    @property
+    def score(self) -> Score:
+        """The given piece, quantised."""
+        ...
+
+    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+        """Decide what holds.
+
+        Args:
+            brief: style, temperature and controls; what the given piece decides may be left open.
+            corpus: other music, for `brief.max_common`.
+
+        Raises:
+            InputError: the piece does not allow the task, or two demands clash; the message says why.
+        """
+        ...
+
+
+def carry_out(
+    composer: EventComposer,
+    task: Task,
+    brief: Brief,
+    rng: np.random.Generator,
+    candidates: int = 1,
+    corpus: Corpus | None = None,
+) -> list[Score]:
+    """Results of a task, those that the network finds most likely first; none twice, none as it was given.
+
+    Raises:
+        InputError: as `Task.settle`.
+        TroubadourError: nothing came of it, or nothing but the given piece.
+    """
+    ready = task.settle(composer, brief, corpus)
+    given = _as_told(task.score, brief)
+    found: list[Score] = []
+    for score in composer.grow(ready.brief, ready.setting, rng, candidates, ready.opening, ready.heed):
+        done = _as_told(ready.finish(score), brief)
+        if done != given and done not in found:
+            found.append(done)
+    if not found:
+        raise TroubadourError(
+            "all that was composed is the piece as it was given; ask for more candidates or a higher temperature"
+        )
+    return found
+
+
+def _as_told(score: Score, brief: Brief) -> Score:
+    """The whole at the tempo and in the key that were asked for; without a word they stay as given."""
+    if brief.tempo_bpm is not None:
+        score = score.replace(tempos=(Tempo(0, float(METRONOME[tempo_index(brief)])),))
+    if brief.key is not None:
+        score = score.replace(keys=(Key(0, *brief.key),))
+    return score
+
+
+def opening(
+    composer: EventComposer, brief: Brief, setting: Setting, shown: Sequence[Sequence[Span]] = ()
+) -> tuple[int, ...]:
+    """All that is decided before the first choice: header, what is shown, and given events up to there.
+
+    Args:
+        shown: of each voice, the events to show beforehand.
+
+    Raises:
+        InputError: it leaves no room in the model's context.
+    """
+    guide = setting.guide()
+    for token in (lx.START, lx.BODY):
+        guide.advance(token)
+    out: list[int] = []
+    part = shown
+    while not guide.done:
+        if any(part) and guide.automaton.phase == Phase.EVENT:
+            starts = _barlines(guide.automaton.upbeat, guide.automaton.bar_length, part)
+            tokens, part = show(part, starts), ()
+        else:
+            choices = np.flatnonzero(guide.allowed())
+            if len(choices) != 1:
+                break
+            tokens = [int(choices[0])]
+        for token in tokens:
+            guide.advance(token)
+        out += tokens
+    prompt, context = len(composer.prompt(brief)) + len(out), composer.spec.context
+    if prompt + _LEAST_ROOM > context:
+        raise InputError(
+            f"the given piece takes {prompt} tokens of the model's {context}; give a shorter part of it"
+        )
+    return tuple(out)
+
+
+def passages(composer: EventComposer, brief: Brief, corpus: Corpus | None) -> Windows | None:
+    """What `brief.max_common` forbids."""
+    if brief.max_common is None or corpus is None:
+        return None
+    return composer.passages(corpus, brief.max_common - 1)
+
+
+def _barlines(upbeat: int, bar: int, spans: Sequence[Sequence[Span]]) -> list[int]:
+    end = max(lane[-1].stop for lane in spans if lane)
+    return [0, *range(upbeat or bar, end + 1, bar)]

@@ -1,0 +1,97 @@
+"""Continue a piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from troubadour.core.errors import InputError
+from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.constraints.base import Span
+from troubadour.generation.constraints.build import settle
+from troubadour.generation.originality import Corpus
+from troubadour.generation.request import Brief
+from troubadour.generation.tasks.base import Ready, opening, passages
+from troubadour.generation.tasks.source import (
+    Excerpt,
+    describe,
+    excerpt,
+    habit_of,
+    joined,
+    lanes,
+    refuse_parts,
+    tempo_index,
+)
+from troubadour.music.quantise import TICKS_PER_QUARTER, bars_of
+from troubadour.music.score import Score
+from troubadour.tokens import vocabulary as lx
+
+CONTEXT_BARS: Final = 32
+"""Bars of a given piece that the network sees when it continues it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The piece with more bars after it."""
+
+    score: Score
+    """Quantised; of a long piece the network sees the last 32 bars."""
+    bars: int
+    """How many more, 1 to 32."""
+
+    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+        """As `Task.settle`; all controls hold for what is new.
+
+        Raises:
+            InputError: bars is out of range, or the piece or a control is not acceptable.
+        """
+        most = lx.MAX_BARS - CONTEXT_BARS
+        if not 1 <= self.bars <= most:
+            raise InputError(f"bars is {self.bars}; allowed: 1 to {most} more bars")
+        refuse_parts(brief)
+        part = _tail(self.score)
+        piece = part.score
+        told = describe(piece, brief)
+        assert told.bars is not None
+        total = told.bars + self.bars
+        told = replace(told, bars=total)
+        bar = piece.metres[0].bar_ticks(TICKS_PER_QUARTER)
+        end = -(-(piece.end_ticks - piece.upbeat_ticks) // bar) * bar + piece.upbeat_ticks
+        # The last bar of a piece with an upbeat is as short as the upbeat leaves it.
+        ticks = max(end, total * bar) if piece.end_ticks == end and piece.upbeat_ticks else None
+        setting = settle(
+            told,
+            habit_of(piece),
+            tempo_index(told),
+            windows=passages(composer, told, corpus),
+            spans=[_until(lane, piece.end_ticks) for lane in lanes(piece)],
+            upbeat=piece.upbeat_ticks,
+            ticks=ticks,
+        )
+
+        def finish(grown: Score) -> Score:
+            new = grown.notes()[grown.onset >= piece.end_ticks].copy()
+            new[:, 0] += part.cut
+            for row in new:
+                row[4] = part.tracks[row[4]]
+            return joined(self.score, self.score.notes(), new)
+
+        return Ready(told, setting, opening(composer, told, setting), finish)
+
+
+def _tail(score: Score) -> Excerpt:
+    """The last bars, not further back than the last change of metre."""
+    if not len(score):
+        raise InputError("the given piece has no notes")
+    starts = bars_of(score).start
+    whole = starts[1:] if score.upbeat_ticks else starts
+    if len(score.metres) == 1 and len(whole) <= CONTEXT_BARS:
+        return Excerpt(score, 0, tuple(range(len(score.tracks))))
+    allowed = whole[whole >= score.metres[-1].tick]
+    if not len(allowed):
+        raise InputError("the given piece changes its metre at the very end")
+    return excerpt(score, int(allowed[max(len(allowed) - CONTEXT_BARS, 0)]), score.end_ticks)
+
+
+def _until(spans: list[Span], tick: int) -> list[Span]:
+    return [Span(s.start, min(s.stop, tick), s.pitches) for s in spans if s.start < tick]

@@ -1,0 +1,154 @@
+"""Compose some bars of a piece anew, in all voices or in some, to fit what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from troubadour.core.errors import InputError
+from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.constraints.base import Span
+from troubadour.generation.constraints.build import settle
+from troubadour.generation.originality import Corpus
+from troubadour.generation.request import Brief
+from troubadour.generation.tasks.base import Ready, opening, passages
+from troubadour.generation.tasks.source import (
+    Excerpt,
+    describe,
+    excerpt,
+    habit_of,
+    joined,
+    lanes,
+    refuse_parts,
+    stretch,
+    tempo_index,
+    track_of_lanes,
+)
+from troubadour.music.quantise import bars_of
+from troubadour.music.score import Score
+from troubadour.tokens.tokenizer import encode
+
+HEED: Final = 1.5
+"""How much what follows the gap counts in a piece in one voice. Chosen on validation; in several voices no
+weight above 1 helped there (`docs/benchmarks/infill.md`)."""
+_AROUND: Final = (32, 16, 8, 4, 2, 1)
+"""Bars on both sides of the gap that the network sees: the most that fit."""
+_TOKENS: Final = 800
+"""Longest excerpt: it is shown in part and written as a whole, and training saw little longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Infill:
+    """The piece with some bars composed anew."""
+
+    score: Score
+    """Quantised."""
+    bars: tuple[int, int] | None = None
+    """First and last bar, from 1; all without a word."""
+    voices: tuple[int, ...] = ()
+    """Voices to compose, from 1 in the order of the tracks, higher voices of a track first; all, if none is named."""
+    heed: float | None = None
+    """How much what follows the gap counts, 1 (as learnt) to 4; above 1 the network runs twice. Without a word
+    `HEED` in one voice, 1 in several."""
+
+    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+        """As `Task.settle`; all controls hold for what is new, and given notes are held against them.
+
+        Raises:
+            InputError: there are no such bars or voices, nothing is left to go by, or two demands clash.
+        """
+        refuse_parts(brief)
+        if self.heed is not None and not 1.0 <= self.heed <= 4.0:
+            raise InputError(f"heed is {self.heed}; allowed: 1 to 4")
+        if not len(self.score):
+            raise InputError("the given piece has no notes")
+        first, stop = stretch(self.score, self.bars)
+        part = around(self.score, first, stop)
+        piece = part.score
+        told = describe(piece, brief)
+        voices = lanes(piece)
+        heed = self.heed or (HEED if len(voices) == 1 else 1.0)
+        begin, end = first - part.cut, stop - part.cut
+        asked = self._asked(len(voices))
+        given = [
+            [s for s in lane if i not in asked or not begin <= s.start < end] for i, lane in enumerate(voices)
+        ]
+        if not any(s.pitches for lane in given for s in lane):
+            raise InputError("bars and voices leave nothing of the given piece; use compose for a new one")
+        if given == voices:
+            raise InputError(f"bars are {self.bars}: no note of the voices asked for starts there")
+        setting = settle(
+            told,
+            habit_of(piece),
+            tempo_index(told),
+            windows=passages(composer, told, corpus),
+            spans=given,
+            upbeat=piece.upbeat_ticks,
+            ticks=max(s.stop for lane in voices for s in lane),
+        )
+        tracks = track_of_lanes(piece)
+        removed = {
+            (s.start, s.stop - s.start, p, tracks[i])
+            for i, lane in enumerate(voices)
+            for s in lane
+            for p in s.pitches
+            if s not in given[i]
+        }
+        stays = {
+            (s.start, s.stop - s.start, p, tracks[i])
+            for i, lane in enumerate(given)
+            for s in lane
+            for p in s.pitches
+        }
+
+        def finish(grown: Score) -> Score:
+            new = [
+                (n[0] + part.cut, n[1], n[2], n[3], part.tracks[n[4]])
+                for n in grown.notes().tolist()
+                if (n[0], n[1], n[2], n[4]) not in stays
+            ]
+            places = {(start + part.cut, p, part.tracks[track]) for start, _, p, track in removed}
+            kept = [n for n in self.score.notes().tolist() if (n[0], n[2], n[4]) not in places]
+            return joined(self.score, kept, new)
+
+        return Ready(told, setting, opening(composer, told, setting, after_gap(given)), finish, heed)
+
+    def _asked(self, voices: int) -> set[int]:
+        bad = [v for v in self.voices if not 1 <= v <= voices]
+        if bad:
+            raise InputError(f"voices are {list(self.voices)}; allowed: 1 to {voices} of the given piece")
+        return {v - 1 for v in self.voices} or set(range(voices))
+
+
+def after_gap(given: Sequence[Sequence[Span]]) -> list[list[Span]]:
+    """What is given after the first place where something is missing: all before it is written anyway."""
+    ends = []
+    for lane in given:
+        time = 0
+        for span in lane:
+            if span.start > time:
+                break
+            time = span.stop
+        ends.append(time)
+    gap = min(ends)
+    return [[s for s in lane if s.start >= gap] for lane in given]
+
+
+def around(score: Score, first: int, stop: int) -> Excerpt:
+    """The gap with as much of the piece around it as its metre and the model allow."""
+    starts = bars_of(score).start.tolist()
+    changes = [m.tick for m in score.metres]
+    low = max((t for t in changes if t <= first), default=0)
+    high = min((t for t in changes if t > first), default=max(score.end_ticks, stop))
+    if stop > high:
+        raise InputError("the metre changes within the bars to infill; allowed: one metre throughout")
+    inside = [t for t in starts if low <= t < high]
+    left, right = [t for t in inside if t <= first], [t for t in inside if t >= stop]
+    for bars in _AROUND:
+        begin = left[max(len(left) - 1 - bars, 0)]
+        end = right[bars] if len(right) > bars else high
+        found = excerpt(score, begin, end)
+        if len(encode(found.score)) <= _TOKENS and found.score.n_bars <= 64:
+            return found
+    return found

@@ -1,0 +1,205 @@
+"""A given piece as tasks see it: its voices without gaps, its description, an excerpt of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from troubadour.core.errors import InputError
+from troubadour.generation.constraints.base import Span
+from troubadour.generation.constraints.build import Habit
+from troubadour.generation.request import Brief
+from troubadour.music.quantise import (
+    METRONOME,
+    TICKS_PER_QUARTER,
+    VELOCITY_LEVELS,
+    bars_of,
+    nearest,
+    quantise,
+)
+from troubadour.music.score import Metre, Score
+from troubadour.music.voices import split_voices
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.prefix import density_level
+
+_WIDER = 3
+"""Semitones by which a voice may leave the range that it has in the given piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Some bars of a piece as a piece of its own, in one metre."""
+
+    score: Score
+    cut: int
+    """Tick of the whole at which it starts."""
+    tracks: tuple[int, ...]
+    """Tracks of the whole that sound in it."""
+
+
+def describe(score: Score, brief: Brief) -> Brief:
+    """A brief as the piece itself is: its metre, key, tempo, bars, voices and density, unless said otherwise.
+
+    Raises:
+        InputError: the piece has no notes, too many voices or bars, or changes its metre.
+    """
+    if not len(score):
+        raise InputError("the given piece has no notes")
+    if len(score.metres) > 1:
+        raise InputError(
+            f"the given piece changes its metre {len(score.metres) - 1} times; allowed: one metre throughout"
+        )
+    voices = len(lanes(score))
+    if voices > 8:
+        raise InputError(f"the given piece has {voices} voices; allowed: 1 to 8")
+    if score.n_bars > lx.MAX_BARS:
+        raise InputError(f"the given piece has {score.n_bars} bars; allowed: 1 to {lx.MAX_BARS}")
+    metre = score.metres[0]
+    density = brief.density
+    if density is None and not brief.strict:
+        density = density_level(score, voices)
+    return replace(
+        brief,
+        metre=(metre.numerator, metre.denominator),
+        key=brief.key or (score.keys[0].fifths, score.keys[0].mode),
+        tempo_bpm=brief.tempo_bpm or score.tempos[0].bpm,
+        bars=score.n_bars,
+        voices=voices,
+        density=density,
+        upbeat=None,
+    )
+
+
+def lanes(score: Score) -> list[list[Span]]:
+    """The voices of a quantised score in the order of its tokens, rests included, without gaps."""
+    found: list[list[Span]] = []
+    for track in range(len(score.tracks)):
+        for voice in split_voices(score, track):
+            spans: list[Span] = []
+            time = 0
+            for start, stop, pitches in voice:
+                if start > time:
+                    spans.append(Span(time, start, ()))
+                spans.append(Span(start, stop, tuple(p for p, _ in pitches)))
+                time = stop
+            found.append(spans)
+    end = end_of(score)
+    for spans in found:
+        last = spans[-1].stop
+        if last < end:
+            spans.append(Span(last, end, ()))
+    return found
+
+
+def track_of_lanes(score: Score) -> list[int]:
+    """The track of each of `lanes`."""
+    return [t for t in range(len(score.tracks)) for _ in split_voices(score, t)]
+
+
+def end_of(score: Score) -> int:
+    """The end of the last bar, or of a last bar that an upbeat shortens."""
+    bar = score.metres[0].bar_ticks(TICKS_PER_QUARTER)
+    short = score.n_bars * bar
+    return short if score.end_ticks <= short else short + score.upbeat_ticks
+
+
+def habit_of(score: Score) -> Habit:
+    """The instruments and ranges of a given piece."""
+    programs: list[tuple[int, int]] = []
+    ranges: list[tuple[int, int]] = []
+    for i, track in enumerate(score.tracks):
+        voices = split_voices(score, i)
+        programs.append((lx.DRUMS if track.is_drum else track.program, len(voices)))
+        for voice in voices:
+            pitches = [p for _, _, chord in voice for p, _ in chord]
+            ranges.append((max(min(pitches) - _WIDER, 0), min(max(pitches) + _WIDER, 127)))
+    return Habit(tuple(programs), tuple(ranges))
+
+
+def tempo_index(brief: Brief) -> int:
+    """Index in `METRONOME` of a complete brief's tempo."""
+    assert brief.tempo_bpm is not None
+    return METRONOME.index(int(nearest(np.array([brief.tempo_bpm]), METRONOME)[0]))
+
+
+def refuse_parts(brief: Brief) -> None:
+    """Refuse what only a new piece may have.
+
+    Raises:
+        InputError: instruments or notes are asked for.
+    """
+    for name, asked in (("instruments", brief.instruments is not None), ("notes", bool(brief.notes))):
+        if asked:
+            raise InputError(f"{name} and the given piece clash: it has its own; leave {name} out")
+
+
+def stretch(score: Score, bars: tuple[int, int] | None) -> tuple[int, int]:
+    """First tick, and the one after the last, of some bars from 1; of all without a word.
+
+    Raises:
+        InputError: the piece has no such bars.
+    """
+    end = max(end_of(score), score.end_ticks) if len(score.metres) == 1 else score.end_ticks
+    if bars is None:
+        return 0, end
+    first, last = bars
+    if not 1 <= first <= last <= score.n_bars:
+        raise InputError(f"bars are {first} to {last}; allowed: 1 to {score.n_bars}, rising")
+    starts = [*bars_of(score).start.tolist(), end]
+    lead = 1 if score.upbeat_ticks else 0
+    return starts[first - 1 + lead], starts[min(last + lead, len(starts) - 1)]
+
+
+def excerpt(score: Score, start: int, stop: int) -> Excerpt:
+    """What starts from tick `start` up to `stop`, both at barlines, as a piece of its own.
+
+    Raises:
+        InputError: the metre changes in it, or it has no notes.
+    """
+    if start == 0 and stop >= score.end_ticks and len(score.metres) == 1:
+        return Excerpt(score, 0, tuple(range(len(score.tracks))))
+    if any(start < m.tick < stop for m in score.metres):
+        raise InputError("the metre changes within the given bars; allowed: one metre throughout")
+    mask = (score.onset >= start) & (score.onset < stop)
+    kept = score.where(mask)
+    if not len(kept):
+        raise InputError("the given bars have no notes")
+    metre = [m for m in score.metres if m.tick <= start][-1]
+    key = [k for k in score.keys if k.tick <= start][-1]
+    tempo = [t for t in score.tempos if t.tick <= start][-1]
+    piece = quantise(
+        kept.replace(
+            onset=kept.onset - start,
+            duration=np.minimum(kept.duration, stop - kept.onset),
+            metres=(Metre(0, metre.numerator, metre.denominator),),
+            keys=(key._replace(tick=0),),
+            tempos=(tempo._replace(tick=0),),
+            upbeat_ticks=score.upbeat_ticks if start == 0 else 0,
+        )
+    )
+    return Excerpt(piece, start, tuple(np.unique(score.track[mask]).tolist()))
+
+
+def joined(score: Score, kept: Iterable[Sequence[int]], new: Iterable[Sequence[int]]) -> Score:
+    """A piece with some of its own notes and new ones, as loud as its own are on average.
+
+    Args:
+        kept: rows as `Score.notes` gives them.
+        new: rows likewise; their velocity does not count.
+    """
+    level = int(nearest(np.array([score.velocity.mean()]), VELOCITY_LEVELS)[0])
+    rows = [tuple(int(v) for v in row) for row in kept]
+    rows += [(int(r[0]), int(r[1]), int(r[2]), level, int(r[4])) for r in new]
+    return quantise(
+        Score.from_notes(
+            rows,
+            ticks_per_quarter=TICKS_PER_QUARTER,
+            tracks=score.tracks,
+            tempos=score.tempos,
+            metres=score.metres,
+            keys=score.keys,
+            upbeat_ticks=score.upbeat_ticks,
+        )
+    )

@@ -1,0 +1,129 @@
+"""Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from troubadour.core.errors import InputError
+from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.constraints.base import Control, Span, of_classes
+from troubadour.generation.constraints.build import Habit, Setting, pitch_demands
+from troubadour.generation.constraints.checks import check_pitches, place_of
+from troubadour.generation.constraints.given import Given
+from troubadour.generation.constraints.intersection import demand
+from troubadour.generation.constraints.pitches import Pitches
+from troubadour.generation.constraints.rhythm import Cell, PitchOrder, Rhythm
+from troubadour.generation.originality import Corpus
+from troubadour.generation.request import Brief
+from troubadour.generation.tasks.base import Ready, opening
+from troubadour.generation.tasks.infilling import after_gap
+from troubadour.generation.tasks.source import (
+    describe,
+    end_of,
+    habit_of,
+    lanes,
+    refuse_parts,
+    stretch,
+    tempo_index,
+)
+from troubadour.music.quantise import bars_of
+from troubadour.music.score import Score
+from troubadour.tokens.grammar import Mask, Plan
+
+Keep = Literal["rhythm", "pitch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vary:
+    """The piece with one side of it kept and the other composed anew."""
+
+    score: Score
+    """Quantised."""
+    keep: Keep = "rhythm"
+    """`rhythm`, or `pitch`: of these the order within each bar is kept."""
+    bars: tuple[int, int] | None = None
+    """First and last bar to vary, from 1; all without a word."""
+
+    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+        """As `Task.settle`; of controls key, `strict` (the key as a scale), ranges, lowest and highest hold.
+
+        Raises:
+            InputError: the piece or a control is not acceptable.
+        """
+        refuse_parts(brief)
+        if self.keep not in ("rhythm", "pitch"):
+            raise InputError(f"keep is '{self.keep}'; allowed: rhythm, pitch")
+        for name, asked in (("chords", brief.chords), ("max_common", brief.max_common), ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
+                            ("parallels: none", 1 if brief.parallels is False else None)):  # fmt: skip
+            if asked is not None:
+                raise InputError(
+                    f"{name} and a varied piece clash: its {self.keep} may leave no note that fits"
+                )
+        score = self.score
+        told = describe(score, brief)
+        voices = lanes(score)
+        first, stop = stretch(score, self.bars)
+        outside = [[s for s in lane if not first <= s.start < stop] for lane in voices]
+        habit = habit_of(score)
+        given = Given(outside) if any(outside) else None
+        varied = self._control(voices)
+        sets = self._sets(told, habit, outside if self.keep == "rhythm" else voices)
+        plan = Plan(
+            bars=told.bars,
+            ticks=end_of(score),
+            programs=habit.programs,
+            metre=told.metre,
+            key=told.key,
+            tempo_index=tempo_index(told),
+            upbeat=score.upbeat_ticks,
+            chords=any(len(s.pitches) > 1 for lane in voices for s in lane),
+            closing=False,
+            rests=True,
+        )
+        controls: list[Control] = [Pitches(sets), varied] if given is None else [given, Pitches(sets), varied]
+        setting = Setting(plan, tuple(controls), given)
+
+        def finish(new: Score) -> Score:
+            return new.replace(tempos=score.tempos, keys=score.keys)
+
+        return Ready(told, setting, opening(composer, told, setting, after_gap(outside)), finish)
+
+    def _control(self, voices: list[list[Span]]) -> Rhythm | PitchOrder:
+        if self.keep == "pitch":
+            return PitchOrder([_cells(self.score, lane) for lane in voices])
+        return Rhythm(voices, [of_classes({p % 12 for p in _last(lane).pitches}) for lane in voices])
+
+    def _sets(self, told: Brief, habit: Habit, stays: Sequence[Sequence[Span]]) -> tuple[Mask, ...]:
+        """Pitches of each voice; those that stay as they are have to be among them."""
+        sets = []
+        for lane, spans in enumerate(stays):
+            named = pitch_demands(told, habit, lane)
+            sets.append(demand(named, f"voice {lane + 1}"))
+            for span in spans:
+                check_pitches(span, named, place_of(told, span.start - self.score.upbeat_ticks))
+        return tuple(sets) if self.keep == "rhythm" else tuple(np.ones(128, dtype=bool) for _ in sets)
+
+
+def _last(lane: list[Span]) -> Span:
+    return next(s for s in reversed(lane) if s.pitches)
+
+
+def _cells(score: Score, lane: list[Span]) -> list[Cell]:
+    """Bars of a voice with the chords that start in them; a bar in which none starts joins the one before."""
+    sounding = [s for s in lane if s.pitches]
+    bars = [*bars_of(score).start.tolist(), end_of(score)]
+    starts = [0]
+    for bar, stop in pairwise(bars):
+        if any(bar <= s.start < stop for s in sounding):
+            held = max((s.stop for s in sounding if s.start < bar), default=0)
+            starts.append(max(bar, held))
+    starts = sorted(set(starts))
+    return [
+        Cell(start, stop, tuple(s.pitches for s in sounding if start <= s.start < stop))
+        for start, stop in pairwise([*starts, end_of(score)])
+    ]

@@ -1,0 +1,71 @@
+"""Spotify: the extended streaming history (`Streaming_History_Audio_*.json`, `endsong_*.json`), and
+the short one of an account's data (`StreamingHistory*.json`).
+
+`ts` is when the stream ended, UTC; `ms_played` how long it lasted. A stream that ended by itself
+(`trackdone`) was heard to the end, and tells how long the track is; one left by the forward button
+before 30 s, Spotify's own threshold of a stream, is a skip. Podcasts and audiobooks are passed over.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from troubadour.interactions.importers.base import Found, Heard, Malformed, ReadOptions, Track
+from troubadour.interactions.importers.json_stream import BrokenJsonError, objects
+from troubadour.interactions.importers.sources import Source
+from troubadour.interactions.importers.times import BadTimeError, unix_seconds
+
+STREAM_SECONDS: Final = 30.0
+_FORWARD: Final = frozenset({"fwdbtn", "backbtn", "clickrow", "remote"})
+"""Reasons of an end that are somebody's wish for another track."""
+
+
+def looks_like(name: str, head: str) -> bool:
+    """Whether a file is of this format."""
+    return '"ms_played"' in head or '"msPlayed"' in head
+
+
+def read(source: Source, options: ReadOptions) -> Found:
+    """See `Reader`."""
+    with source.text() as stream:
+        try:
+            for number, line in enumerate(objects(stream), start=1):
+                try:
+                    found = _event(line, options)
+                except BadTimeError as error:
+                    found = str(error)
+                yield found if isinstance(found, Heard) else Malformed(f"{source.name}:{number}", found)
+        except BrokenJsonError as error:
+            yield Malformed(source.name, str(error))
+
+
+def _event(line: dict[str, Any], options: ReadOptions) -> Heard | str:
+    title = _text(line.get("master_metadata_track_name") or line.get("trackName"))
+    if not title:
+        return "no track: a podcast, an audiobook or a video"
+    played = line.get("ms_played", line.get("msPlayed"))
+    if isinstance(played, bool) or not isinstance(played, int | float) or not 0 <= played < 8.64e7:
+        return "ms_played is missing or no length of time"
+    seconds = played / 1000.0
+    if not seconds:
+        return "heard for no time at all"
+    ended = unix_seconds(line.get("ts") or line.get("endTime"), options.now)
+    uri = _text(line.get("spotify_track_uri"))
+    track = Track(
+        title,
+        _text(line.get("master_metadata_album_artist_name") or line.get("artistName")),
+        _text(line.get("master_metadata_album_album_name")),
+        (("spotify", uri.rpartition(":")[2]),) if uri else (),
+    )
+    time = max(ended - round(seconds), 0) if ended else 0
+    listener = _text(line.get("username"))
+    reason = _text(line.get("reason_end"))
+    if reason == "trackdone":
+        return Heard(track, "play", time, 1.0, seconds, seconds, listener)
+    left = line.get("skipped") is True or reason in _FORWARD
+    kind = "skip" if left and seconds < STREAM_SECONDS else "play"
+    return Heard(track, kind, time, None, seconds, None, listener)
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""

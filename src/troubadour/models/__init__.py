@@ -1,0 +1,1 @@
+"""Networks that compose: training, ONNX graphs, and the model families."""

@@ -1,0 +1,30 @@
+"""Compose with a Transformer (Vaswani et al. 2017), as `network.py` describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from troubadour.generation.autoregressive import DOCUMENT, WEIGHTS, EventComposer, Runtime
+from troubadour.generation.network_spec import Precision, Spec
+from troubadour.models.transformer.runtime import Engine
+from troubadour.models.transformer.spec import TransformerSpec
+
+
+class TransformerComposer(EventComposer):
+    """Composes with a decoder-only Transformer; about a sixth of a second for a 16-bar tune on one core."""
+
+    kind: ClassVar[str] = "transformer"
+    spec_type: ClassVar[type[Spec]] = TransformerSpec
+
+    @staticmethod
+    def runtime(
+        spec: TransformerSpec, weights: Mapping[str, NDArray[Any]], threads: int, precision: Precision
+    ) -> Runtime:
+        """ONNX Runtime with a key-value cache."""
+        return Engine(spec, weights, threads, precision)
+
+
+__all__ = ["DOCUMENT", "WEIGHTS", "TransformerComposer"]

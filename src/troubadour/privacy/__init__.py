@@ -1,0 +1,1 @@
+"""A listener's rights: data export and erasure."""

@@ -1,0 +1,1 @@
+"""Blends of scoring models, and their choice on validation data."""

@@ -1,0 +1,1 @@
+"""Evaluation of recommenders: splits, evaluation sets, metrics, intervals and off-policy estimates."""

@@ -1,0 +1,186 @@
+"""Full-ranking evaluation, one figure a listener.
+
+Never sampled negatives: they change the order of models (Krichene & Rendle, KDD 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.core.errors import InputError
+from troubadour.interactions.events import History
+from troubadour.recommenders.base import Items, Scores
+from troubadour.recommenders.evaluation import metrics
+from troubadour.recommenders.evaluation.bootstrap import Interval, compare, interval
+from troubadour.recommenders.evaluation.evaluation_set import Cases, discovery_cases, next_play_cases
+
+_BATCH: Final = 256
+PER_LISTENER: Final = ("recall", "ndcg", "hit", "reciprocal_rank", "novelty", "miscalibration")
+
+
+class Scorer(Protocol):
+    """Whatever scores histories, fitted."""
+
+    def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
+        """See `Recommender.score`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Figures of one model on some cases, one entry a listener; see `metrics` for each."""
+
+    k: int
+    """Length of the lists."""
+    recall: NDArray[np.float64]
+    """Share of the relevant items that are among the first k."""
+    ndcg: NDArray[np.float64]
+    """Discounted gain of the first k over that of an ideal list (binary relevance)."""
+    hit: NDArray[np.float64]
+    """Whether anything relevant is among the first k."""
+    reciprocal_rank: NDArray[np.float64]
+    """1 over the place of the first relevant item, 0 beyond k."""
+    novelty: NDArray[np.float64]
+    """Mean self-information of the list, bits; NaN where it is not known who knows what."""
+    miscalibration: NDArray[np.float64]
+    """KL divergence of the list's styles from the history's, nats; NaN without styles."""
+    coverage: float
+    """Share of the catalogue that is in at least one list."""
+    head_share: float
+    """Share of all places that the most shown hundredth of the catalogue takes."""
+    lists: NDArray[np.int64]
+    """What was shown, shape (n_cases, k), -1 where a list is shorter."""
+
+    def intervals(self, rng: np.random.Generator) -> dict[str, Interval]:
+        """Means with bootstrap intervals, of every figure that is known."""
+        known = {name: getattr(self, name) for name in PER_LISTENER}
+        return {name: interval(f, rng) for name, f in known.items() if not np.isnan(f).all()}
+
+
+def evaluate(
+    scorer: Scorer, cases: Cases, k: int, rng: np.random.Generator, *, styles: Sequence[str] | None = None
+) -> Evaluation:
+    """Rank the whole catalogue for every listener.
+
+    Ties are broken by one random order of the items, because the order of rows may itself know
+    what is popular. An item whose score is NaN is never recommended.
+
+    Args:
+        k: length of the lists, >= 1.
+        rng: breaks ties.
+        styles: of each item, for calibration; empty = none.
+
+    Raises:
+        InputError: k < 1, or there are no cases.
+    """
+    items = np.arange(cases.n_items, dtype=np.int32)
+    return evaluate_scores(
+        lambda rows: scorer.score(cases.histories[rows], items), cases, k, rng, styles=styles
+    )
+
+
+def evaluate_scores(
+    scores_of: Callable[[slice], Scores],
+    cases: Cases,
+    k: int,
+    rng: np.random.Generator,
+    *,
+    styles: Sequence[str] | None = None,
+) -> Evaluation:
+    """As `evaluate`, of scores that a function gives for a range of the cases, all items each."""
+    _check(cases, k)
+    order = rng.permutation(cases.n_items)
+    batches = [slice(at, min(at + _BATCH, len(cases))) for at in range(0, len(cases), _BATCH)]
+    lists = np.concatenate([top(scores_of(b), cases.hidden[b], k, order) for b in batches])
+    return evaluate_lists(lists, cases, styles=styles)
+
+
+def evaluate_lists(
+    lists: NDArray[np.int64], cases: Cases, *, styles: Sequence[str] | None = None
+) -> Evaluation:
+    """Of lists as they were shown, after every filter and re-ranking.
+
+    Args:
+        lists: item rows, shape (n_cases, k), -1 where a list is shorter.
+
+    Raises:
+        InputError: there are no cases, or not one list for each.
+    """
+    _check(cases, lists.shape[1] if lists.ndim == 2 else 0)
+    if len(lists) != len(cases):
+        raise InputError(f"{len(lists)} lists for {len(cases)} cases; need as many")
+    hit = metrics.hits(lists, cases.relevant)
+    wanted = np.array([len(relevant) for relevant in cases.relevant])
+    unknown = np.full(len(cases), np.nan)
+    by_style = None if styles is None else metrics.style_matrix(styles)
+    return Evaluation(
+        k=lists.shape[1],
+        recall=metrics.recall(hit, wanted),
+        ndcg=metrics.ndcg(hit, wanted),
+        hit=metrics.hit_rate(hit),
+        reciprocal_rank=metrics.reciprocal_rank(hit),
+        novelty=unknown if cases.known_to is None else metrics.novelty(lists, cases.known_to),
+        miscalibration=unknown
+        if by_style is None
+        else metrics.miscalibration(lists, cases.histories, by_style),
+        coverage=metrics.coverage(lists, cases.n_items),
+        head_share=metrics.head_share(lists, cases.n_items),
+        lists=lists,
+    )
+
+
+def top(
+    scores: Scores, hidden: Sequence[NDArray[np.int32]], k: int, order: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The first k items of each row, shape (n_rows, min(k, n_items)), -1 where there is none.
+
+    Args:
+        scores: shape (n_rows, n_items); NaN = never.
+        hidden: item rows that are left out, one array a row.
+        order: a permutation of the items; of equal scores the first in it wins.
+    """
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    for row, heard in zip(scores, hidden, strict=True):
+        row[heard] = -np.inf
+    scores = scores[:, order]
+    k = min(k, scores.shape[1])
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    value = np.take_along_axis(scores, best, axis=1)
+    # Whatever ties with the last place was picked without looking: settle it by the order.
+    last = value.min(axis=1, keepdims=True)
+    for i in np.flatnonzero((scores == last).sum(axis=1) > (value == last).sum(axis=1)).tolist():
+        if np.isfinite(last[i, 0]):
+            above = np.flatnonzero(scores[i] > last[i, 0])
+            best[i] = np.concatenate([above, np.flatnonzero(scores[i] == last[i, 0])[: k - len(above)]])
+    value = np.take_along_axis(scores, best, axis=1)
+    by_score = np.lexsort((best, -value), axis=1)
+    best = np.take_along_axis(best, by_score, axis=1)
+    value = np.take_along_axis(value, by_score, axis=1)
+    return np.where(np.isneginf(value), -1, order[best])
+
+
+def _check(cases: Cases, k: int) -> None:
+    if k < 1 or not len(cases):
+        raise InputError(f"k is {k} and there are {len(cases)} cases; at least 1 of each is needed")
+
+
+__all__ = [
+    "PER_LISTENER",
+    "Cases",
+    "Evaluation",
+    "Interval",
+    "Scorer",
+    "compare",
+    "discovery_cases",
+    "evaluate",
+    "evaluate_lists",
+    "evaluate_scores",
+    "interval",
+    "next_play_cases",
+    "top",
+]

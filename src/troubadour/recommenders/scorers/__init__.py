@@ -1,0 +1,1 @@
+"""Scoring models: collaborative, content-based and sequential."""

@@ -1,0 +1,196 @@
+"""EASE: a linear model of what is heard together, in closed form (Steck, WWW 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.core.errors import InputError, ModelError
+from troubadour.interactions.events import History, Interactions
+from troubadour.interactions.sparse import Csr, csr, in_order, only
+from troubadour.recommenders.base import (
+    STRANGER,
+    FitOptions,
+    Items,
+    Scores,
+    Search,
+    State,
+    check_fitted,
+    check_memory,
+    history_matrix,
+    pick,
+    require,
+)
+from troubadour.recommenders.scorers.gram_inverse import Inverse, ItemSpace, ListenerSpace
+
+Floats = NDArray[np.float64]
+SEARCH: Final[Search] = {"regularisation": (10.0, 3000.0, True)}
+
+
+@dataclass(frozen=True, slots=True)
+class EaseSpec:
+    """What may be chosen about EASE."""
+
+    regularisation: float = 300.0
+    """L2 penalty, above 0; the larger, the more a score leans on well-supported pairs."""
+    memory_bytes: int = 2 * 2**30
+    """Most memory that fitting may take; a larger catalogue is refused with advice."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.regularisation < float("inf"):
+            raise InputError(f"regularisation is {self.regularisation}; allowed: above 0")
+        if self.memory_bytes < 1:
+            raise InputError(f"memory_bytes is {self.memory_bytes}; allowed: 1 and above")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Learned:
+    n_items: int
+    active: NDArray[np.int64]
+    """Rows of the items that anybody heard, ascending; P is over these only."""
+    listeners: NDArray[np.int64]
+    """How many listeners met each of the active items, above 0."""
+    inverse: Inverse
+
+    def columns(self, items: NDArray[Any]) -> NDArray[np.int64]:
+        """Position of each item among the active ones, -1 for the others."""
+        place = np.searchsorted(self.active, items)
+        place[place == len(self.active)] = 0
+        found = self.active[place] == items if len(self.active) else np.zeros(items.shape, dtype=bool)
+        return np.where(found, place, -1)
+
+
+class EaseRecommender:
+    """score_j = sum over the history of weight_i * B_ij, with B_ij = -P_ij / P_jj and B_jj = 0.
+
+    P is the inverse of the regularised item Gram matrix. Solved in item space or, where there are
+    fewer listeners than items, in listener space, which gives the same scores. float64.
+
+    Cost of fitting: s^3 / 3 multiplications and about 24 s^2 bytes for s = min(items heard,
+    listeners), and 16 * s * items bytes more in listener space; a score: one row of products.
+
+    Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+    """
+
+    def __init__(self, spec: EaseSpec | None = None, learned: _Learned | None = None) -> None:
+        self.spec = spec or EaseSpec()
+        self._learned = learned
+
+    def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
+        """See `Recommender.fit`.
+
+        Raises:
+            InputError: the catalogue does not fit `memory_bytes`.
+        """
+        matrix = interactions.to_matrix((options or FitOptions()).weights)
+        active = np.unique(matrix.indices).astype(np.int64)
+        heard = matrix[np.diff(matrix.indptr) > 0]
+        columns = np.searchsorted(active, heard.indices)
+        train = csr(heard.data, columns, heard.indptr, (heard.shape[0], len(active)))
+        listeners, items = train.shape
+        self._check_memory(listeners, items)
+        space = ListenerSpace if listeners < items else ItemSpace
+        inverse = space.solve(train, self.spec.regularisation)
+        met = np.bincount(train.indices, minlength=items).astype(np.int64)
+        return type(self)(self.spec, _Learned(matrix.shape[1], active, met, inverse))
+
+    def _check_memory(self, listeners: int, items: int) -> None:
+        side = min(listeners, items)
+        needed = 24 * side**2 + (16 * listeners * items if listeners < items else 0)
+        check_memory(
+            "EASE",
+            f"{items} items and {listeners} listeners",
+            needed,
+            self.spec.memory_bytes,
+            "leave out items that few heard, or use als, rp3beta or popular, which need no such matrix",
+        )
+
+    def forget(self, history: History) -> Self:
+        """See `Forgetful.forget`; within 1e-8.
+
+        Costs s^2 operations and as much memory as the model itself, where fitting again costs s^3.
+        """
+        learned = check_fitted(self._learned, "EASE")
+        row = self._rows([history], learned)
+        met = learned.listeners.copy()
+        met[row.indices] -= 1
+        met_items = (history.weights != 0) & (history.items < learned.n_items)
+        if len(row.data) < met_items.sum():
+            raise InputError(STRANGER)
+        if not len(row.data):  # fitting had left the listener out
+            return self
+        kept = met > 0
+        inverse = learned.inverse.without(row, kept)
+        return type(self)(self.spec, _Learned(learned.n_items, learned.active[kept], met[kept], inverse))
+
+    @staticmethod
+    def _rows(histories: Sequence[History], learned: _Learned) -> Csr:
+        """Histories over the active items, shape (n_histories, n_active); zeros are absent."""
+        matrix = history_matrix(histories, learned.n_items)
+        place = learned.columns(matrix.indices)
+        matrix = only(matrix, (place >= 0) & (matrix.data != 0))
+        return in_order(
+            csr(
+                matrix.data,
+                learned.columns(matrix.indices),
+                matrix.indptr,
+                (len(histories), len(learned.active)),
+            )
+        )
+
+    def known(self, n_items: int) -> NDArray[np.bool_]:
+        """Which of the first `n_items` rows anybody heard in training."""
+        learned = check_fitted(self._learned, "EASE")
+        mask = np.zeros(n_items, dtype=bool)
+        mask[learned.active[learned.active < n_items]] = True
+        return mask
+
+    def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
+        """See `Recommender.score`; NaN for an item that nobody heard in training."""
+        learned = check_fitted(self._learned, "EASE")
+        known = self._rows(histories, learned)
+        scores = np.full((len(histories), learned.n_items), np.nan)
+        # -(hP)_j / P_jj counts the item itself as -h_j, which B_jj = 0 takes back.
+        scores[:, learned.active] = known.toarray() - (
+            learned.inverse.times(known) / learned.inverse.diagonal
+        )
+        return pick(scores, items)
+
+    def contributions(self, history: History, item: int) -> Floats:
+        """See `Additive.contributions`; all NaN for an item that nobody heard in training."""
+        learned = check_fitted(self._learned, "EASE")
+        target = int(learned.columns(np.array([item]))[0])
+        if target < 0:
+            return np.full(len(history), np.nan)
+        place = learned.columns(history.items.astype(np.int64))
+        rows = np.flatnonzero((place >= 0) & (place != target))
+        parts = np.zeros(len(history))
+        column = learned.inverse.column(place[rows], target)
+        parts[rows] = -history.weights[rows] * column / learned.inverse.diagonal[target]
+        return parts
+
+    def state(self) -> State:
+        """See `Persistent.state`."""
+        learned = check_fitted(self._learned, "EASE")
+        spec = {**asdict(self.spec), "n_items": learned.n_items}
+        return spec, {"active": learned.active, "listeners": learned.listeners, **learned.inverse.arrays()}
+
+    @classmethod
+    def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """See `Persistent.from_state`."""
+        regularisation = float(require(spec, "regularisation", "EASE"))
+        active = require(arrays, "active", "EASE").astype(np.int64)
+        listeners = require(arrays, "listeners", "EASE").astype(np.int64)
+        n = len(active)
+        if listeners.shape != (n,):
+            raise ModelError(f"stored EASE counts {listeners.shape} listeners of {n} items")
+        if "inverse" in arrays:
+            inverse: Inverse = ItemSpace.from_arrays(arrays, n)
+        else:
+            inverse = ListenerSpace.from_arrays(arrays, n, regularisation)
+        learned = _Learned(int(require(spec, "n_items", "EASE")), active, listeners, inverse)
+        return cls(EaseSpec(regularisation, int(require(spec, "memory_bytes", "EASE"))), learned)

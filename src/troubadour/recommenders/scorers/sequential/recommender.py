@@ -1,0 +1,124 @@
+"""What comes next: a causal Transformer over the order in which items were met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.core.errors import MissingExtraError, ModelError
+from troubadour.interactions.events import History, Interactions
+from troubadour.recommenders.base import (
+    FitOptions,
+    Items,
+    Scores,
+    State,
+    batches,
+    check_fitted,
+    check_memory,
+    pick,
+    require,
+)
+from troubadour.recommenders.scorers.sequential.runtime import Engine
+from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
+
+
+class SequentialRecommender:
+    """score_j = logit of item j as the next, after the history's liked items in their order.
+
+    An item stands where it was last met (see `History`); what has no positive weight is passed
+    over. Learning needs torch (`pip install 'troubadour[train]'`); scoring runs in ONNX Runtime,
+    float32, one thread.
+
+    Cost of fitting: see `sequential_train`. Memory: 16 bytes a weight (width * items and a few
+    thousand), and 12 bytes for each place of a batch and item it is compared with.
+
+    Source: Kang & McAuley, "Self-attentive sequential recommendation", ICDM 2018, with the loss of
+    Klenitskiy & Vasilev, "Turning dross into gold loss", RecSys 2023.
+    """
+
+    def __init__(
+        self,
+        spec: SequentialSpec | None = None,
+        weights: dict[str, NDArray[Any]] | None = None,
+        known: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.spec = spec or SequentialSpec()
+        self._weights = weights
+        self._known = known
+        self._engine = None if weights is None else Engine(self.spec, weights)
+
+    def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
+        """See `Recommender.fit`; uses `options.item_vectors` where there are any.
+
+        Raises:
+            InputError: the catalogue does not fit `memory_bytes`.
+            MissingExtraError: torch is not installed.
+        """
+        options = options or FitOptions()
+        n_items = len(interactions.items)
+        compared = n_items if n_items <= self.spec.full_items else self.spec.sample
+        needed = (
+            16.0 * self.spec.width * (n_items + 1) + 12.0 * self.spec.batch * self.spec.context * compared
+        )
+        instead = "take a smaller batch or sample, or use als or rp3beta, which learn without gradients"
+        check_memory("the sequential model", f"{n_items} items", needed, self.spec.memory_bytes, instead)
+        try:
+            from troubadour.recommenders.scorers.sequential.training import train
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"fitting the sequential recommender needs {error.name}: pip install 'troubadour[train]'"
+            ) from error
+        sequences = liked_sequences(interactions.histories(weights=options.weights), n_items)
+        weights, _ = train(sequences, n_items, features(self.spec, options.item_vectors, n_items), self.spec)
+        known = np.zeros(n_items, dtype=bool)
+        for sequence in sequences:
+            known[sequence] = True
+        return type(self)(self.spec, weights, known)
+
+    def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
+        """See `Recommender.score`; NaN for an item that nobody liked."""
+        engine, known = check_fitted(self._engine, "sequential"), check_fitted(self._known, "sequential")
+        sequences = liked_sequences(histories, len(known))
+        scores = np.empty((len(sequences), len(known)))
+        for some in batches(len(sequences), 64 * self.spec.context * self.spec.width):
+            scores[some] = engine.score(sequences[some])
+        scores[:, ~known] = np.nan
+        return pick(scores, items)
+
+    def state(self) -> State:
+        """See `Persistent.state`."""
+        known = check_fitted(self._known, "sequential")
+        return asdict(self.spec), {"known": known, **check_fitted(self._weights, "sequential")}
+
+    @classmethod
+    def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """See `Persistent.from_state`."""
+        known = require(arrays, "known", "sequential").astype(bool)
+        weights = {name: array for name, array in arrays.items() if name != "known"}
+        if known.shape != require(weights, "bias", "sequential").shape:
+            raise ModelError(f"stored sequential knows {known.shape} items; its weights hold others")
+        try:
+            return cls(SequentialSpec(**spec), weights, known)
+        except TypeError as error:
+            raise ModelError(f"stored sequential spec {spec}: {error}") from error
+
+
+def liked_sequences(histories: Sequence[History], n_items: int) -> list[NDArray[np.int64]]:
+    """The liked items of each history, oldest first; later items than `n_items` are left out."""
+    return [h.items[(h.weights > 0) & (h.items < n_items)].astype(np.int64) for h in histories]
+
+
+def features(spec: SequentialSpec, vectors: NDArray[np.float32] | None, n_items: int) -> NDArray[np.float32]:
+    """Item vectors scaled to length 1 about their mean, 0 where there is none, shape (n_items, d)."""
+    if vectors is None or not spec.sound or not n_items:
+        return np.zeros((n_items, 0), dtype=np.float32)
+    there = np.asarray(~np.isnan(vectors).any(axis=1))
+    if not there.any():
+        return np.zeros((n_items, 0), dtype=np.float32)
+    centred = np.where(there[:, None], vectors - vectors[there].mean(axis=0), 0.0)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(length, 1e-9), dtype=np.float32)

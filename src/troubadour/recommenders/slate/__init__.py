@@ -1,0 +1,1 @@
+"""From scores to a list: filters, re-ranking, exposure and exploration."""

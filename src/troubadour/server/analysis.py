@@ -1,0 +1,42 @@
+"""Routes that tell what a piece is: its analysis, pictures of it, and what it shares with others."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Query, Response
+
+from troubadour.app.studio import Studio
+
+_SVG: Final = "image/svg+xml"
+
+
+def routes(studio: Studio) -> APIRouter:
+    """The routes on one studio."""
+    router = APIRouter(prefix="/api")
+
+    @router.get("/pieces/{piece}/analysis")
+    def analysis(piece: str) -> dict[str, Any]:
+        """Key, metre, chords, form, style, mood and difficulty, with the evidence."""
+        row = studio.store.piece(piece)
+        return {"piece": piece, "title": row.title, **studio.analyse(studio.store.score(piece)).to_dict()}
+
+    @router.get("/pieces/{piece}/originality")
+    def originality(piece: str, n: int = Query(5, ge=1, le=100)) -> dict[str, Any]:
+        """The longest passages that it shares with the catalogue's human pieces, its variants left out."""
+        row = studio.store.piece(piece)
+        found = studio.originality(studio.store.score(piece), n, without=piece)
+        return {"piece": piece, "title": row.title, **found.to_dict()}
+
+    @router.get("/pieces/{piece}/pictures/{what}.svg")
+    def picture(piece: str, what: str) -> Response:
+        """`roll`, `similarity` (bars with bars) or `timeline` (keys, chords and phrases)."""
+        drawn = studio.understanding.draw(what, studio.store.score(piece))
+        return Response(drawn, media_type=_SVG)
+
+    @router.get("/map.svg")
+    def catalogue_map() -> Response:
+        """The whole catalogue in two dimensions."""
+        return Response(studio.understanding.map(), media_type=_SVG)
+
+    return router

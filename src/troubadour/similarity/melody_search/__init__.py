@@ -1,0 +1,1 @@
+"""Melody search in any key and at any tempo."""

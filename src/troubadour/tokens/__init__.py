@@ -1,0 +1,1 @@
+"""The token language of the composers: vocabulary, tokenizer, grammar and position features."""

@@ -1,0 +1,657 @@
+"""The grammar of token sequences: an automaton that knows, at every step, what may follow.
+
+Voices are filled in time order. Whenever a voice is free, its next note (or chord, or rest) is
+written; when all voices sound, time moves on by itself to the first that ends, and a `BAR` is
+written at each barline that is passed. So no token says where a note starts, two voices cannot
+drift apart, and every sequence that the automaton admits is a whole, playable score:
+
+    START [style bars voices numerator denominator key density] BODY
+    (PROGRAM VOICE+)+ NUMERATOR DENOMINATOR KEY TEMPO (BAR | UPBEAT LONG* DURATION)
+    [FILL events and (MASK LONG* DURATION), with barlines FILL]
+    events, with BAR [NUMERATOR DENOMINATOR] [KEY] [TEMPO] at each barline
+    END
+
+where an event is `[VELOCITY] PITCH ([VELOCITY] PITCH)* LONG* DURATION` (pitches rising) or
+`REST LONG* DURATION`. Between the two FILL a part of the piece is shown before it is written, in the
+same language; MASK stands for what is not shown. All composers share this automaton, for masks and
+for musical positions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.core.errors import InputError
+from troubadour.music.quantise import GRID, TICKS_PER_QUARTER, VELOCITY_LEVELS
+from troubadour.music.score import MODES
+from troubadour.tokens import vocabulary as lx
+
+Mask = NDArray[np.bool_]
+
+N_FEATURES: Final = 8
+FEATURE_SIZES: Final = (194, 17, 64, 64, 130, 130, 130, 130)
+"""Number of values of each musical position; see `Automaton.features`."""
+_AT_BARLINE, _IN_HEADER = 192, 193
+_RESTING, _SILENT = 128, 129
+_MAX_VOICES: Final = 64
+_MAX_LONGS: Final = 512
+_IS_GRID = np.zeros(TICKS_PER_QUARTER, dtype=bool)
+_IS_GRID[list(GRID)] = True
+
+
+class Phase(IntEnum):
+    """What kind of token the automaton waits for."""
+
+    START = 0
+    PREFIX = 1
+    TRACKS = 2
+    NUMERATOR = 3
+    DENOMINATOR = 4
+    KEY = 5
+    TEMPO = 6
+    FIRST_BAR = 7
+    UPBEAT_LENGTH = 8
+    EVENT = 9
+    CHORD = 10
+    LENGTH = 11
+    DONE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sequence must keep to while it is composed; `None` leaves a matter open."""
+
+    bars: int | None = None
+    """Bars without the upbeat; the last is shortened by the upbeat."""
+    ticks: int | None = None
+    """Where the piece ends, if that is not `bars` whole bars from its start."""
+    programs: tuple[tuple[int, int], ...] | None = None
+    """(program, voices) of each track."""
+    metre: tuple[int, int] | None = None
+    key: tuple[int, str] | None = None
+    """Fifths and mode."""
+    tempo_index: int | None = None
+    """Index in `METRONOME`."""
+    upbeat: int | None = None
+    """Ticks; 0 = none."""
+    early: bool = False
+    """Whether there must be an upbeat where `upbeat` leaves it open."""
+    changes: bool = False
+    """Whether metre, key and tempo may change inside the piece."""
+    dynamics: bool = False
+    """Whether velocities may change."""
+    ranges: tuple[tuple[int, int], ...] = ()
+    """(lowest, highest) MIDI pitch of each voice; voices past the end are free."""
+    chords: bool = False
+    """Whether a voice may sound several pitches at once."""
+    endings: tuple[frozenset[int] | None, ...] = ()
+    """Pitch classes on which each voice may end the piece; `None`, and voices past the end, are free."""
+    last: int = 12
+    """Shortest last note in ticks, where `endings` are given."""
+    closing: bool = True
+    """Whether the first voice has to sound at the end, so that the last bar is not empty."""
+    rests: bool = False
+    """Whether a rest may follow a rest; controls need it as a last resort."""
+
+
+FREE: Final = Plan(changes=True, dynamics=True, chords=True)
+
+
+class Automaton:
+    """Reads a sequence token by token; says what may follow and where in the music it stands.
+
+    Args:
+        plan: what the sequence must keep to. Reading an existing score takes `FREE`.
+    """
+
+    __slots__ = (
+        "_below", "_plan", "_stage", "bar_end", "bar_length", "bar_number", "bars_told", "deadlines",
+        "denominator", "ends", "events", "final", "keys", "lane", "longs", "metres", "now", "numerator", "phase",
+        "pitches", "place", "programs", "resting", "shown", "sounding", "tempos", "time", "top", "upbeat",
+        "velocities", "voice_track",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan = FREE) -> None:
+        self._plan = plan
+        self.phase = Phase.START
+        self.programs: list[int] = []
+        self.voice_track: list[int] = []
+        self.metres: list[tuple[int, int, int]] = []
+        self.keys: list[tuple[int, int, str]] = []
+        self.tempos: list[tuple[int, int]] = []
+        self.events: list[tuple[int, int, int, int, int]] = []
+        """Notes so far: (onset, duration, pitch, velocity, track)."""
+        self.upbeat = 0
+        self.bars_told: int | None = None
+        self.final: int | None = None
+        self.numerator = self.denominator = 0
+        self.bar_length = self.bar_end = self.bar_number = 0
+        self.deadlines: list[int] = []
+        """Where the last note of each voice has to start at the latest; -1 = it need not."""
+        self.ends: list[int] = []
+        self.resting: list[bool] = []
+        self.sounding: list[tuple[int, ...]] = []
+        self.top: list[int] = []
+        self.velocities: list[int] = []
+        self.time = 0
+        self.lane = -1
+        """Voice to be filled next; -1 where only a barline may follow."""
+        self.now = 0
+        """Where the event that is being written starts; between events, the last place written at."""
+        self.longs = 0
+        """Whole notes of its duration so far."""
+        self.pitches: list[int] = []
+        """Its pitches so far, rising; none = a rest."""
+        self.shown: Automaton | None = None
+        """Reads what is shown beforehand, and is kept afterwards."""
+        self.place: tuple[int, ...] | None = None
+        """Musical position of the token that was shown last, while something is shown."""
+        self._stage = 0
+        self._below: list[tuple[int, int]] = []
+
+    def copy(self) -> Automaton:
+        """An independent automaton in the same state. Costs about 5 microseconds."""
+        new = Automaton.__new__(Automaton)
+        self._copy_to(new)
+        if self.place is not None and self.shown is not None:
+            new.shown = self.shown.copy()
+        return new
+
+    def _copy_to(self, new: Automaton) -> None:
+        for name in _PLAIN:
+            setattr(new, name, getattr(self, name))
+        for name in _LISTS:
+            setattr(new, name, getattr(self, name).copy())
+
+    # Reading ----------------------------------------------------------------------------------
+
+    def advance(self, token: int) -> None:
+        """Take one token.
+
+        Raises:
+            InputError: the token cannot stand here; the automaton is then of no further use.
+        """
+        phase = self.phase
+        if self.place is not None:
+            self._show(token)
+        elif phase == Phase.EVENT:
+            self._event(token)
+        elif phase == Phase.LENGTH:
+            self._length(token)
+        elif phase == Phase.CHORD:
+            if lx.PITCH <= token < lx.PITCH + 128 and token - lx.PITCH > self.pitches[-1]:
+                self._add_pitch(token)
+            elif lx.VELOCITY <= token < lx.DURATION:
+                self.velocities[self.lane] = token - lx.VELOCITY
+            else:
+                self._length(token)
+        else:
+            self._header(token)
+
+    def _header(self, token: int) -> None:
+        phase = self.phase
+        if phase == Phase.START and token == lx.START:
+            self.phase = Phase.PREFIX
+        elif phase == Phase.PREFIX and token == lx.BODY:
+            self.phase = Phase.TRACKS
+        elif phase == Phase.PREFIX and lx.STYLE <= token < lx.TEMPO:
+            if lx.BARS <= token < lx.VOICES:
+                self.bars_told = token - lx.BARS + 1
+        elif phase == Phase.TRACKS and lx.PROGRAM <= token < lx.NUMERATOR:
+            if self.programs and (not self.voice_track or self.voice_track[-1] < len(self.programs) - 1):
+                raise self._refusal(token)
+            self.programs.append(token - lx.PROGRAM)
+        elif phase == Phase.TRACKS and token == lx.VOICE and self.programs:
+            if len(self.voice_track) >= _MAX_VOICES:
+                raise InputError(f"more than {_MAX_VOICES} voices")
+            self.voice_track.append(len(self.programs) - 1)
+        elif (
+            phase in (Phase.TRACKS, Phase.NUMERATOR)
+            and lx.NUMERATOR <= token < lx.DENOMINATOR
+            and (not self.programs or self.voice_track[-1:] == [len(self.programs) - 1])
+        ):
+            self.numerator = token - lx.NUMERATOR + 1
+            self.phase = Phase.DENOMINATOR
+        elif phase == Phase.DENOMINATOR and lx.DENOMINATOR <= token < lx.KEY:
+            self._set_metre(lx.DENOMINATORS[token - lx.DENOMINATOR])
+        elif phase == Phase.KEY and lx.KEY <= token < lx.TEMPO:
+            self._set_key(token)
+            self.phase = Phase.TEMPO
+        elif phase == Phase.TEMPO and lx.TEMPO <= token < lx.VELOCITY:
+            self.tempos.append((0, token - lx.TEMPO))
+            self.phase = Phase.FIRST_BAR
+        elif phase == Phase.FIRST_BAR and token == lx.BAR:
+            self._begin(0)
+        elif phase == Phase.FIRST_BAR and token == lx.UPBEAT:
+            self.longs = 0
+            self.phase = Phase.UPBEAT_LENGTH
+        elif phase == Phase.UPBEAT_LENGTH and token == lx.LONG:
+            self.longs += 1
+        elif phase == Phase.UPBEAT_LENGTH and lx.DURATION <= token < lx.PITCH:
+            length = self.longs * lx.MAX_DURATION + token - lx.DURATION + 1
+            if length >= self.bar_length:
+                raise self._refusal(token)
+            self._begin(length)
+        else:
+            raise self._refusal(token)
+
+    def _set_metre(self, denominator: int) -> None:
+        length = self.numerator * 96 // denominator
+        if length > 64 * TICKS_PER_QUARTER:
+            raise InputError(f"metre {self.numerator}/{denominator} is too long")
+        self.denominator, self.bar_length = denominator, length
+        self.metres.append((self.now, self.numerator, denominator))
+        if not self.keys:
+            self.phase = Phase.KEY
+        else:
+            self.bar_end = self.now + length
+            self._stage = 1
+            self._settle()
+
+    def _set_key(self, token: int) -> None:
+        fifths, mode = divmod(token - lx.KEY, len(MODES))
+        self.keys.append((self.now, fifths - 7, MODES[mode]))
+
+    def _begin(self, upbeat: int) -> None:
+        voices = len(self.voice_track)
+        self.upbeat = upbeat
+        self.bar_number = 0 if upbeat else 1
+        self.bar_end = upbeat or self.bar_length
+        self.ends = [0] * voices
+        self.resting = [False] * voices
+        self.sounding = [()] * voices
+        self.top = [_SILENT] * max(voices, 4)
+        self.velocities = [VELOCITY_LEVELS.index(80)] * voices
+        if self._plan.bars is not None:
+            self.final = self._plan.ticks or self._plan.bars * self.bar_length
+        endings = self._plan.endings if self.final is not None else ()
+        self.deadlines = [
+            self.deadline(self._plan.last) if i < len(endings) and endings[i] is not None else -1
+            for i in range(voices)
+        ]
+        # The maps stand before the first barline, so none may follow it.
+        self._stage = 3
+        self._settle()
+
+    def _settle(self) -> None:
+        """Find what comes next: the lowest free voice, or a barline."""
+        self.phase = Phase.EVENT
+        self.longs = 0
+        first = min(self.ends, default=self.bar_end)
+        if first <= self.now and self.ends:
+            self.lane, self.time = self.ends.index(first), self.now
+        elif self.bar_end <= first:
+            self.lane, self.time = -1, self.bar_end
+        else:
+            self.lane, self.time = self.ends.index(first), first
+
+    def _event(self, token: int) -> None:
+        at_start = self.now == self.bar_end - self.bar_length
+        if token == lx.BAR and self._bar_may_follow():
+            self.now = self.bar_end
+            self.bar_number += 1
+            self.bar_end += self.bar_length
+            self._stage = 0
+            self._settle()
+        elif token == lx.END and self._end_may_follow():
+            self.phase = Phase.DONE
+        elif token == lx.FILL and self.shown is None and self.ends and not any(self.ends):
+            self.shown = _Shown(self)
+            self.place = self.features()
+        elif lx.NUMERATOR <= token < lx.DENOMINATOR and self._stage < 1 and at_start:
+            self.numerator = token - lx.NUMERATOR + 1
+            self.phase = Phase.DENOMINATOR
+        elif lx.KEY <= token < lx.TEMPO and self._stage < 2 and at_start:
+            self._set_key(token)
+            self._stage = 2
+        elif lx.TEMPO <= token < lx.VELOCITY and self._stage < 3 and at_start:
+            self.tempos.append((self.now, token - lx.TEMPO))
+            self._stage = 3
+        elif self.lane < 0 or self._bar_due():
+            raise self._refusal(token)
+        elif token == lx.REST and (self._plan.rests or not self.resting[self.lane]):
+            self._open()
+            self.pitches = []
+            self.top[self.lane] = _RESTING
+            self.phase = Phase.LENGTH
+        elif lx.PITCH <= token < lx.PITCH + 128:
+            self._open()
+            self.pitches = []
+            self._add_pitch(token)
+        elif lx.VELOCITY <= token < lx.DURATION:
+            self._open()
+            self.pitches = []
+            self.velocities[self.lane] = token - lx.VELOCITY
+        else:
+            raise self._refusal(token)
+
+    def _show(self, token: int) -> None:
+        assert self.shown is not None
+        if token == lx.FILL and self.shown.phase == Phase.EVENT:
+            self.place = None
+            return
+        # A token that is shown stands where it stands; others are told where the next will.
+        self.place = self.shown.features()
+        self.shown.advance(token)
+
+    def _open(self) -> None:
+        self.now = self.time
+        self._stage = 3
+        self.longs = 0
+
+    def on_grid(self, tick: int) -> bool:
+        """Whether a note may start or end at a tick, as long as the metre stays what it is."""
+        place = (tick - self.bar_end) % self.bar_length
+        return bool(_IS_GRID[place % TICKS_PER_QUARTER])
+
+    def deadline(self, last: int) -> int:
+        """The last place from which a note of at least `last` ticks reaches the end; 0 without an end."""
+        tick = max((self.final or 0) - last, 0)
+        while tick and not self.on_grid(tick):
+            tick -= 1
+        return tick
+
+    def _bar_due(self) -> bool:
+        """All voices are free at a barline that is not yet written."""
+        return self.time == self.bar_end
+
+    def _bar_may_follow(self) -> bool:
+        return self.lane < 0 or self._bar_due()
+
+    def _end_may_follow(self) -> bool:
+        if not self.ends:
+            return True
+        time = self.time
+        sounded = self.final is not None or not all(self.resting)
+        if self._stage and self.now == time:
+            return False  # a change of metre, key or tempo is for music to come
+        return time > 0 and sounded and all(end == time for end in self.ends)
+
+    def _add_pitch(self, token: int) -> None:
+        pitch = token - lx.PITCH
+        self.pitches.append(pitch)
+        self._below.append((pitch, self.velocities[self.lane]))
+        self.top[self.lane] = pitch
+        self.phase = Phase.CHORD
+
+    def _length(self, token: int) -> None:
+        if token == lx.LONG and self.longs < _MAX_LONGS:
+            self.longs += 1
+            self.phase = Phase.LENGTH
+            return
+        if not lx.DURATION <= token < lx.PITCH or (self.phase == Phase.CHORD and not self._below):
+            raise self._refusal(token)
+        duration = self.longs * lx.MAX_DURATION + token - lx.DURATION + 1
+        lane, track = self.lane, self.voice_track[self.lane]
+        for pitch, level in self._below:
+            self.events.append((self.now, duration, pitch, VELOCITY_LEVELS[level], track))
+        self._below = []
+        self.ends[lane] = self.now + duration
+        self.resting[lane] = not self.pitches
+        self.sounding[lane] = tuple(self.pitches)
+        self._settle()
+
+    def _refusal(self, token: int) -> InputError:
+        return InputError(f"token '{lx.name(token)}' cannot stand where {self.phase.name} is expected")
+
+    # Musical position -------------------------------------------------------------------------
+
+    def features(self) -> tuple[int, ...]:
+        """Where the next token stands, for the model, shape (N_FEATURES,).
+
+        Place in the bar in ticks (0-191; 192 = at a barline, 193 = header), voice to be filled
+        (0 = none), bar number (0-63), bars left (0 = not told, 1 = last bar), and what the first
+        four voices sound or sounded last (MIDI pitch; 128 = rest, 129 = nothing yet). Of a token that
+        is shown beforehand: where it stands itself, so that the network finds by its place what stands there.
+        """
+        if self.place is not None:
+            return self.place
+        if self.phase < Phase.EVENT or self.phase == Phase.DONE:
+            return (_IN_HEADER, 0, 0, 0, _SILENT, _SILENT, _SILENT, _SILENT)
+        barline = self.lane < 0 or (self.time == self.bar_end)
+        place = _AT_BARLINE if barline else min(self.time - self.bar_end + self.bar_length, 191)
+        lane = 0 if barline else min(self.lane + 1, 16)
+        left = 0
+        if self.bars_told is not None:
+            left = 1 + min(max(self.bars_told - self.bar_number, 0), 62)
+        return (place, lane, min(self.bar_number, 63), left, *self.top[:4])
+
+    # What may follow --------------------------------------------------------------------------
+
+    def allowed(self) -> Mask:
+        """Which tokens may follow under the plan, shape (N_TOKENS,); never all false before END."""
+        plan, phase = self._plan, self.phase
+        mask = np.zeros(lx.N_TOKENS, dtype=bool)
+        if phase == Phase.EVENT:
+            self._allow_event(mask)
+        elif phase == Phase.LENGTH:
+            self._allow_length(mask)
+        elif phase == Phase.CHORD:
+            if self._below:
+                self._allow_length(mask)
+            if plan.chords or not self._below:
+                self._allow_pitches(mask, above=self.pitches[-1] if self.pitches else -1)
+        elif phase == Phase.START:
+            mask[lx.START] = True
+        elif phase == Phase.PREFIX:
+            mask[lx.BODY] = True
+        elif phase == Phase.TRACKS:
+            self._allow_tracks(mask)
+        elif phase == Phase.NUMERATOR:
+            mask[lx.NUMERATOR : lx.DENOMINATOR] = True
+        elif phase == Phase.DENOMINATOR:
+            self._allow_denominator(mask)
+        elif phase == Phase.KEY:
+            _only(mask, lx.KEY, lx.TEMPO, plan.key and lx.key_token(*plan.key))
+        elif phase == Phase.TEMPO:
+            tempo = None if plan.tempo_index is None else lx.TEMPO + plan.tempo_index
+            _only(mask, lx.TEMPO, lx.VELOCITY, tempo)
+        elif phase == Phase.FIRST_BAR:
+            fits = (3 if plan.upbeat is None else plan.upbeat) < self.bar_length
+            mask[lx.UPBEAT] = plan.upbeat != 0 and fits
+            mask[lx.BAR] = not mask[lx.UPBEAT] or not (plan.upbeat or plan.early)
+        elif phase == Phase.UPBEAT_LENGTH:
+            self._allow_upbeat(mask)
+        return mask
+
+    def _allow_tracks(self, mask: Mask) -> None:
+        wanted = self._plan.programs
+        voiced = bool(self.voice_track) and self.voice_track[-1] == len(self.programs) - 1
+        if wanted is None:
+            room = len(self.voice_track) < lx.MAX_VOICES
+            mask[lx.PROGRAM : lx.NUMERATOR] = room and (voiced or not self.programs)
+            mask[lx.VOICE] = room and bool(self.programs)
+        else:
+            index = len(self.programs) - 1
+            voices = self.voice_track.count(index)
+            if index >= 0 and voices < wanted[index][1]:
+                mask[lx.VOICE] = True
+                return
+            if index + 1 < len(wanted):
+                mask[lx.PROGRAM + wanted[index + 1][0]] = True
+                return
+        if voiced:
+            numerator = self._plan.metre and lx.NUMERATOR + self._plan.metre[0] - 1
+            _only(mask, lx.NUMERATOR, lx.DENOMINATOR, numerator)
+
+    def _allow_denominator(self, mask: Mask) -> None:
+        metre = None if self.metres else self._plan.metre
+        for i, denominator in enumerate(lx.DENOMINATORS):
+            allowed = self._metre_may_be(self.numerator, denominator)
+            mask[lx.DENOMINATOR + i] = allowed if metre is None else denominator == metre[1]
+
+    def _metre_may_be(self, numerator: int, denominator: int) -> bool:
+        """Whether the metre has a sensible length and, inside a piece, changes something."""
+        length = numerator * 96 // denominator
+        if not TICKS_PER_QUARTER // 2 <= length <= 64 * TICKS_PER_QUARTER:
+            return False
+        if not self.metres:
+            return True
+        # A first bar that is shorter than the bars after it is an upbeat, and has to be written as one.
+        short = self.bar_number == 2 and not self.upbeat and length > self.bar_length
+        return not short and self.metres[-1][1:] != (numerator, denominator)
+
+    def _allow_change_of_metre(self, mask: Mask) -> None:
+        after_upbeat = self.upbeat and self.bar_number == 1
+        held = any(end > self.now for end in self.ends)
+        if self._stage or after_upbeat or held or self._plan.bars is not None:
+            return
+        for numerator in range(1, 65):
+            allowed = any(self._metre_may_be(numerator, d) for d in lx.DENOMINATORS)
+            mask[lx.NUMERATOR + numerator - 1] = allowed
+
+    def _allow_upbeat(self, mask: Mask) -> None:
+        gone = self.longs * lx.MAX_DURATION
+        wanted = self._plan.upbeat
+        if wanted is not None:
+            if wanted - gone > lx.MAX_DURATION:
+                mask[lx.LONG] = True
+            else:
+                mask[lx.DURATION + wanted - gone - 1] = True
+            return
+        longest = min(self.bar_length - gone - 1, lx.MAX_DURATION)
+        mask[lx.DURATION + 2 : lx.DURATION + longest : 3] = True
+        mask[lx.LONG] = self.bar_length - gone - lx.MAX_DURATION > 3
+
+    def _allow_event(self, mask: Mask) -> None:
+        plan, final = self._plan, self.final
+        if final is not None and self.time >= final:
+            mask[lx.END] = True
+            return
+        if plan.changes and self.now == self.bar_end - self.bar_length:
+            self._allow_change_of_metre(mask)
+            mask[lx.KEY : lx.TEMPO] = self._stage < 2
+            mask[lx.key_token(*self.keys[-1][1:])] = False
+            mask[lx.TEMPO : lx.VELOCITY] = self._stage < 3
+            mask[lx.TEMPO + self.tempos[-1][1]] = False
+        if self._bar_may_follow():
+            mask[lx.BAR] = True
+            mask[lx.END] = final is None and self._end_may_follow()
+            return
+        mask[lx.END] = final is None and self._end_may_follow()
+        self._allow_pitches(mask, above=-1)
+        if (plan.rests or not self.resting[self.lane]) and self._rest_fits():
+            mask[lx.REST] = True
+
+    def _rest_fits(self) -> bool:
+        """The first voice ends the piece with a note, so that its last bar is not empty."""
+        if self.final is None:
+            return True
+        if self._ending() is not None:
+            return bool(self._length_mask(self.final - self.time - self._plan.last).any())
+        return not self._closes() or bool(self._length_mask(self.final - self.time - 1).any())
+
+    def _allow_pitches(self, mask: Mask, above: int) -> None:
+        plan = self._plan
+        low, high = plan.ranges[self.lane] if self.lane < len(plan.ranges) else (0, 127)
+        low = max(low, above + 1)
+        mask[lx.PITCH + low : lx.PITCH + high + 1] = True
+        track = self.voice_track[self.lane]
+        for other, end in enumerate(self.ends):
+            if end > self.time and other != self.lane and self.voice_track[other] == track:
+                for pitch in self.sounding[other]:
+                    mask[lx.PITCH + pitch] = False
+        ending = self._ending()
+        if ending is not None and self.final is not None:
+            before_last = self.final - self.time - plan.last
+            if not self._length_mask(before_last).any():
+                self._only_classes(mask, ending)
+        if plan.dynamics and mask[lx.PITCH : lx.PITCH + 128].any():
+            mask[lx.VELOCITY : lx.DURATION] = True
+
+    def _closes(self) -> bool:
+        return self.lane == 0 and self._plan.closing
+
+    def _ending(self) -> frozenset[int] | None:
+        endings = self._plan.endings
+        return endings[self.lane] if self.lane < len(endings) else None
+
+    @staticmethod
+    def _only_classes(mask: Mask, classes: frozenset[int]) -> None:
+        """Keep pitches of these classes, where there is one to keep."""
+        kept = mask.copy()
+        for pitch in range(128):
+            kept[lx.PITCH + pitch] &= pitch % 12 in classes
+        if kept[lx.PITCH : lx.PITCH + 128].any():
+            mask[:] = kept
+
+    def _allow_length(self, mask: Mask) -> None:
+        gone = self.longs * lx.MAX_DURATION
+        left = 10**9 if self.final is None else self.final - self.now - gone
+        ending = self._ending()
+        if self.final is None or (ending is None and (self.pitches or not self._closes())):
+            mask[lx.DURATION : lx.PITCH] = self._length_mask(left)
+        elif ending is None:
+            mask[lx.DURATION : lx.PITCH] = self._length_mask(left - 1)
+        else:
+            # Either the last note, on a pitch that may end, or one that leaves room for it.
+            lengths = self._length_mask(left - self._plan.last)
+            if self.pitches and self.pitches[0] % 12 in ending and 1 <= left <= lx.MAX_DURATION:
+                lengths = lengths.copy()
+                lengths[left - 1] = True
+            mask[lx.DURATION : lx.PITCH] = lengths if lengths.any() else self._length_mask(left)
+        # After one more whole note there must be room for a duration, and for the last note.
+        room = lx.MAX_DURATION + TICKS_PER_QUARTER + self._plan.last
+        mask[lx.LONG] = self.longs < 15 and left > room
+
+    def _length_mask(self, left: int) -> Mask:
+        start = self.time + self.longs * lx.MAX_DURATION
+        place = start - (self.bar_end - self.bar_length)
+        mask = _lengths(place % self.bar_length, self.bar_length)
+        if left >= lx.MAX_DURATION:
+            return mask
+        return mask & (np.arange(1, lx.MAX_DURATION + 1) <= left)
+
+
+class _Shown(Automaton):
+    """Reads a part of a piece that is shown before the piece itself is written."""
+
+    __slots__ = ()
+
+    def __init__(self, beginning: Automaton) -> None:
+        beginning._copy_to(self)
+        self._plan = _READING
+
+    def copy(self) -> _Shown:
+        """An independent automaton in the same state."""
+        return _Shown(self)
+
+    def _event(self, token: int) -> None:
+        if token != lx.MASK:
+            if token == lx.END:
+                raise self._refusal(token)
+            super()._event(token)
+            return
+        if self.lane < 0 or self._bar_due():
+            raise self._refusal(token)
+        self._open()
+        self.pitches = []
+        self.top[self.lane] = _SILENT
+        self.phase = Phase.LENGTH
+
+
+_READING: Final = Plan(changes=True, dynamics=True, chords=True, rests=True)
+_LISTS: Final = tuple(
+    sorted(name for name in Automaton.__slots__ if isinstance(getattr(Automaton(), name), list))
+)
+_PLAIN: Final = tuple(sorted(set(Automaton.__slots__) - set(_LISTS)))
+
+
+@lru_cache(maxsize=4096)
+def _lengths(place: int, bar: int) -> Mask:
+    """Which durations 1..96 from `place` end on the grid, counted from the barline they end after."""
+    ends = (place + np.arange(1, lx.MAX_DURATION + 1)) % bar
+    return _IS_GRID[ends % TICKS_PER_QUARTER]
+
+
+def _only(mask: Mask, first: int, stop: int, token: int | None) -> None:
+    if token is None:
+        mask[first:stop] = True
+    else:
+        mask[token] = True

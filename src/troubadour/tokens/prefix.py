@@ -1,0 +1,46 @@
+"""Prefix of a token sequence: what is said of a piece before its notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.music.score import Score
+from troubadour.tokens import vocabulary as lx
+from troubadour.tokens.tokenizer import encode
+
+FIELDS: Final = ("style", "bars", "voices", "numerator", "denominator", "key", "density")
+"""Prefix tokens of a piece, in order; -1 where it has none."""
+DENSITY_EDGES: Final = (0.4, 0.7, 1.0, 1.3, 1.6, 1.9, 2.3)
+"""Borders between density levels, in notes a voice and quarter."""
+
+
+def prefix_of(score: Score, style: str, styles: Sequence[str]) -> NDArray[np.int16]:
+    """The tokens that describe a quantised score, shape (len(FIELDS),); -1 = cannot be said."""
+    told = np.full(len(FIELDS), -1, dtype=np.int16)
+    voices = _voices(score)
+    if style in styles:
+        told[0] = lx.STYLE + list(styles).index(style)
+    if 1 <= score.n_bars <= lx.MAX_BARS:
+        told[1] = lx.BARS + score.n_bars - 1
+    if 1 <= voices <= lx.MAX_VOICES:
+        told[2] = lx.VOICES + voices - 1
+    metre, key = score.metres[0], score.keys[0]
+    told[3] = lx.NUMERATOR + metre.numerator - 1
+    told[4] = lx.DENOMINATOR + lx.DENOMINATORS.index(metre.denominator)
+    told[5] = lx.key_token(key.fifths, key.mode)
+    told[6] = lx.DENSITY + density_level(score, voices)
+    return told
+
+
+def density_level(score: Score, voices: int) -> int:
+    """Level 0 to 7 of the notes that a voice has in a quarter on average."""
+    quarters = max(score.end_ticks / score.ticks_per_quarter, 1.0)
+    return int(np.searchsorted(DENSITY_EDGES, len(score) / quarters / max(voices, 1)))
+
+
+def _voices(score: Score) -> int:
+    return int((encode(score) == lx.VOICE).sum())

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from troubadour.generation.sampling import Contrast, Growth, Guided, choose, log_probability, sample
+
+LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.08, 0.02], dtype=np.float32))
+
+
+def drawn(allowed: list[int], temperature: float = 1.0, top_p: float = 1.0, n: int = 4000) -> Counter[int]:
+    rng = np.random.default_rng(7)
+    return Counter(choose(LOGITS, np.array(allowed), rng, temperature, top_p) for _ in range(n))
+
+
+def test_tokens_come_as_often_as_they_are_probable() -> None:
+    counts = drawn([0, 1, 2, 3, 4])
+    for token, p in enumerate((0.5, 0.25, 0.15, 0.08, 0.02)):
+        assert counts[token] / 4000 == pytest.approx(p, abs=0.03)
+
+
+def test_only_allowed_tokens_are_drawn_and_share_the_whole_probability() -> None:
+    counts = drawn([1, 3])
+    assert set(counts) == {1, 3}
+    assert counts[1] / 4000 == pytest.approx(0.25 / 0.33, abs=0.03)
+
+
+def test_one_allowed_token_is_taken_whatever_its_logit() -> None:
+    logits = np.full(5, np.nan, dtype=np.float32)
+    assert choose(logits, np.array([3]), np.random.default_rng(0), 1.0, 1.0) == 3
+
+
+def test_low_temperature_takes_the_best_and_high_evens_out() -> None:
+    assert set(drawn([0, 1, 2, 3, 4], temperature=0.01)) == {0}
+    assert set(drawn([2, 3, 4], temperature=0.01)) == {2}
+    hot = drawn([0, 1, 2, 3, 4], temperature=50)
+    assert min(hot.values()) > 600
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"), [(1e-6, {0}), (0.49, {0}), (0.6, {0, 1}), (0.76, {0, 1, 2}), (0.97, {0, 1, 2, 3}), (1.0, {0, 1, 2, 3, 4})]
+)  # fmt: skip
+def test_top_p_keeps_the_most_probable_that_make_it_up(top_p: float, kept: set[int]) -> None:
+    assert set(drawn([0, 1, 2, 3, 4], top_p=top_p)) == kept
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    logits = np.array([3e38, -3e38, 0], dtype=np.float32)
+    assert choose(logits, np.array([0, 1, 2]), np.random.default_rng(0), 0.1, 0.9) == 0
+
+
+class Counting:
+    """A guide that counts up by one or two to `until`; with `stuck` it allows nothing.
+
+    It refuses to take what is in `walls`; `resort` is a last resort. From `sure` on it counts by one.
+    """
+
+    forced = False
+    sure = 50
+
+    def __init__(
+        self, until: int, stuck: bool = False, walls: tuple[int, ...] = (), resort: int | None = None
+    ) -> None:
+        self.until, self.stuck, self.taken, self.walls = until, stuck, [0], walls
+        self.resort = None if resort is None else np.arange(50) == resort
+
+    @property
+    def done(self) -> bool:
+        return self.taken[-1] == self.until
+
+    @property
+    def settled(self) -> bool:
+        return self.taken[-1] >= min(self.sure, self.until)
+
+    def advance(self, token: int) -> None:
+        self.taken.append(token)
+
+    def take(self, token: int) -> bool:
+        if token not in self.walls:
+            self.advance(token)
+        return token not in self.walls
+
+    def unforced(self) -> NDArray[np.bool_]:
+        return np.ones(50, dtype=bool)
+
+    def allowed(self) -> NDArray[np.bool_]:
+        mask = np.zeros(50, dtype=bool)
+        if not self.stuck:
+            step = 1 if self.settled else 2
+            mask[self.taken[-1] + 1 : min(self.taken[-1] + step, self.until) + 1] = True
+        return mask
+
+    def features(self) -> tuple[int, ...]:
+        return (self.taken[-1],)
+
+
+class Flat:
+    """A network to which all tokens are alike; remembers what it was fed."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.fed: list[NDArray[np.int64]] = []
+
+    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert (tokens == features[..., 0]).all()
+        self.fed.append(tokens.copy())
+        return np.zeros((len(tokens), 50), dtype=np.float32)
+
+
+def test_sequences_grow_until_their_guides_are_done() -> None:
+    guides = [Counting(1), Counting(9)]
+    first, second = sample(Flat(40), guides, [[0], [0]], np.random.default_rng(1))
+    assert first is not None
+    assert first.tokens == [0, 1]
+    assert first.surprise == 0.0, "only one token was allowed"
+    assert second is not None
+    assert (second.tokens[0], second.tokens[-1]) == (0, 9)
+    assert set(np.diff(second.tokens).tolist()) <= {1, 2}
+    assert second.surprise > 0
+
+
+def test_surprise_counts_against_what_was_allowed() -> None:
+    assert log_probability(LOGITS, np.array([0, 1, 2, 3, 4]), 1) == pytest.approx(np.log(0.25), abs=1e-6)
+    assert log_probability(LOGITS, np.array([1, 3]), 1) == pytest.approx(np.log(0.25 / 0.33), abs=1e-6)
+    assert log_probability(LOGITS, np.array([3]), 3) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_sequence_that_does_not_end_in_time_is_none() -> None:
+    assert sample(Flat(4), [Counting(49)], [[0]], np.random.default_rng(1)) == [None]
+
+
+def test_each_sequence_is_the_same_alone_and_in_company() -> None:
+    together = sample(Flat(60), [Counting(40) for _ in range(3)], [[0]] * 3, np.random.default_rng(3))
+    alone = sample(Flat(60), [Counting(40)], [[0]], np.random.default_rng(3))
+    assert together[0] == alone[0]
+    assert together[0] != together[1]
+
+
+def test_a_dead_end_is_told_not_filled() -> None:
+    guides = [Counting(5, stuck=True), Counting(5)]
+    growth = Growth(Flat(9), guides, [[0], [0]], np.random.default_rng(0))
+    for _ in growth.steps():
+        pass
+    assert growth.stopped == 1
+    lost, found = growth.grown()
+    assert lost is None
+    assert found is not None
+
+
+def test_what_a_guide_refuses_is_drawn_again() -> None:
+    for seed in range(5):
+        (grown,) = sample(Flat(20), [Counting(6, walls=(1, 3))], [[0]], np.random.default_rng(seed))
+        assert grown is not None
+        assert not {1, 3} & set(grown.tokens)
+
+
+def test_the_last_resort_is_taken_where_nothing_else_can_be() -> None:
+    (grown,) = sample(Flat(20), [Counting(6, walls=(1, 2), resort=5)], [[0]], np.random.default_rng(0))
+    assert grown is not None
+    assert grown.tokens == [0, 5, 6]
+
+
+def test_given_tokens_count_as_unlikely_as_the_network_finds_them() -> None:
+    given = Counting(1)
+    given.forced = True
+    (grown,) = sample(Flat(9), [given], [[0]], np.random.default_rng(0))
+    assert grown is not None
+    assert grown.tokens == [0, 1]
+    assert grown.surprise == pytest.approx(np.log(50))
+
+
+def test_what_is_settled_needs_no_network_and_says_nothing_of_likelihood() -> None:
+    guides = [Counting(12), Counting(20)]
+    for guide, sure in zip(guides, (6, 9), strict=True):
+        guide.sure = sure
+    network = Flat(40)
+    first, second = sample(network, guides, [[0], [0]], np.random.default_rng(0))
+    assert first is not None
+    assert second is not None
+    assert first.tokens[-6:] == list(range(7, 13))
+    assert second.tokens[-11:] == list(range(10, 21))
+    fed = np.concatenate(network.fed, axis=1)
+    assert fed.max() < 12, "up to where both are settled"
+    assert [first.surprise, second.surprise] == pytest.approx([np.log(2)] * 2)
+    alone = Counting(20)
+    alone.sure = 3
+    (grown,) = sample(Flat(40), [alone], [[5]], np.random.default_rng(0))
+    assert grown is not None
+    assert grown.surprise == 0.0
+
+
+class Leaning(Flat):
+    """A network that prefers one token by so much."""
+
+    def __init__(self, length: int, token: int, by: float) -> None:
+        super().__init__(length)
+        self.token, self.by = token, by
+
+    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.fed.append(tokens.copy())
+        logits = np.zeros((len(tokens), 50), dtype=np.float32)
+        logits[:, self.token] = self.by
+        return logits
+
+
+def test_guidance_enlarges_what_a_part_of_the_prompt_changes() -> None:
+    told, untold, other = Leaning(9, 7, 2.0), Leaning(9, 7, 0.5), Leaning(9, 6, 1.0)
+    kept = np.array([True, False, True]), np.array([False, True, True])
+    network = Guided(told, [Contrast(untold, kept[0], 3.0), Contrast(other, kept[1], 2.0)])
+    tokens = np.array([[0, 4, 5]])
+    first = network.feed(tokens, tokens[..., None])
+    assert first[0, 7] == pytest.approx(2 + 2 * 1.5 + 1 * 2)
+    assert first[0, 6] == pytest.approx(-1)
+    assert untold.fed[0].tolist() == [[0, 5]], "a part is left out, and so are its places"
+    assert other.fed[0].tolist() == [[4, 5]]
+    network.feed(np.array([[9]]), np.array([[[9]]]))
+    assert [n.fed[1].tolist() for n in (told, untold, other)] == [[[9]]] * 3

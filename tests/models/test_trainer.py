@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from troubadour.core.errors import InputError, ModelError, TroubadourError
+from troubadour.generation.autoregressive import load_composer
+from troubadour.generation.style_statistics import profiles
+from troubadour.models.dataset import Example, example, save
+from troubadour.models.lstm.composer import LstmComposer
+from troubadour.models.lstm.spec import LstmSpec
+from troubadour.models.scoring import scored
+from troubadour.models.transformer.spec import TransformerSpec
+from troubadour.music.score import Score
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from troubadour.models.trainer import Run, TrainOptions, evaluate, rate, save_composer  # noqa: E402
+
+OPTIONS = TrainOptions(
+    steps=30,
+    tokens_a_step=600,
+    learning_rate=1e-2,
+    matrix_rate=1e-2,
+    warmup=3,
+    context=256,
+    evaluate_every=10,
+    checkpoint_every=10,
+)
+Data = tuple[list[Example], list[Example]]
+
+
+@pytest.fixture(scope="module")
+def data(pieces: list[tuple[Score, str]], spec: TransformerSpec) -> Data:
+    """Sixteen pieces to learn from, four to check with."""
+    examples = [example(score, style, str(i), spec.styles) for i, (score, style) in enumerate(pieces)]
+    return examples[:12] + examples[16:], examples[12:16]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, spec: TransformerSpec, data: Data) -> Path:
+    """The folder of an uninterrupted run of thirty steps."""
+    folder = tmp_path_factory.mktemp("whole")
+    Run(folder, spec, OPTIONS).go(*data)
+    return folder
+
+
+class Killed(BaseException):
+    """Stands for a process that ends without warning."""
+
+
+def killed_at(step: int, folder: Path, spec: TransformerSpec, data: Data) -> None:
+    def progress(done: int, _: float) -> None:
+        if done == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        Run(folder, spec, OPTIONS).go(*data, progress=progress)
+
+
+def test_thirty_steps_lower_the_loss(tmp_path: Path, spec: TransformerSpec, data: Data) -> None:
+    run = Run(tmp_path, spec, OPTIONS)
+    _, before = evaluate(run.network, data[1], OPTIONS.context)
+    report = run.go(*data)
+    assert before == pytest.approx(np.log(spec.tokens), rel=0.05)  # knows nothing
+    assert report.valid_loss < before - 1.5
+    assert report.step == 30
+    assert set(report.valid_by_style) == {"jig", "march"}
+    assert min(report.valid_by_style.values()) <= report.valid_loss <= max(report.valid_by_style.values())
+    assert report.tokens > 30 * 200
+
+
+@pytest.mark.parametrize("step", [10, 14, 20])
+def test_a_run_that_was_killed_goes_on_to_the_very_same_weights(
+    tmp_path: Path, spec: TransformerSpec, data: Data, finished: Path, step: int
+) -> None:
+    killed_at(step, tmp_path, spec, data)
+    Run(tmp_path, spec, OPTIONS).go(*data)
+    ours, theirs = (load_file(f / "checkpoint-30.safetensors") for f in (tmp_path, finished))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    best, other = (load_file(f / "best.safetensors") for f in (tmp_path, finished))
+    assert all(torch.equal(best[k], other[k]) for k in other)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from troubadour.models.dataset import load
+from troubadour.models.spec import SPECS
+from troubadour.models.trainer import Run, TrainOptions
+import json
+folder, data, family, spec, options = sys.argv[1:]
+shape = SPECS[family].from_dict(json.loads(spec))
+parts = [load(Path(data) / f"{part}.npz") for part in ("train", "valid")]
+Run(Path(folder), shape, TrainOptions(**json.loads(options))).go(*parts)
+"""
+LSTM = LstmSpec(width=32, layers=2, styles=("jig", "march", "song"))
+
+
+@pytest.mark.parametrize("family", ["transformer", "lstm"])
+@pytest.mark.slow
+def test_after_kill_9_either_family_goes_on_to_the_very_same_weights(
+    tmp_path: Path, spec: TransformerSpec, data: Data, family: str
+) -> None:
+    shape = {"transformer": spec, "lstm": LSTM}[family]
+    options = replace(OPTIONS, steps=60, checkpoint_every=5)
+    for part, examples in zip(("train", "valid"), data, strict=True):
+        save(tmp_path / f"{part}.npz", examples)
+    run = tmp_path / "run"
+    words = [str(run), str(tmp_path), family, json.dumps(shape.to_dict()), json.dumps(asdict(options))]
+    killed = 0
+    for _ in range(2):
+        before = _step_of(run)
+        process = subprocess.Popen([sys.executable, "-c", KILLED, *words])
+        # Dead as soon as it has come on by a checkpoint, wherever it then is: in a step, or writing.
+        while process.poll() is None and _step_of(run) <= before:
+            time.sleep(0.005)
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+    assert killed >= 1
+    ours, whole = Run(run, shape, options), Run(tmp_path / "whole", shape, options)
+    assert 0 < ours.state["step"] < 60
+    ours.go(*data)
+    whole.go(*data)
+    first, second = (load_file(r.folder / "checkpoint-60.safetensors") for r in (ours, whole))
+    assert all(torch.equal(first[k], second[k]) for k in second)
+    assert ours.state["best"] == whole.state["best"]
+
+
+def _step_of(run: Path) -> int:
+    document = run / "checkpoint.json"
+    return int(json.loads(document.read_text())["state"]["step"]) if document.exists() else -1
+
+
+def test_a_run_of_an_lstm_lowers_the_loss_and_composes_what_it_learnt(
+    tmp_path: Path, data: Data, pieces: list[tuple[Score, str]]
+) -> None:
+    run = Run(tmp_path, LSTM, OPTIONS)
+    report = run.go(*data)
+    assert report.verdict.start.valid == pytest.approx(np.log(LSTM.tokens), rel=0.05)
+    assert report.valid_loss < report.verdict.start.valid - 1.5
+    save_composer(tmp_path, run, profiles(pieces), "small")
+    composer = load_composer(tmp_path)
+    assert isinstance(composer, LstmComposer)
+    found = scored(composer, data[1])
+    assert found.nats == pytest.approx(report.valid_loss, abs=0.01)
+
+
+@pytest.mark.slow
+def test_the_curves_say_that_a_run_on_two_pieces_overfits(
+    tmp_path: Path, spec: TransformerSpec, data: Data
+) -> None:
+    few = replace(OPTIONS, steps=300, evaluate_every=20, checkpoint_every=300, decay=0.1)
+    report = Run(tmp_path, replace(spec, dropout=0.0), few).go(data[0][:2], data[1])
+    assert report.verdict.finding == "overfits"
+    assert report.best_step < report.step
+    assert report.verdict.last.gap > report.verdict.start.gap + 0.2
+
+
+def test_a_finished_run_has_nothing_more_to_do(finished: Path, spec: TransformerSpec, data: Data) -> None:
+    before = (finished / "best.safetensors").read_bytes()
+    assert Run(finished, spec, OPTIONS).go(*data).step == 30
+    assert (finished / "best.safetensors").read_bytes() == before
+
+
+def test_old_checkpoints_go_and_no_half_written_file_stays(finished: Path) -> None:
+    assert sorted(p.name for p in finished.iterdir()) == [
+        "best.safetensors", "checkpoint-30.safetensors", "checkpoint.json",
+    ]  # fmt: skip
+
+
+def test_another_seed_is_another_model(tmp_path: Path, spec: TransformerSpec) -> None:
+    first, second, other = (
+        Run(tmp_path / str(i), spec, replace(OPTIONS, seed=seed)).network.state_dict()
+        for i, seed in enumerate((1, 1, 2))
+    )
+    assert torch.equal(first["token.weight"], second["token.weight"])
+    assert not torch.equal(first["token.weight"], other["token.weight"])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
+    tmp_path: Path, spec: TransformerSpec, data: Data
+) -> None:
+    killed_at(12, tmp_path, spec, data)
+    good = (tmp_path / "checkpoint-10.safetensors").read_bytes()
+    run = Run(tmp_path, spec, OPTIONS)
+    with torch.no_grad():
+        run.network.token.weight[3, 0] = float("nan")
+    with pytest.raises(TroubadourError, match=r"loss is nan at step 10; .*Lower the learning rate"):
+        run.go(*data)
+    assert (tmp_path / "checkpoint-10.safetensors").read_bytes() == good
+    assert Run(tmp_path, spec, OPTIONS).go(*data).step == 30
+
+
+def test_without_a_usable_piece_it_says_so(tmp_path: Path, spec: TransformerSpec, data: Data) -> None:
+    with pytest.raises(InputError, match="no usable piece to train on"):
+        Run(tmp_path, spec, OPTIONS).go([], data[1])
+
+
+def test_a_checkpoint_of_another_spec_is_refused(finished: Path, spec: TransformerSpec) -> None:
+    with pytest.raises(ModelError, match="another spec; train in a new folder"):
+        Run(finished, replace(spec, layers=1), OPTIONS)
+
+
+@pytest.mark.parametrize("damage", ["json", "arrays", "gone"])
+def test_a_damaged_checkpoint_is_refused_with_its_folder(
+    tmp_path: Path, spec: TransformerSpec, data: Data, damage: str
+) -> None:
+    killed_at(12, tmp_path, spec, data)
+    arrays = tmp_path / "checkpoint-10.safetensors"
+    if damage == "json":
+        (tmp_path / "checkpoint.json").write_text('{"arrays": ')
+    elif damage == "arrays":
+        arrays.write_bytes(arrays.read_bytes()[:2000])
+    else:
+        arrays.unlink()
+    with pytest.raises(ModelError, match="checkpoint cannot be read"):
+        Run(tmp_path, spec, OPTIONS)
+
+
+def test_fine_tuning_starts_from_the_weights_it_is_given(
+    tmp_path: Path, spec: TransformerSpec, data: Data, finished: Path
+) -> None:
+    start = load_file(finished / "best.safetensors")
+    run = Run(tmp_path, spec, replace(OPTIONS, steps=5, learning_rate=1e-4, matrix_rate=1e-4), start)
+    _, before = evaluate(run.network, data[1], OPTIONS.context)
+    assert before < 5.2
+    assert run.go(*data).valid_loss == pytest.approx(before, abs=0.2)
+
+
+def test_training_stops_when_nothing_gets_better(tmp_path: Path, spec: TransformerSpec, data: Data) -> None:
+    still = replace(OPTIONS, steps=200, learning_rate=0.0, matrix_rate=0.0, evaluate_every=2, patience=2)
+    report = Run(tmp_path, spec, still).go(*data)
+    assert report.step < 20
+    assert report.best_step == 0
+    assert report.verdict.finding == "no gain"
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    options = TrainOptions(steps=1000, warmup=100, decay=0.2)
+    rates = [rate(step, options) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[100:800] == [1.0] * 700
+    assert all(b <= a for a, b in pairwise(rates[800:]))
+    assert rates[-1] == pytest.approx(0.02)
+    assert min(rates) > 0
+
+
+def test_progress_and_the_log_tell_how_it_goes(
+    tmp_path: Path, spec: TransformerSpec, data: Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+    with caplog.at_level(logging.INFO, logger="troubadour.models.trainer"):
+        Run(tmp_path, spec, replace(OPTIONS, steps=10)).go(*data, progress=lambda step, _: seen.append(step))
+    assert seen == list(range(1, 11))
+    assert "step 10: train" in caplog.text
+
+
+def test_composing_loads_no_torch() -> None:
+    code = "import sys, troubadour.models.transformer.composer; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from troubadour.core import registry
+from troubadour.interactions.events import History, Interactions
+from troubadour.recommenders.base import FitOptions
+from troubadour.recommenders.blend.recommender import BlendRecommender, BlendSpec, PartSpec
+from troubadour.recommenders.explain.reasons import Reason, fallback, reasons
+from troubadour.recommenders.slate.item_info import ItemInfo
+
+INFOS = [ItemInfo(f"Tune {i}") for i in range(60)]
+VECTORS = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+
+
+def explained(
+    log: Interactions, *parts: PartSpec, vectors: bool = False
+) -> tuple[BlendRecommender, list[Reason]]:
+    """Every reason for the ten best pieces of a few listeners."""
+    model = BlendRecommender(BlendSpec(parts)).fit(log, FitOptions(item_vectors=VECTORS if vectors else None))
+    found: list[Reason] = []
+    for history in log.histories()[:6]:
+        told = model.parts([history])
+        total = told.total()[0]
+        for item in np.argsort(-total)[:10].tolist():
+            some = reasons(model, told, 0, history, item, INFOS)
+            for one in some:
+                assert one.part == pytest.approx(one.scale * one.score + one.baseline, abs=1e-9)
+            found += some
+    return model, found
+
+
+@pytest.mark.parametrize("name", ["ease", "itemknn", "rp3beta"])
+def test_named_plays_add_up_to_the_score_and_taking_one_away_does_what_was_told(
+    name: str, tribes: Interactions
+) -> None:
+    model = registry.find("recommenders", name)().fit(tribes)
+    checked = 0
+    for history in tribes.histories()[:10]:
+        scores = model.score([history])[0]
+        for item in np.argsort(-scores)[:5].tolist():
+            amounts = model.contributions(history, item)
+            assert amounts.sum() == pytest.approx(scores[item], abs=1e-6)
+            for i in np.flatnonzero(amounts)[:3].tolist():
+                if history.items[i] == item:
+                    continue
+                without = model.score([history.without(int(history.items[i]))])[0, item]
+                assert without == pytest.approx(scores[item] - amounts[i], abs=1e-6)
+                checked += 1
+    assert checked > 50
+
+
+def test_one_model_speaks_in_its_own_unit(tribes: Interactions) -> None:
+    model, found = explained(tribes, PartSpec("ease"))
+    assert {one.model for one in found} == {"ease"}
+    own = [h for h in tribes.histories()[:6] for _ in range(10)]
+    for one, history in zip(found, own, strict=True):
+        assert sum(b.amount for b in one.because) == pytest.approx(one.score, abs=1e-9)
+        assert {b.item for b in one.because} <= {*history.items.tolist()}
+    assert "also play it" in found[0].text
+    assert set(model.models) == {"ease"}
+
+
+def test_models_that_count_plays_are_added_up_exactly(tribes: Interactions) -> None:
+    spec = (PartSpec("ease", 1.0), PartSpec("rp3beta", 0.5), PartSpec("itemknn", 0.25))
+    model = BlendRecommender(BlendSpec(spec)).fit(tribes)
+    history = tribes.history(3)
+    told = model.parts([history])
+    for item in np.argsort(-told.total()[0])[:10].tolist():
+        (one,) = reasons(model, told, 0, history, item, INFOS)
+        assert one.model == "ease+rp3beta+itemknn"
+        amounts = sum(
+            s[0, item] * model.models[n].score([history])[0, item]
+            for n, s in zip(told.names, told.scales, strict=True)
+        )
+        assert sum(b.amount for b in one.because) == pytest.approx(amounts, abs=1e-6)
+        assert one.part == pytest.approx(told.total()[0, item], abs=1e-6)
+
+
+def test_a_model_that_cannot_tell_causes_names_none(tribes: Interactions) -> None:
+    _, found = explained(tribes, PartSpec("bpr", 1.0, {"factors": 8}), PartSpec("content", 0.1), vectors=True)
+    factor = [one for one in found if one.model == "bpr"]
+    assert factor
+    for one in factor:
+        assert one.because == ()
+        assert "also play" not in one.text
+        assert "nearest in sound: Tune" in one.text
+        assert " of 60 " in one.text
+
+
+def test_popularity_is_the_reason_where_nothing_else_is(tribes: Interactions) -> None:
+    model = BlendRecommender(BlendSpec((PartSpec("ease"),))).fit(tribes)
+    told = model.parts([History.empty()])
+    (one,) = reasons(model, told, 0, History.empty(), 5, INFOS)
+    assert one.text == f"heard by {model.popular.counts[5]} of 80 listeners"
+    assert "popularity" in fallback(told, 0, 5)

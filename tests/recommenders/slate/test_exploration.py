@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from troubadour.recommenders.slate.exploration import best_of, doubt, explore
+
+
+def test_the_chance_to_be_best_is_what_sampling_says() -> None:
+    rng = np.random.default_rng(0)
+    mean, deviation = rng.normal(size=12), rng.uniform(0.2, 2.0, 12)
+    drawn = rng.normal(mean, deviation, size=(200_000, 12)).argmax(axis=1)
+    np.testing.assert_allclose(
+        best_of(mean, deviation), np.bincount(drawn, minlength=12) / 200_000, atol=0.005
+    )
+
+
+def test_it_is_certain_where_nothing_is_in_doubt() -> None:
+    np.testing.assert_allclose(best_of(np.array([0.0, 5.0, 1.0]), np.full(3, 0.1)), [0, 1, 0], atol=1e-9)
+    np.testing.assert_allclose(best_of(np.array([3.0]), np.array([1.0])), [1.0])
+
+
+def test_items_come_up_as_often_as_their_propensity_says() -> None:
+    rows = np.arange(100, 110)
+    mean, deviation = np.linspace(1, 0, 10), np.full(10, 0.7)
+    counts: dict[int, int] = {}
+    told: dict[int, float] = {}
+    for seed in range(600):
+        drawn = explore(rows, mean, deviation, 2, np.random.default_rng(seed))
+        assert len({one.row for one in drawn}) == 2
+        for one in drawn:
+            counts[one.row] = counts.get(one.row, 0) + 1
+            assert told.setdefault(one.row, one.propensity) == one.propensity
+    for row, propensity in told.items():
+        assert counts[row] / 600 == pytest.approx(propensity, abs=0.07)
+    assert sum(told.values()) == pytest.approx(2.0, abs=0.01), "two places are filled"
+
+
+def test_without_chance_the_best_are_taken_surely() -> None:
+    drawn = explore(np.array([5, 6, 7]), np.array([0.1, 0.9, 0.5]), np.ones(3), 1, None)
+    assert drawn == [(6, 1.0)]
+    assert explore(np.array([], np.int64), np.array([]), np.array([]), 3, None) == []
+
+
+def test_the_better_known_are_less_in_doubt() -> None:
+    np.testing.assert_allclose(doubt(np.array([0, 3, 99]), 2.0), [2.0, 1.0, 0.2])
