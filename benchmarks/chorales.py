@@ -28,15 +28,15 @@ from safetensors.torch import load_file
 
 from curves import curves
 from troubadour.models.chorales.counts import VoiceCounts
-from troubadour.models.chorales.ensemble import Mixture, mean_nats
+from troubadour.models.chorales.ensemble import Ensemble, mean_nats
 from troubadour.models.chorales.network import VoiceNetwork
 from troubadour.models.chorales.run import FrameRun
 from troubadour.models.chorales.sampling import write
 from troubadour.models.chorales.scoring import new_tunes, score
 from troubadour.models.chorales.spec import FrameSpec
-from troubadour.models.chorales.training import VoiceProblem
+from troubadour.models.chorales.training import VoiceTask
 from troubadour.models.chorales.voice_leading import VoiceLeading, check, clear
-from troubadour.models.chorales.voices import LOWEST, Piece, prepare, read_chorales
+from troubadour.models.chorales.voices import LOWEST, VoiceGrid, prepare, read_chorales
 from troubadour.models.options import TrainOptions
 
 ORDER = (0, 3, 1, 2)
@@ -87,7 +87,7 @@ def main() -> None:
     }
     if options.train:
         spec, training = MODELS[options.train]
-        problem = VoiceProblem(spec, pieces["train"], pieces["valid"])
+        problem = VoiceTask(spec, pieces["train"], pieces["valid"])
         FrameRun(options.runs / options.train, problem, training).go()
         return
     if options.write:
@@ -123,7 +123,7 @@ def state_of(name: str, runs: Path) -> dict[str, Any]:
     return state
 
 
-def print_scores(pieces: dict[str, list[Piece]], runs: Path) -> float:
+def print_scores(pieces: dict[str, list[VoiceGrid]], runs: Path) -> float:
     """Prints all rows; returns what the mixture in all keys has on the validation pieces."""
     print(
         "| model | parameters | training | split | pieces | cells | nats/note | changed cells | held cells |"
@@ -138,7 +138,7 @@ def print_scores(pieces: dict[str, list[Piece]], runs: Path) -> float:
     for split in ("valid", "test"):
         every = pieces[split]
         print_score("Witten-Bell counts", "", "", split, counts.cell_nats(every), pieces)
-        parts = {name: Mixture([network]).cell_nats(every) for name, network in networks.items()}
+        parts = {name: Ensemble([network]).cell_nats(every) for name, network in networks.items()}
         for name, network in networks.items():
             state = states[name]
             taken = f"best of {state['step']} steps at {state['best_step']}, {state['seconds'] / 60:.0f} min"
@@ -147,7 +147,7 @@ def print_scores(pieces: dict[str, list[Piece]], runs: Path) -> float:
             size, taken = size_of(*mixable), f"{minutes:.0f} min"
             name = " + ".join(MIXED)
             print_score(name, size, taken, split, mean_nats([parts[part] for part in MIXED]), pieces)
-            calm = [Mixture(mixable, (shift,), TEMPERATURE).cell_nats(every) for shift in KEYS]
+            calm = [Ensemble(mixable, (shift,), TEMPERATURE).cell_nats(every) for shift in KEYS]
             name += f", temperature {TEMPERATURE:g}"
             print_score(name, size, taken, split, calm[0], pieces)
             name += f", in {len(KEYS)} keys"
@@ -156,11 +156,11 @@ def print_scores(pieces: dict[str, list[Piece]], runs: Path) -> float:
 
 
 def size_of(*networks: VoiceNetwork) -> str:
-    return f"{Mixture(networks).weights / 1e6:.2f} M"
+    return f"{Ensemble(networks).weights / 1e6:.2f} M"
 
 
 def print_score(
-    name: str, size: str, taken: str, split: str, nats: list[np.ndarray], pieces: dict[str, list[Piece]]
+    name: str, size: str, taken: str, split: str, nats: list[np.ndarray], pieces: dict[str, list[VoiceGrid]]
 ) -> float:
     """Prints two rows; returns the mean over all pieces."""
     every = pieces[split]
@@ -175,7 +175,7 @@ def print_score(
     return float(np.concatenate(nats).mean())
 
 
-def print_voice_leading(test: list[Piece], runs: Path, pieces: int) -> None:
+def print_voice_leading(test: list[VoiceGrid], runs: Path, pieces: int) -> None:
     network = trained(WRITER, runs)
     if network is None:
         raise SystemExit(f"{runs / WRITER}: nothing is trained there; use --train {WRITER}")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.blend.combine import standardise
 from troubadour.recommenders.evaluation.evaluate import Cases, Evaluation, evaluate_scores, interval
 from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
@@ -120,7 +120,7 @@ class Stage:
         self.log = Interactions(
             who, np.concatenate([items for _, items in rows]), np.full(n, Kind.PLAY, np.uint8),
             np.ones(n, np.float32), np.zeros(n, np.int64),
-            Vocabulary(f"l{i}" for i in range(max(known) + 1)), Vocabulary(f"i{i}" for i in range(n_items)),
+            IdMap(f"l{i}" for i in range(max(known) + 1)), IdMap(f"i{i}" for i in range(n_items)),
         )  # fmt: skip
         chosen = [(items, np.setdiff1d(later.get(w, []), items).astype(np.int32)) for w, items in rows]
         chosen = [(items, relevant) for items, relevant in chosen if len(relevant)]

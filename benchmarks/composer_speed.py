@@ -20,11 +20,11 @@ import numpy as np
 
 from troubadour.app.training import material
 from troubadour.catalogue.store import Store
-from troubadour.generation.autoregressive import EventComposer, load_composer
+from troubadour.generation.autoregressive import AutoregressiveComposer, load_composer
 from troubadour.generation.network_spec import PRECISIONS
 from troubadour.generation.request import Brief
 from troubadour.models.dataset import example
-from troubadour.models.recipe import Recipe
+from troubadour.models.recipe import TrainingRecipe
 from troubadour.models.scoring import scored
 from troubadour.tokens.tokenizer import encode
 
@@ -67,7 +67,7 @@ def main() -> None:
               f"({nats['int8'] - nats['fp32']:+.4f})")  # fmt: skip
 
 
-def timed(composer: EventComposer, brief: Brief, pieces: int) -> tuple[float, float, float]:
+def timed(composer: AutoregressiveComposer, brief: Brief, pieces: int) -> tuple[float, float, float]:
     """Tokens a second, median seconds to the first bar, and how many times quicker than it sounds."""
     tokens = spent = sounding = 0.0
     firsts = []
@@ -84,14 +84,14 @@ def timed(composer: EventComposer, brief: Brief, pieces: int) -> tuple[float, fl
     return tokens / spent, float(np.median(firsts)), sounding / spent
 
 
-def parts(composer: EventComposer, brief: Brief, pieces: int) -> tuple[float, float]:
+def parts(composer: AutoregressiveComposer, brief: Brief, pieces: int) -> tuple[float, float]:
     """Seconds of a token in the network and outside it."""
     inside = [0.0, 0]
     start = composer.engine.start
 
     def counted(batch: int, length: int):
         network = start(batch, length)
-        feed = network.feed
+        feed = network.step
 
         def fed(tokens, places):
             began = time.process_time()
@@ -100,7 +100,7 @@ def parts(composer: EventComposer, brief: Brief, pieces: int) -> tuple[float, fl
             inside[1] += 1
             return logits
 
-        network.feed = fed
+        network.step = fed
         return network
 
     composer.engine.start = counted
@@ -112,10 +112,10 @@ def parts(composer: EventComposer, brief: Brief, pieces: int) -> tuple[float, fl
     return inside[0] / inside[1], (spent - inside[0]) / inside[1]
 
 
-def score_both(composers: dict[str, EventComposer], home: Path, count: int) -> dict[str, float]:
+def score_both(composers: dict[str, AutoregressiveComposer], home: Path, count: int) -> dict[str, float]:
     store = Store.open(home)
     try:
-        recipe = Recipe.load(Path("recipes/tunes-and-chorales.toml"))
+        recipe = TrainingRecipe.load(Path("recipes/tunes-and-chorales.toml"))
         valid = material(store, recipe).valid
     finally:
         store.close()

@@ -30,7 +30,7 @@ from troubadour.app.studio import Studio
 from troubadour.catalogue.plays import metadata_piece
 from troubadour.catalogue.store import Event
 from troubadour.generation.originality import Corpus
-from troubadour.interactions.importers.base import Track
+from troubadour.interactions.importers.base import NamedTrack
 from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
 from troubadour.recommenders.slate.ranker import Ranker
 from troubadour.releases.artefacts import info_of, save_corpus, save_ranker
@@ -89,7 +89,7 @@ def made_up(studio: Studio) -> None:
         studio.store.add_pieces(
             [
                 replace(
-                    metadata_piece(Track(f"Song {i}", f"Band {i % 2_000}")),
+                    metadata_piece(NamedTrack(f"Song {i}", f"Band {i % 2_000}")),
                     vector=(centres[i % 100] + rng.standard_normal(WIDTH)).astype(np.float32),
                 )
                 for i in range(start, start + _BATCH)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.melody_search import machine
 from tests.audio.singer import GOOD, POOR, RATE, USUAL, Singer, in_voice
 
-from troubadour.app.audio_library.humming import Hummed
+from troubadour.app.audio_library.humming import HummedQuery
 from troubadour.app.search import Understanding
 from troubadour.audio.dsp.sung_notes import sung_notes
 from troubadour.audio.sound import Sound
@@ -33,7 +33,7 @@ from troubadour.core.errors import InputError
 from troubadour.formats.render import SAMPLE_RATE, MidiRenderer, play
 from troubadour.music.score import Score
 from troubadour.releases.store import Releases
-from troubadour.similarity.melody_search.lines import Line, query_line
+from troubadour.similarity.melody_search.lines import Skyline, query_skyline
 
 _NOTES = (16, 32)
 _SHORTEST = 0.25
@@ -42,7 +42,7 @@ _INSTRUMENTS = {"piano": 0, "violin": 40, "flute": 73, "guitar": 24}
 _CENTRES = {"hum": 55.0, "la": 57.0, "oo": 62.0, "whistle": 86.0}
 """MIDI pitch about which each voice sings."""
 
-Make = Callable[[Score, Line, np.random.Generator], tuple[NDArray[np.float32], int]]
+Make = Callable[[Score, Skyline, np.random.Generator], tuple[NDArray[np.float32], int]]
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def row(name, make, store, finding, pieces, works, options) -> str:
         sung_count, heard_count = sung_count + len(part), heard_count + len(notes)
         started = time.perf_counter()
         try:
-            found = finding.search(Hummed(notes, len(samples) / rate, ()).queries(), 10)
+            found = finding.search(HummedQuery(notes, len(samples) / rate, ()).queries(), 10)
         except InputError:
             found, unanswered = [], unanswered + 1
         searching.append(time.perf_counter() - started)
@@ -115,17 +115,17 @@ def row(name, make, store, finding, pieces, works, options) -> str:
     )
 
 
-def passage(score: Score, rng: np.random.Generator) -> Line | None:
+def passage(score: Score, rng: np.random.Generator) -> Skyline | None:
     """16 to 32 notes of a score's melody from the start of a bar; nothing where it has not as many.
 
     Its onsets are seconds rather than quarters.
     """
     try:
-        line = query_line(score)
+        line = query_skyline(score)
     except InputError:
         return None
     seconds = score.seconds_at(np.rint(line.onset * score.ticks_per_quarter))
-    line = Line(line.pitch, np.asarray(seconds, dtype=np.float64), line.bar, line.track)
+    line = Skyline(line.pitch, np.asarray(seconds, dtype=np.float64), line.bar, line.track)
     count = int(rng.integers(_NOTES[0], _NOTES[1] + 1))
     starts = np.flatnonzero(np.append(True, np.diff(line.bar) > 0))
     starts = starts[starts + count <= len(line)]
@@ -138,7 +138,7 @@ def passage(score: Score, rng: np.random.Generator) -> Line | None:
 def sung(singer: Singer, voices: tuple[str, ...]) -> Make:
     """By a singer who chooses the key and the tempo, and stands off 440 Hz."""
 
-    def make(_: Score, part: Line, rng: np.random.Generator) -> tuple[NDArray[np.float32], int]:
+    def make(_: Score, part: Skyline, rng: np.random.Generator) -> tuple[NDArray[np.float32], int]:
         voice = str(rng.choice(voices))
         one = in_voice(singer, voice)
         seconds = np.diff(part.onset, append=part.onset[-1] + 0.5)
@@ -156,7 +156,7 @@ def played(program: int) -> Make:
     """By the renderer: the melody alone, as written."""
     renderer = MidiRenderer()
 
-    def make(score: Score, part: Line, _: np.random.Generator) -> tuple[NDArray[np.float32], int]:
+    def make(score: Score, part: Skyline, _: np.random.Generator) -> tuple[NDArray[np.float32], int]:
         seconds = score.seconds_at(score.onset)
         inside = (seconds >= part.onset[0] - 1e-6) & (seconds <= part.onset[-1] + 1e-6)
         alone = score.where(inside & (score.track == part.track))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from troubadour.core.threads import one_thread
-from troubadour.similarity.ivf import PAYS_FROM, ListedIndex
+from troubadour.similarity.ivf import PAYS_FROM, IvfIndex
 from troubadour.similarity.vectors import VectorIndex
 
 _QUERIES = 300
@@ -63,7 +63,7 @@ def run(size: int, width: int, seed: int) -> None:
     exact = VectorIndex.of([str(i) for i in range(size)], draw(size), facts)
     queries = draw(_QUERIES)
     started = time.perf_counter()
-    listed = ListedIndex.of(exact)
+    listed = IvfIndex.of(exact)
     made = time.perf_counter() - started
     for name, where in _FILTERS:
         truth, slow = timed(exact, queries, where)
@@ -76,7 +76,7 @@ def run(size: int, width: int, seed: int) -> None:
         )
 
 
-def timed(index: VectorIndex | ListedIndex, queries: Any, where: Any) -> tuple[list[set[str]], float]:
+def timed(index: VectorIndex | IvfIndex, queries: Any, where: Any) -> tuple[list[set[str]], float]:
     index.nearest(queries[0], 10, where=where)
     started = time.perf_counter()
     found = [{n.id for n in index.nearest(q, 10, where=where)} for q in queries]

@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 
 from troubadour.app import jobs
 from troubadour.catalogue.store import Store
-from troubadour.generation.autoregressive import EventComposer, load_composer
+from troubadour.generation.autoregressive import AutoregressiveComposer, load_composer
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Infill
-from troubadour.generation.tasks.base import Ready, opening
+from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.source import lanes, stretch
-from troubadour.models.recipe import Recipe
+from troubadour.models.recipe import TrainingRecipe
 from troubadour.music.score import Score
 
 SIXTEENTH = 6
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--gaps", type=int, default=3, help="of each chorale, at most; of a tune one")
     parser.add_argument("--only", choices=("tune", "chorale"))
     parser.add_argument("--candidates", type=int, default=4)
-    parser.add_argument("--heed", type=float, help="without it as the task has it")
+    parser.add_argument("--context-guidance", type=float, help="without it as the task has it")
     parser.add_argument("--split", default="test")
     parser.add_argument("--composer", type=Path, help="a folder; without it the one that ships")
     parser.add_argument("--home", type=Path, help="a catalogue of the built-in collections; made if missing")
@@ -84,7 +84,7 @@ def main() -> None:
     composer, pieces = read(options.composer, options.home, options.split)
     brief = Brief(temperature=options.temperature)
     print(f"{datetime.date.today()}, {platform.platform()}, seed {options.seed}, split `{options.split}`, "
-          f"temperature {options.temperature}, heed {options.heed or 'as by default'}, {options.candidates} candidates.\n")  # fmt: skip
+          f"temperature {options.temperature}, heed {options.context_guidance or 'as by default'}, {options.candidates} candidates.\n")  # fmt: skip
     tables: dict[str, list[str]] = {"one candidate": [], f"the likeliest of {options.candidates}": []}
     cost: list[str] = []
     for kind in (k for k in KINDS if options.only in (None, k.of)):
@@ -94,7 +94,7 @@ def main() -> None:
         found: list[list[Found]] = []
         for i in rows:
             score, style = chosen[i]
-            task = replace(Infill(score, voices=kind.voices), heed=options.heed)
+            task = replace(Infill(score, voices=kind.voices), context_guidance=options.context_guidance)
             starts = places(score, kind, options.seed + i)[: options.gaps if kind.of == "chorale" else 1]
             found.append([
                 gap(composer, replace(task, bars=(first, first + kind.bars - 1)), replace(brief, style=style),
@@ -119,9 +119,9 @@ def main() -> None:
 
 def read(
     folder: Path | None, home: Path | None, split: str
-) -> tuple[EventComposer, dict[str, list[tuple[Score, str]]]]:
+) -> tuple[AutoregressiveComposer, dict[str, list[tuple[Score, str]]]]:
     """The composer, and the tunes and chorales of a split with their styles."""
-    recipe = Recipe.load(Path(__file__).parents[1] / "recipes" / "tunes-and-chorales.toml")
+    recipe = TrainingRecipe.load(Path(__file__).parents[1] / "recipes" / "tunes-and-chorales.toml")
     with (
         tempfile.TemporaryDirectory() as made,
         as_file(files("troubadour") / "data" / "models" / "composer") as shipped,
@@ -157,11 +157,11 @@ def places(score: Score, kind: Kind, seed: int) -> list[int]:
     return [first, *(g for g in rng.permutation(grid).tolist() if g != first)]
 
 
-def gap(composer: EventComposer, task: Infill, brief: Brief, seed: int, n: int) -> Found:
+def gap(composer: AutoregressiveComposer, task: Infill, brief: Brief, seed: int, n: int) -> Found:
     """F1 of all ways to compose one gap."""
     ready = task.settle(composer, brief)
     whole = replace(task, voices=()).settle(composer, brief) if task.voices else ready
-    ways = (blind(composer, whole), blind(composer, ready), replace(ready, heed=1.0), ready)
+    ways = (blind(composer, whole), blind(composer, ready), replace(ready, context_guidance=1.0), ready)
     place = stretch(task.score, task.bars)
     wanted = notes_in(task.score, place, task.voices)
     f1s, times = np.zeros((len(ways), 2)), np.zeros(len(ways))
@@ -169,7 +169,9 @@ def gap(composer: EventComposer, task: Infill, brief: Brief, seed: int, n: int) 
         if row == 0 and not task.voices:
             continue  # as the next
         begun = time.perf_counter()
-        made = composer.grow(way.brief, way.setting, np.random.default_rng(seed), n, way.opening, way.heed)
+        made = composer.decode(
+            way.brief, way.setting, np.random.default_rng(seed), n, way.opening, way.context_guidance
+        )
         times[row] = time.perf_counter() - begun
         each = [f1(notes_in(way.finish(m), place, task.voices), wanted) for m in made]
         f1s[row] = np.mean(each), each[0]
@@ -178,9 +180,9 @@ def gap(composer: EventComposer, task: Infill, brief: Brief, seed: int, n: int) 
     return Found(f1s, times)
 
 
-def blind(composer: EventComposer, ready: Ready) -> Ready:
+def blind(composer: AutoregressiveComposer, ready: PreparedTask) -> PreparedTask:
     """The same, shown nothing of what comes later."""
-    return replace(ready, opening=opening(composer, ready.brief, ready.setting), heed=1.0)
+    return replace(ready, opening=opening(composer, ready.brief, ready.setting), context_guidance=1.0)
 
 
 def lines(kind: Kind, means: Floats, gaps: int, rng: np.random.Generator) -> list[str]:

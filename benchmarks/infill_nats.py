@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infill import KINDS, fits, places, read
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Infill
 from troubadour.generation.tasks.infilling import around
 from troubadour.generation.tasks.source import stretch
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import encode, features
 
 WEIGHTS = (0.0, 0.5, 1.0, 1.25, 1.5, 2.0, 2.5)
@@ -55,16 +55,16 @@ def main() -> None:
         print(f"| {kind.name} | {len(found)} | {len(choices)} | {cells} |", flush=True)
 
 
-def nats(composer: EventComposer, task: Infill, brief: Brief) -> NDArray[np.float64]:
+def nats(composer: AutoregressiveComposer, task: Infill, brief: Brief) -> NDArray[np.float64]:
     """-log p of each true choice of the gap, shape (choices, weights)."""
     ready = task.settle(composer, brief)
     place = stretch(task.score, task.bars)
     part = around(task.score, *place)
     prefix, opening = composer.prompt(ready.brief), list(ready.opening)
-    marks = [i for i, t in enumerate(opening) if t == lx.FILL]
+    marks = [i for i, t in enumerate(opening) if t == vocab.FILL]
     plain = opening[: marks[0]] + opening[marks[-1] + 1 :]
     whole = encode(part.score).tolist()
-    body = whole[whole.index(lx.BODY) + 1 :]
+    body = whole[whole.index(vocab.BODY) + 1 :]
     assert body[: len(plain)] == plain, "the piece begins as it is given"
     guide = ready.setting.guide()
     for token in (*prefix, *opening):
@@ -89,7 +89,7 @@ def nats(composer: EventComposer, task: Infill, brief: Brief) -> NDArray[np.floa
     return np.array(out).reshape(-1, len(WEIGHTS))
 
 
-def logits(composer: EventComposer, before: list[int], tokens: list[int]) -> NDArray[np.float32]:
+def logits(composer: AutoregressiveComposer, before: list[int], tokens: list[int]) -> NDArray[np.float32]:
     """Logits of each of `tokens`, which follow on `before`; shape (tokens, vocabulary)."""
     sequence = np.array([*before, *tokens], dtype=np.int32)
     hidden = composer.engine.embed(sequence[None].astype(np.int64), features(sequence)[None].astype(np.int64))

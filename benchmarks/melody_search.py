@@ -28,7 +28,7 @@ from troubadour.music.piece import Unreadable
 from troubadour.music.quality import check
 from troubadour.music.quantise import quantise
 from troubadour.similarity.melody_search.index import MelodyIndex
-from troubadour.similarity.melody_search.lines import Line, lines
+from troubadour.similarity.melody_search.lines import Skyline, lines
 
 _SHARES = (0.0, 0.1, 0.2)
 _BARS = (4, 8, 16)
@@ -78,7 +78,7 @@ def main() -> None:
         run(many, work, options.queries, rng)
 
 
-def run(tunes: list[list[Line]], work: list[int], queries: int, rng: np.random.Generator) -> None:
+def run(tunes: list[list[Skyline]], work: list[int], queries: int, rng: np.random.Generator) -> None:
     started = time.perf_counter()
     names = [str(i) for i in range(len(tunes))]
     index = MelodyIndex.of_lines(names, [(i, line) for i, own in enumerate(tunes) for line in own])
@@ -101,7 +101,7 @@ def run(tunes: list[list[Line]], work: list[int], queries: int, rng: np.random.G
 
 def measure(
     index: MelodyIndex,
-    tunes: list[list[Line]],
+    tunes: list[list[Skyline]],
     work: list[int],
     bars: int,
     share: float,
@@ -139,7 +139,7 @@ def measure(
     )
 
 
-def stretch_of(line: Line, bars: int, rng: np.random.Generator) -> Line | None:
+def stretch_of(line: Skyline, bars: int, rng: np.random.Generator) -> Skyline | None:
     """So many whole bars of a line, or nothing where it has not as many or fewer than eight notes."""
     last = int(line.bar.max()) - bars + 1
     if last < 1:
@@ -149,7 +149,7 @@ def stretch_of(line: Line, bars: int, rng: np.random.Generator) -> Line | None:
     return line[int(rows[0]) : int(rows[-1]) + 1] if len(rows) >= _LEAST else None
 
 
-def varied(line: Line, share: float, rng: np.random.Generator) -> Line:
+def varied(line: Skyline, share: float, rng: np.random.Generator) -> Skyline:
     """A line with a share of its notes altered, in another key and tempo."""
     count = round(share * len(line))
     kind = np.zeros(len(line), dtype=np.int64)
@@ -171,7 +171,7 @@ def varied(line: Line, share: float, rng: np.random.Generator) -> Line:
             bar.append(int(line.bar[i]))
     shift = int(np.clip(rng.integers(-18, 19), 12 - min(pitch), 115 - max(pitch)))
     factor = float(2 ** rng.uniform(-1, 1))
-    return Line(
+    return Skyline(
         (np.array(pitch) + shift).astype(np.int16),
         np.array(onset) * factor,
         np.array(bar, dtype=np.int32),
@@ -179,9 +179,9 @@ def varied(line: Line, share: float, rng: np.random.Generator) -> Line:
     )
 
 
-def load() -> list[list[Line]]:
+def load() -> list[list[Skyline]]:
     """The lines of every built-in piece that the catalogue takes, exact duplicates left out as it does."""
-    tunes: list[list[Line]] = []
+    tunes: list[list[Skyline]] = []
     known: set[str] = set()
     for name in DEFAULT:
         for piece in read_collection(name):

@@ -23,7 +23,7 @@ from troubadour.core.errors import InputError
 from troubadour.core.threads import one_thread
 from troubadour.core.topn import Tiles, best
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.blend.recommender import BlendSpec
 from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
 from troubadour.recommenders.scorers.ease import EaseRecommender
@@ -79,8 +79,8 @@ def made_up(listeners: int, items: int, each: int) -> Interactions:
     item = (items * rng.random(n) ** 3).astype(np.int32)
     return Interactions(
         np.repeat(np.arange(listeners), each).astype(np.int32), item, np.full(n, Kind.PLAY, np.uint8),
-        np.ones(n, np.float32), rng.integers(1, 10**6, n), Vocabulary(f"l{i}" for i in range(listeners)),
-        Vocabulary(f"i{i}" for i in range(items)),
+        np.ones(n, np.float32), rng.integers(1, 10**6, n), IdMap(f"l{i}" for i in range(listeners)),
+        IdMap(f"i{i}" for i in range(items)),
     )  # fmt: skip
 
 

@@ -35,11 +35,11 @@ from collaborative import Stage, read
 from troubadour.app.evaluate_recommender import evaluate_recommender, measure, to_markdown
 from troubadour.app.studio import Studio
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.evaluation.bootstrap import compare, interval
 from troubadour.recommenders.evaluation.evaluate import Evaluation, evaluate, evaluate_lists
-from troubadour.recommenders.evaluation.evaluation_set import Cases
+from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet
 from troubadour.recommenders.evaluation.metrics import concentration
 from troubadour.recommenders.scorers.cold import ColdRecommender
 from troubadour.recommenders.scorers.content import ContentRecommender
@@ -178,7 +178,7 @@ what is shown most, lost 3.9 to 4.5% for the same share of places, caps by each 
 """
 
 
-def of(model: Any, cases: Cases) -> Evaluation:
+def of(model: Any, cases: EvaluationSet) -> Evaluation:
     return evaluate(model, cases, K, np.random.default_rng(0))
 
 
@@ -219,7 +219,7 @@ class HetRec(NamedTuple):
         n = len(pairs)
         log = Interactions(
             who.astype(np.int32), what.astype(np.int32), np.full(n, Kind.PLAY, np.uint8), np.ones(n, np.float32),
-            np.zeros(n, np.int64), Vocabulary(map(str, users.tolist())), Vocabulary(map(str, artists.tolist())),
+            np.zeros(n, np.int64), IdMap(map(str, users.tolist())), IdMap(map(str, artists.tolist())),
         )  # fmt: skip
         text = (folder / "artists.dat").read_text(errors="replace").splitlines()[1:]
         called = {int(line.split("\t")[0]): line.split("\t")[1] for line in text}
@@ -296,12 +296,12 @@ def cold(data: HetRec) -> str:
     lines: list[str] = []
     told: list[str] = []
 
-    def cases(among: NDArray[np.bool_] | None, there: NDArray[np.bool_]) -> Cases:
+    def cases(among: NDArray[np.bool_] | None, there: NDArray[np.bool_]) -> EvaluationSet:
         rows = [(histories[i], owned[i].items[hidden[owned[i].items] & there[owned[i].items]]) for i in asked]
         rows = [(h, wanted.astype(np.int32)) for h, wanted in rows if len(wanted)]
         out = np.flatnonzero(~among) if among is not None else np.empty(0, np.int64)
         heard = tuple(np.union1d(h.items, out).astype(np.int32) for h, _ in rows)
-        return Cases(tuple(h for h, _ in rows), tuple(w for _, w in rows), heard, n)
+        return EvaluationSet(tuple(h for h, _ in rows), tuple(w for _, w in rows), heard, n)
 
     def line(name: str, model: Any, there: NDArray[np.bool_], base: Evaluation | None) -> Evaluation:
         among, all_ = of(model, cases(hidden & there, there)), of(model, cases(None, there))
@@ -358,7 +358,9 @@ class Random:
         return np.random.default_rng(len(histories)).random((len(histories), len(items)))
 
 
-def popular_later(data: HetRec, among: NDArray[np.bool_], by: NDArray[np.bool_], cases: Cases) -> Evaluation:
+def popular_later(
+    data: HetRec, among: NDArray[np.bool_], by: NDArray[np.bool_], cases: EvaluationSet
+) -> Evaluation:
     """Popularity as it would be once one half of the listeners has met the hidden artists."""
     seen = data.log.where(by[data.log.listener] & among[data.log.item])
     return of(PopularRecommender().fit(seen), cases)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from troubadour.models.chorales.key_network import KeyNetwork, KeyProblem, piece_nats
+from troubadour.models.chorales.key_network import KeyNetwork, KeyTask, piece_nats
 from troubadour.models.chorales.piano_roll import prepare_roll, read_rolls, without_copies
 from troubadour.models.chorales.run import FrameRun
 from troubadour.models.chorales.spec import FrameSpec
@@ -59,7 +59,7 @@ def main() -> None:
         train = [prepare_roll(r) for r in found["train"]]
         valid = without_copies(found["valid"], found["train"])
         judged = [prepare_roll(r) for r in valid[:: VALID_EVERY if options.train == "nottingham" else 1]]
-        FrameRun(options.runs / options.train, KeyProblem(spec, train, judged), training).go()
+        FrameRun(options.runs / options.train, KeyTask(spec, train, judged), training).go()
         return
     print(
         f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"

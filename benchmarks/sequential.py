@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.interactions.events import Interactions, Kind, Weights
-from troubadour.interactions.id_map import Vocabulary
-from troubadour.recommenders.base import FitOptions, faded
+from troubadour.interactions.id_map import IdMap
+from troubadour.recommenders.base import FitOptions, time_decay
 from troubadour.recommenders.blend.combine import standardise
 from troubadour.recommenders.evaluation.evaluate import interval
 from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
@@ -36,7 +36,7 @@ from troubadour.recommenders.scorers.itemknn import ItemKnnRecommender
 from troubadour.recommenders.scorers.popular import PopularRecommender
 from troubadour.recommenders.scorers.rp3beta import Rp3BetaRecommender, Rp3BetaSpec
 from troubadour.recommenders.scorers.sequential.recommender import features, liked_sequences
-from troubadour.recommenders.scorers.sequential.runtime import Engine
+from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 from troubadour.recommenders.scorers.sequential.training import train
 
@@ -70,7 +70,7 @@ class Stage:
         self.log = Interactions(
             who.astype(np.int32), np.concatenate(known).astype(np.int32), np.full(n, Kind.PLAY, np.uint8),
             np.ones(n, np.float32), np.concatenate([np.arange(1, len(s) + 1) for s in known]),
-            Vocabulary(f"l{i}" for i in range(len(known))), Vocabulary(f"i{i}" for i in range(n_items)),
+            IdMap(f"l{i}" for i in range(len(known))), IdMap(f"i{i}" for i in range(n_items)),
         )  # fmt: skip
         self.histories = self.log.histories()
         self.hidden = np.zeros((len(known), n_items), dtype=bool)
@@ -117,11 +117,11 @@ def main() -> None:
         for make in makes:
             model = make().fit(valid.log, options)
             for half_life in HALF_LIVES if name != "popular" else (0.0,):
-                scores = model.score([faded(h, half_life) for h in valid.histories])
+                scores = model.score([time_decay(h, half_life) for h in valid.histories])
                 if (found := float(valid.figures(valid.standard(scores))[1].mean())) > figure:
                     figure, best, spec, half = found, model, getattr(model, "spec", ""), half_life
                     told = valid.standard(scores)
-        parts[name] = (told, test.standard(best.score([faded(h, half) for h in test.histories])))
+        parts[name] = (told, test.standard(best.score([time_decay(h, half) for h in test.histories])))
         chosen[name] = f"{spec}, half-life {half:g} items" if name != "popular" else ""
         print(name, chosen[name], [float(x.mean()) for x in test.figures(parts[name][1])], flush=True)
 
@@ -137,7 +137,7 @@ def neural(work: Path, seed: int, valid: Stage, test: Stage, vectors: NDArray[np
         known = liked_sequences(valid.histories, n_items)
         sound = features(spec, vectors, n_items)
         weights, passes = train(known, n_items, sound, spec, valid.target, PATIENCE)
-        engine = Engine(spec, weights)
+        engine = SequentialRuntime(spec, weights)
         np.savez(
             file,
             valid=engine.score(known),

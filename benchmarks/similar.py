@@ -28,7 +28,7 @@ from troubadour.generation.autoregressive import load_composer
 from troubadour.music.features import FEATURES
 from troubadour.music.score import Score
 from troubadour.similarity.melody_search.index import MelodyIndex
-from troubadour.similarity.melody_search.lines import query_line
+from troubadour.similarity.melody_search.lines import query_skyline
 from troubadour.similarity.spaces import CONTENT, standardised
 
 _MELODIES = 400
@@ -112,7 +112,7 @@ def by_melody(rows: list[PieceRow], scores: list[Score], other_book: bool) -> st
         }
         if not wanted:
             continue
-        found = [known[m.piece] for m in index.search(query_line(scores[i]), 50, without=own.id)]
+        found = [known[m.piece] for m in index.search(query_skyline(scores[i]), 50, without=own.id)]
         found = [f for f in found if not (other_book and f.collection == own.collection)]
         hits = [k for k, f in enumerate(found) if f.id in wanted]
         recall.append(sum(k < 10 for k in hits) / min(len(wanted), 10))

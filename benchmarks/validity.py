@@ -36,7 +36,7 @@ from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, TroubadourError
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
-from troubadour.generation.autoregressive import WEIGHTS, EventComposer
+from troubadour.generation.autoregressive import WEIGHTS, AutoregressiveComposer
 from troubadour.generation.cadence import cadence_strength
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief, GivenNote
@@ -93,7 +93,7 @@ class World:
 
     def __init__(self, store: Store) -> None:
         with as_file(files("troubadour") / "data" / "models" / "composer") as folder:
-            self.composer: EventComposer = TransformerComposer.load(folder, 1, "int8")
+            self.composer: AutoregressiveComposer = TransformerComposer.load(folder, 1, "int8")
             self.weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
         rows = store.pieces(generated=False)
         scores = list(store.scores([p.id for p in rows]))

@@ -15,11 +15,11 @@ from troubadour.app.studio import Studio
 from troubadour.cli import app
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
-from troubadour.recommenders.blend.choose import Effort
+from troubadour.interactions.id_map import IdMap
+from troubadour.recommenders.blend.choose import TuningBudget
 from troubadour.recommenders.slate.item_info import ItemInfo
 
-QUICK = Effort(seconds=1000, trials=0, recipes=("ease", "rp3beta"))
+QUICK = TuningBudget(seconds=1000, trials=0, recipes=("ease", "rp3beta"))
 
 
 def tribes(seed: int = 3) -> Interactions:
@@ -32,7 +32,7 @@ def tribes(seed: int = 3) -> Interactions:
     )
     return Interactions(
         who.astype(np.int32), what.astype(np.int32), np.full(n, Kind.PLAY, np.uint8), np.ones(n, np.float32),
-        rng.integers(1, 100_000, n), Vocabulary(f"l{i}" for i in range(80)), Vocabulary(f"i{i}" for i in range(60)),
+        rng.integers(1, 100_000, n), IdMap(f"l{i}" for i in range(80)), IdMap(f"i{i}" for i in range(60)),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from troubadour.cli import app
 from troubadour.core.errors import TroubadourError
 from troubadour.formats.midi import write_midi
 from troubadour.music.score import Score, Track
-from troubadour.similarity.melody_search.lines import query_line
+from troubadour.similarity.melody_search.lines import query_skyline
 
 RIGHTS = {"source", "licence", "generated"}
 
@@ -52,7 +52,7 @@ def test_a_transposed_fragment_finds_its_piece_with_bars_and_rights(
 
 def test_typed_notes_are_found(small_home: Path, piece: str) -> None:
     with Studio(small_home) as studio:
-        line = query_line(studio.store.score(piece))
+        line = query_skyline(studio.store.score(piece))
     letters = dict(enumerate(["C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B"]))
     typed = " ".join(
         letters[p % 12] + ("'" * (p // 12 - 5) if p >= 60 else "," * (5 - p // 12))
@@ -133,7 +133,7 @@ def test_a_new_piece_is_found_at_once(tmp_path: Path) -> None:
             "X:1\nT:Second\nM:4/4\nL:1/8\nK:D\nFdAF GEcA|d2fa g2ec|d2B2 A4|F2E2 D4|\n"
         )
         jobs.import_folder(studio.store, tmp_path / "b.abc")
-        found = studio.search(query_line(studio.store.score(studio.store.piece_ids()[1])))
+        found = studio.search(query_skyline(studio.store.score(studio.store.piece_ids()[1])))
     assert found[0].piece.title == "Second"
 
 

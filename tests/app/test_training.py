@@ -14,13 +14,13 @@ from troubadour.catalogue.importing import import_pieces
 from troubadour.cli import app
 from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import load_composer
-from troubadour.models.recipe import Recipe
+from troubadour.models.recipe import TrainingRecipe
 from troubadour.music.bars import bars_text
 from troubadour.music.piece import Piece
 
 pytest.importorskip("torch")
 
-RECIPE = Recipe(
+RECIPE = TrainingRecipe(
     "tiny", train={"steps": 4, "tokens_a_step": 800, "warmup": 1, "evaluate_every": 4, "context": 300}
 )
 

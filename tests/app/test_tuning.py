@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from troubadour.app.studio import Studio
 from troubadour.catalogue.importing import import_pieces
 from troubadour.cli import app
-from troubadour.models.recipe import Recipe
+from troubadour.models.recipe import TrainingRecipe
 from troubadour.music.piece import Piece
 
 pytest.importorskip("torch")
@@ -69,6 +69,6 @@ def test_a_search_that_was_killed_goes_on_with_its_trial_and_beats_or_keeps_the_
         p for p in json.loads((folder / "trial-0" / "checkpoint.json").read_text())["state"]["history"][::-1]
     )
     assert found["best"] <= first["valid"] + 1e-9
-    best = Recipe.load(Path(found["recipe"]))
+    best = TrainingRecipe.load(Path(found["recipe"]))
     assert best.model["width"] == 16
     assert found["settings"]["learning_rate"] == pytest.approx(best.train["learning_rate"], rel=1e-3)

@@ -14,7 +14,7 @@ from troubadour.catalogue.plays import PlaysReport, import_plays
 from troubadour.catalogue.records import NewPiece
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
-from troubadour.interactions.importers.base import Heard, ReadOptions, Track
+from troubadour.interactions.importers.base import NamedTrack, PlayEvent, ReadOptions
 from troubadour.interactions.importers.formats import read_plays
 
 SAMPLES = Path(__file__).parents[1] / "listening" / "importers" / "samples"
@@ -75,7 +75,7 @@ def test_the_same_play_told_by_two_services_counts_once(store: Store) -> None:
     take(store, "listenbrainz.jsonl")
     report = take(store, "lastfm_headerless.csv")  # the same seconds, written another way
     assert (report.new, report.present) == (0, 2)
-    late = Heard(Track("Kesh Jig", "Quills"), "play", 1_711_965_604)  # another clock
+    late = PlayEvent(NamedTrack("Kesh Jig", "Quills"), "play", 1_711_965_604)  # another clock
     report = import_plays(store, [late], "other.csv", listener="greta")
     assert (report.new, report.flagged) == (1, {"duplicate": 1})
     assert [p for p, *_ in store.history("greta")].count("kesh") == 1
@@ -91,7 +91,7 @@ def test_shares_follow_from_what_streams_tell(store: Store) -> None:
 
 
 def test_a_name_that_two_pieces_bear_matches_neither(store: Store) -> None:
-    report = import_plays(store, [Heard(Track("Air", "Bach"), "play", 5)], "x", listener="ann")
+    report = import_plays(store, [PlayEvent(NamedTrack("Air", "Bach"), "play", 5)], "x", listener="ann")
     assert report.matched_by == {"ambiguous": 1}
     assert store.history("ann") == []
     assert store.unmatched.all()[0].reason == "ambiguous"
@@ -99,7 +99,9 @@ def test_a_name_that_two_pieces_bear_matches_neither(store: Store) -> None:
 
 def test_an_id_that_two_pieces_bear_matches_neither(store: Store) -> None:
     store.identify([("boat", "isrc", "GBQZX2400017")])
-    found = Matcher(store).match(Track("Night Ferry", "M. Lund", identifiers=(("isrc", "GBQZX2400017"),)))
+    found = Matcher(store).match(
+        NamedTrack("Night Ferry", "M. Lund", identifiers=(("isrc", "GBQZX2400017"),))
+    )
     assert (found.piece, found.reason) == ("", "ambiguous")
 
 
@@ -118,7 +120,9 @@ def test_unknown_tracks_can_be_added_by_name_and_then_are_known(store: Store, tm
 
 
 def test_bots_and_duplicates_are_stored_told_and_not_learnt_from(store: Store) -> None:
-    plays = [Heard(Track("The Kesh Jig", "Quills"), "play", 1_711_000_000 + 5 * i) for i in range(200)]
+    plays = [
+        PlayEvent(NamedTrack("The Kesh Jig", "Quills"), "play", 1_711_000_000 + 5 * i) for i in range(200)
+    ]
     report = import_plays(store, plays, "bot.csv", listener="bot")
     assert report.new == report.flagged_events == report.flagged["too_fast"] == 200
     assert report.flagged["duplicate"] == 199
@@ -137,9 +141,13 @@ def test_who_listened_must_be_known(store: Store) -> None:
 
 
 def test_a_play_without_a_time_is_kept_as_the_oldest_and_told(store: Store) -> None:
-    report = import_plays(store, [Heard(Track("夜の舟", "青い灯"), "play", 0)] * 2, "x", listener="ann")
+    report = import_plays(
+        store, [PlayEvent(NamedTrack("夜の舟", "青い灯"), "play", 0)] * 2, "x", listener="ann"
+    )
     assert (report.time_unknown, report.new, report.flagged_events) == (2, 2, 0)
-    again = import_plays(store, [Heard(Track("夜の舟", "青い灯"), "play", 0)] * 2, "x", listener="ann")
+    again = import_plays(
+        store, [PlayEvent(NamedTrack("夜の舟", "青い灯"), "play", 0)] * 2, "x", listener="ann"
+    )
     assert (again.new, again.present) == (0, 2)
 
 
@@ -151,9 +159,9 @@ def test_an_empty_log_is_an_empty_report(store: Store) -> None:
 @pytest.mark.slow
 def test_many_plays_of_one_listener_stay_within_time_and_memory(store: Store) -> None:
     n = 100_000  # a tenth of a million
-    tracks = [Track(f"Song {i}", "Faros") for i in range(2000)]
+    tracks = [NamedTrack(f"Song {i}", "Faros") for i in range(2000)]
     store.add_pieces([song(f"s{i}", f"Song {i}", "Faros") for i in range(2000)])
-    plays = (Heard(tracks[i * 7919 % 2000], "play", 1_000_000_000 + 200 * i) for i in range(n))
+    plays = (PlayEvent(tracks[i * 7919 % 2000], "play", 1_000_000_000 + 200 * i) for i in range(n))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
     report = import_plays(store, plays, "many.csv", listener="ann")

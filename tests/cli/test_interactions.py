@@ -17,7 +17,7 @@ from troubadour.catalogue.records import Block
 from troubadour.catalogue.store import Store
 from troubadour.cli import app
 from troubadour.core.errors import InputError, NotFoundError
-from troubadour.interactions.importers.base import Track
+from troubadour.interactions.importers.base import NamedTrack
 
 SAMPLES = Path(__file__).parents[1] / "listening" / "importers" / "samples"
 SERVICE = ("Who=listener", "Song=title", "By=artist", "When=time", "Did=kind", "Stars=rating")
@@ -53,7 +53,7 @@ def home(tmp_path: Path) -> Path:
         ("Señorita de Vigo", "Los Faros"),
     ]
     with Store.open(folder) as store:
-        store.add_pieces([metadata_piece(Track(title, artist)) for title, artist in names])
+        store.add_pieces([metadata_piece(NamedTrack(title, artist)) for title, artist in names])
     return folder
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from troubadour.app.studio import Studio
 from troubadour.app.surfaces import service
-from troubadour.app.surfaces.service import Tuned, radio_stream
+from troubadour.app.surfaces.service import RadioRequest, radio_stream
 from troubadour.catalogue.records import Block
 from troubadour.cli import app
 from troubadour.core.errors import InputError, NotFoundError, TroubadourError
@@ -106,7 +106,7 @@ def test_a_radio_goes_on_where_the_session_is_and_never_repeats(
 
 def test_a_radio_plays_to_the_end_of_the_catalogue(studio: Studio, small_home: Path) -> None:
     style = next(p.style for p in studio.store.pieces() if p.style)
-    everything = [one.id for one in radio_stream(studio, Tuned(style=style), seed=1)]
+    everything = [one.id for one in radio_stream(studio, RadioRequest(style=style), seed=1)]
     assert len(everything) == len(set(everything))
     works = {p.work for p in studio.store.pieces()}
     assert len(everything) == len(works), "one of the variants of each work"
@@ -120,7 +120,7 @@ def test_what_a_listener_blocked_is_in_no_list_of_theirs(studio: Studio) -> None
     lists = {
         "because": lambda: [i for one in service.because(studio, who)["lists"] for i in one["items"]],
         "discover": lambda: service.discover(studio, who)["items"],
-        "radio": lambda: service.play_radio(studio, Tuned(style="march", listener=who))["items"],
+        "radio": lambda: service.play_radio(studio, RadioRequest(style="march", listener=who))["items"],
     }
     before = {name: [item["id"] for item in ask()] for name, ask in lists.items()}
     blocked = {ids[0] for ids in before.values()}

@@ -18,7 +18,7 @@ from troubadour.corpora.builtin import collection
 from troubadour.formats.midi import read_midi
 from troubadour.formats.musicxml import read_musicxml
 from troubadour.generation.request import Brief
-from troubadour.models.recipe import Recipe
+from troubadour.models.recipe import TrainingRecipe
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
@@ -65,7 +65,7 @@ def test_a_composer_learns_from_pieces_under_terms_only_once_they_are_accepted(
     bound_home: Path, tmp_path: Path, root: Path
 ) -> None:
     pytest.importorskip("torch", reason="torch is an extra: pip install 'troubadour[train]'")
-    recipe = replace(Recipe.load(root / "recipes" / "tunes-and-chorales.toml"), collections=())
+    recipe = replace(TrainingRecipe.load(root / "recipes" / "tunes-and-chorales.toml"), collections=())
     with Studio(bound_home) as studio, pytest.raises(InputError, match="under terms"):
         training.train_composer(studio.store, recipe, tmp_path / "run", steps=1)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from troubadour.generation.originality import Corpus, Match
+from troubadour.generation.originality import Corpus, SharedPassage
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Metre, Score, Track
 
@@ -44,19 +44,19 @@ def test_a_planted_passage_is_found_with_its_bars(corpus: Corpus) -> None:
         [12] * 8 + [24] * 16 + [12] * 8,
     )
     found = corpus.longest_match(mine)
-    assert found == Match(16, "second", bars=(2, 5), their_bars=(3, 4))
+    assert found == SharedPassage(16, "second", bars=(2, 5), their_bars=(3, 4))
 
 
 def test_a_passage_at_the_very_start_is_placed_in_bar_1_of_both(corpus: Corpus) -> None:
     found = corpus.longest_match(melody(THEIRS[:12]))
-    assert found == Match(12, "second", bars=(1, 2), their_bars=(1, 2))
+    assert found == SharedPassage(12, "second", bars=(1, 2), their_bars=(1, 2))
 
 
 def test_a_passage_from_the_upbeat_is_placed_in_bar_0() -> None:
     notes = wander(8, 17)
     corpus = Corpus.of([("theirs", melody(notes, upbeat_ticks=12))])
     found = corpus.longest_match(melody(notes, upbeat_ticks=12))
-    assert found == Match(17, "theirs", bars=(0, 2), their_bars=(0, 2))
+    assert found == SharedPassage(17, "theirs", bars=(0, 2), their_bars=(0, 2))
 
 
 def test_a_copy_matches_whole(corpus: Corpus) -> None:
@@ -78,7 +78,7 @@ def test_the_piece_itself_can_be_left_out(corpus: Corpus) -> None:
 
 
 def test_nothing_is_shared_with_an_empty_corpus() -> None:
-    assert Corpus.of([]).longest_match(melody(THEIRS)) == Match(0, "")
+    assert Corpus.of([]).longest_match(melody(THEIRS)) == SharedPassage(0, "")
 
 
 def test_pieces_without_a_melody_share_nothing(corpus: Corpus) -> None:
@@ -86,8 +86,8 @@ def test_pieces_without_a_melody_share_nothing(corpus: Corpus) -> None:
     one = melody([60])
     drums = melody(THEIRS, tracks=(Track(0, True),))
     for score in (empty, one, drums):
-        assert corpus.longest_match(score) == Match(0, "")
-        assert Corpus.of([("x", score)]).longest_match(melody(THEIRS)) == Match(0, "")
+        assert corpus.longest_match(score) == SharedPassage(0, "")
+        assert Corpus.of([("x", score)]).longest_match(melody(THEIRS)) == SharedPassage(0, "")
 
 
 def test_a_passage_does_not_go_on_from_one_piece_into_the_next() -> None:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from troubadour.generation.sampling import Contrast, Growth, Guided, choose, log_probability, sample
+from troubadour.generation.sampling import (
+    BatchedDecoding,
+    GuidanceBranch,
+    GuidedDecoder,
+    choose,
+    log_probability,
+    sample,
+)
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.08, 0.02], dtype=np.float32))
 
@@ -62,17 +69,17 @@ class Counting:
     sure = 50
 
     def __init__(
-        self, until: int, stuck: bool = False, walls: tuple[int, ...] = (), resort: int | None = None
+        self, until: int, stuck: bool = False, walls: tuple[int, ...] = (), fallback_mask: int | None = None
     ) -> None:
         self.until, self.stuck, self.taken, self.walls = until, stuck, [0], walls
-        self.resort = None if resort is None else np.arange(50) == resort
+        self.fallback_mask = None if fallback_mask is None else np.arange(50) == fallback_mask
 
     @property
     def done(self) -> bool:
         return self.taken[-1] == self.until
 
     @property
-    def settled(self) -> bool:
+    def fully_forced(self) -> bool:
         return self.taken[-1] >= min(self.sure, self.until)
 
     def advance(self, token: int) -> None:
@@ -89,7 +96,7 @@ class Counting:
     def allowed(self) -> NDArray[np.bool_]:
         mask = np.zeros(50, dtype=bool)
         if not self.stuck:
-            step = 1 if self.settled else 2
+            step = 1 if self.fully_forced else 2
             mask[self.taken[-1] + 1 : min(self.taken[-1] + step, self.until) + 1] = True
         return mask
 
@@ -104,7 +111,7 @@ class Flat:
         self.length = length
         self.fed: list[NDArray[np.int64]] = []
 
-    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
+    def step(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
         assert (tokens == features[..., 0]).all()
         self.fed.append(tokens.copy())
         return np.zeros((len(tokens), 50), dtype=np.float32)
@@ -115,11 +122,11 @@ def test_sequences_grow_until_their_guides_are_done() -> None:
     first, second = sample(Flat(40), guides, [[0], [0]], np.random.default_rng(1))
     assert first is not None
     assert first.tokens == [0, 1]
-    assert first.surprise == 0.0, "only one token was allowed"
+    assert first.mean_nll == 0.0, "only one token was allowed"
     assert second is not None
     assert (second.tokens[0], second.tokens[-1]) == (0, 9)
     assert set(np.diff(second.tokens).tolist()) <= {1, 2}
-    assert second.surprise > 0
+    assert second.mean_nll > 0
 
 
 def test_surprise_counts_against_what_was_allowed() -> None:
@@ -141,35 +148,37 @@ def test_each_sequence_is_the_same_alone_and_in_company() -> None:
 
 def test_a_dead_end_is_told_not_filled() -> None:
     guides = [Counting(5, stuck=True), Counting(5)]
-    growth = Growth(Flat(9), guides, [[0], [0]], np.random.default_rng(0))
-    for _ in growth.steps():
+    decoding = BatchedDecoding(Flat(9), guides, [[0], [0]], np.random.default_rng(0))
+    for _ in decoding.steps():
         pass
-    assert growth.stopped == 1
-    lost, found = growth.grown()
+    assert decoding.stopped == 1
+    lost, found = decoding.finished()
     assert lost is None
     assert found is not None
 
 
 def test_what_a_guide_refuses_is_drawn_again() -> None:
     for seed in range(5):
-        (grown,) = sample(Flat(20), [Counting(6, walls=(1, 3))], [[0]], np.random.default_rng(seed))
-        assert grown is not None
-        assert not {1, 3} & set(grown.tokens)
+        (finished,) = sample(Flat(20), [Counting(6, walls=(1, 3))], [[0]], np.random.default_rng(seed))
+        assert finished is not None
+        assert not {1, 3} & set(finished.tokens)
 
 
 def test_the_last_resort_is_taken_where_nothing_else_can_be() -> None:
-    (grown,) = sample(Flat(20), [Counting(6, walls=(1, 2), resort=5)], [[0]], np.random.default_rng(0))
-    assert grown is not None
-    assert grown.tokens == [0, 5, 6]
+    (finished,) = sample(
+        Flat(20), [Counting(6, walls=(1, 2), fallback_mask=5)], [[0]], np.random.default_rng(0)
+    )
+    assert finished is not None
+    assert finished.tokens == [0, 5, 6]
 
 
 def test_given_tokens_count_as_unlikely_as_the_network_finds_them() -> None:
     given = Counting(1)
     given.forced = True
-    (grown,) = sample(Flat(9), [given], [[0]], np.random.default_rng(0))
-    assert grown is not None
-    assert grown.tokens == [0, 1]
-    assert grown.surprise == pytest.approx(np.log(50))
+    (finished,) = sample(Flat(9), [given], [[0]], np.random.default_rng(0))
+    assert finished is not None
+    assert finished.tokens == [0, 1]
+    assert finished.mean_nll == pytest.approx(np.log(50))
 
 
 def test_what_is_settled_needs_no_network_and_says_nothing_of_likelihood() -> None:
@@ -184,12 +193,12 @@ def test_what_is_settled_needs_no_network_and_says_nothing_of_likelihood() -> No
     assert second.tokens[-11:] == list(range(10, 21))
     fed = np.concatenate(network.fed, axis=1)
     assert fed.max() < 12, "up to where both are settled"
-    assert [first.surprise, second.surprise] == pytest.approx([np.log(2)] * 2)
+    assert [first.mean_nll, second.mean_nll] == pytest.approx([np.log(2)] * 2)
     alone = Counting(20)
     alone.sure = 3
-    (grown,) = sample(Flat(40), [alone], [[5]], np.random.default_rng(0))
-    assert grown is not None
-    assert grown.surprise == 0.0
+    (finished,) = sample(Flat(40), [alone], [[5]], np.random.default_rng(0))
+    assert finished is not None
+    assert finished.mean_nll == 0.0
 
 
 class Leaning(Flat):
@@ -199,7 +208,7 @@ class Leaning(Flat):
         super().__init__(length)
         self.token, self.by = token, by
 
-    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
+    def step(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
         self.fed.append(tokens.copy())
         logits = np.zeros((len(tokens), 50), dtype=np.float32)
         logits[:, self.token] = self.by
@@ -209,12 +218,12 @@ class Leaning(Flat):
 def test_guidance_enlarges_what_a_part_of_the_prompt_changes() -> None:
     told, untold, other = Leaning(9, 7, 2.0), Leaning(9, 7, 0.5), Leaning(9, 6, 1.0)
     kept = np.array([True, False, True]), np.array([False, True, True])
-    network = Guided(told, [Contrast(untold, kept[0], 3.0), Contrast(other, kept[1], 2.0)])
+    network = GuidedDecoder(told, [GuidanceBranch(untold, kept[0], 3.0), GuidanceBranch(other, kept[1], 2.0)])
     tokens = np.array([[0, 4, 5]])
-    first = network.feed(tokens, tokens[..., None])
+    first = network.step(tokens, tokens[..., None])
     assert first[0, 7] == pytest.approx(2 + 2 * 1.5 + 1 * 2)
     assert first[0, 6] == pytest.approx(-1)
     assert untold.fed[0].tolist() == [[0, 5]], "a part is left out, and so are its places"
     assert other.fed[0].tolist() == [[4, 5]]
-    network.feed(np.array([[9]]), np.array([[[9]]]))
+    network.step(np.array([[9]]), np.array([[[9]]]))
     assert [n.fed[1].tolist() for n in (told, untold, other)] == [[[9]]] * 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import ModelError
-from troubadour.generation.style_statistics import Profile, draw, profiles
+from troubadour.generation.style_statistics import StyleStatistics, draw, profiles
 from troubadour.music.score import Score
 
 Pieces = list[tuple[Score, str]]
@@ -41,7 +41,7 @@ def test_pieces_without_notes_count_nowhere() -> None:
 
 def test_a_profile_comes_back_from_json(pieces: Pieces) -> None:
     jig = profiles(pieces)["jig"]
-    assert Profile.from_dict(json.loads(json.dumps(jig.to_dict()))) == jig
+    assert StyleStatistics.from_dict(json.loads(json.dumps(jig.to_dict()))) == jig
 
 
 @pytest.mark.parametrize("damage", ["missing", "unknown", "ranges"])
@@ -54,7 +54,7 @@ def test_a_damaged_profile_is_refused(pieces: Pieces, damage: str) -> None:
     else:
         values["ranges"] = [[1], [2]]
     with pytest.raises(ModelError, match="not a style profile"):
-        Profile.from_dict(values)
+        StyleStatistics.from_dict(values)
 
 
 def test_values_are_drawn_as_often_as_they_were_counted() -> None:

@@ -28,7 +28,7 @@ from troubadour.generation.tasks import (
     Reharmonise,
     Task,
     Vary,
-    carry_out,
+    run_task,
 )
 from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
@@ -111,7 +111,7 @@ def test_a_control_holds_or_is_refused_with_what_it_clashes_with(
         for name, task, style in tasks(rng):
             brief = Brief(style=style, **wishes)
             try:
-                (made,) = carry_out(composer, task, brief, rng, 1, corpus)
+                (made,) = run_task(composer, task, brief, rng, 1, corpus)
             except InputError as error:
                 refused.append(str(error))
                 continue
@@ -128,16 +128,16 @@ def test_a_control_holds_or_is_refused_with_what_it_clashes_with(
 def test_a_given_piece_takes_on_the_tempo_and_key_that_are_asked_for(composer: TransformerComposer) -> None:
     for task in (Continue(jig(), 2), Harmonise(waltz(), chords=True), Vary(jig(), "rhythm")):
         rng = np.random.default_rng(0)
-        (made,) = carry_out(composer, task, Brief(tempo_bpm=100, key=(1, "mixolydian")), rng)
+        (made,) = run_task(composer, task, Brief(tempo_bpm=100, key=(1, "mixolydian")), rng)
         assert made.tempos == (Tempo(0, 100.0),)
         assert made.keys == (Key(0, 1, "mixolydian"),)
-        (left,) = carry_out(composer, task, Brief(), rng)
+        (left,) = run_task(composer, task, Brief(), rng)
         assert (left.tempos, left.keys) == (task.score.tempos, task.score.keys)
 
 
 def test_chords_that_change_faster_than_the_beat_are_followed(composer: TransformerComposer) -> None:
     task = Accompany(waltz(), figure="held")
-    (made,) = carry_out(composer, task, Brief(chords="G D7 G | G | G | G"), np.random.default_rng(1))
+    (made,) = run_task(composer, task, Brief(chords="G D7 G | G | G | G"), np.random.default_rng(1))
     first_bar = sorted({n[0] for n in made.notes().tolist() if n[4] == 2 and n[0] < 72})
     assert first_bar == [0, 24, 48]
 

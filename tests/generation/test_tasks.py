@@ -23,7 +23,7 @@ from troubadour.generation.tasks import (
     Reharmonise,
     Task,
     Vary,
-    carry_out,
+    run_task,
 )
 from troubadour.generation.tasks.infilling import HEED, after_gap
 from troubadour.generation.tasks.source import lanes, stretch
@@ -31,7 +31,7 @@ from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import decode, encode
 
 Pieces = list[tuple[Score, str]]
@@ -79,7 +79,7 @@ def jig(upbeat: int = 0, bars: int = 8) -> Score:
 
 
 def done(composer: TransformerComposer, task: Task, seed: int = 0, n: int = 1, **wishes: Any) -> list[Score]:
-    made = carry_out(composer, task, Brief(**wishes), np.random.default_rng(seed), n)
+    made = run_task(composer, task, Brief(**wishes), np.random.default_rng(seed), n)
     for score in made:
         assert quantise(score) == score
         assert decode(encode(score)) == score
@@ -149,13 +149,13 @@ def test_infilling_works_within_a_piece_that_changes_its_metre_elsewhere(
 def test_what_comes_after_the_gap_is_shown_before_it(composer: TransformerComposer) -> None:
     score = jig()
     ready = Infill(score, (3, 4)).settle(composer, Brief(style="jig"))
-    closing = len(ready.opening) - 1 - ready.opening[::-1].index(lx.FILL)
-    shown = ready.opening[ready.opening.index(lx.FILL) : closing]
-    assert shown.count(lx.BAR) == 7
-    pitches = [t - lx.PITCH for t in shown if lx.PITCH <= t < lx.SPARE]
+    closing = len(ready.opening) - 1 - ready.opening[::-1].index(vocab.FILL)
+    shown = ready.opening[ready.opening.index(vocab.FILL) : closing]
+    assert shown.count(vocab.BAR) == 7
+    pitches = [t - vocab.PITCH for t in shown if vocab.PITCH <= t < vocab.SPARE]
     assert pitches == score.pitch[score.onset >= 4 * 72].tolist()
     # The bars before the gap are written already.
-    written = [t - lx.PITCH for t in ready.opening[closing:] if lx.PITCH <= t < lx.SPARE]
+    written = [t - vocab.PITCH for t in ready.opening[closing:] if vocab.PITCH <= t < vocab.SPARE]
     assert written == score.pitch[score.onset < 2 * 72].tolist()
 
 
@@ -165,38 +165,41 @@ def test_of_what_is_given_only_what_comes_after_the_first_gap_is_shown() -> None
     assert [lane[0].start for lane in after_gap(given)] == [96, 120, 96, 96]
 
 
-def test_heed_changes_what_is_composed_before_what_is_shown(composer: TransformerComposer) -> None:
+def test_context_guidance_changes_what_is_composed_before_what_is_shown(
+    composer: TransformerComposer,
+) -> None:
     score = jig()
     made = [
-        done(composer, Infill(score, (3, 4), heed=heed), seed=3, style="jig")[0] for heed in (1.0, 2.0, 4.0)
+        done(composer, Infill(score, (3, 4), context_guidance=context_guidance), seed=3, style="jig")[0]
+        for context_guidance in (1.0, 2.0, 4.0)
     ]
     assert len({tuple(rows(new)) for new in made}) > 1
     # From the gap's end on all is given, and nothing is left to choose.
     ready = Infill(score, (3, 4)).settle(composer, Brief(style="jig"))
     guide = ready.setting.guide()
-    for token in (lx.START, lx.BODY, *ready.opening):
+    for token in (vocab.START, vocab.BODY, *ready.opening):
         guide.advance(token)
     rng = np.random.default_rng(0)
-    while not guide.settled:
+    while not guide.fully_forced:
         assert guide.automaton.now < 4 * 72
         assert guide.take(int(rng.choice(np.flatnonzero(guide.allowed()))))
     assert guide.automaton.time == 4 * 72
     while not guide.done:
         (token,) = np.flatnonzero(guide.allowed()).tolist()
         assert guide.take(token)
-        assert guide.settled
+        assert guide.fully_forced
 
 
 def test_what_follows_is_heeded_more_in_one_voice_alone_unless_asked_for(
     composer: TransformerComposer,
 ) -> None:
-    def heed(task: Infill) -> float:
-        return task.settle(composer, Brief()).heed
+    def context_guidance(task: Infill) -> float:
+        return task.settle(composer, Brief()).context_guidance
 
-    assert heed(Infill(jig(), (3, 4))) == HEED > 1
-    assert heed(Infill(choir(1), (2, 3))) == 1.0
-    assert heed(Infill(choir(1), (2, 3), heed=2.0)) == 2.0
-    assert heed(Infill(jig(), (3, 4), heed=1.0)) == 1.0
+    assert context_guidance(Infill(jig(), (3, 4))) == HEED > 1
+    assert context_guidance(Infill(choir(1), (2, 3))) == 1.0
+    assert context_guidance(Infill(choir(1), (2, 3), context_guidance=2.0)) == 2.0
+    assert context_guidance(Infill(jig(), (3, 4), context_guidance=1.0)) == 1.0
 
 
 def test_a_melody_is_harmonised_in_four_parts(composer: TransformerComposer) -> None:
@@ -272,7 +275,7 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
     "no notes": (Infill(jig().where(np.zeros(48, dtype=bool)), (1, 1)), {}, "the given piece has no notes"),
     "bars that are not there": (Infill(jig(), (7, 9)), {}, "bars are 7 to 9; allowed: 1 to 8"),
     "voices that are not there": (Infill(jig(), (1, 2), (2,)), {}, r"voices are \[2\]; allowed: 1 to 1"),
-    "too much heed": (Infill(jig(), (1, 2), heed=5.0), {}, "heed is 5.0; allowed: 1 to 4"),
+    "too much heed": (Infill(jig(), (1, 2), context_guidance=5.0), {}, "context_guidance is 5.0; allowed: 1 to 4"),
     "nothing left": (Infill(jig()), {}, "leave nothing of the given piece; use compose"),
     "infilling and instruments": (Infill(jig(), (1, 2)), {"instruments": (40,)}, "instruments and the given piece clash"),
     "continuing and notes": (Continue(jig(), 2), {"notes": NOTE}, "notes and the given piece clash"),

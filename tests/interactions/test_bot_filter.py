@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from troubadour.interactions.bot_filter import Flag, suspect
+from troubadour.interactions.bot_filter import Flag, flag_suspicious
 from troubadour.interactions.events import Kind
 
 START = 1_711_929_600  # midnight, UTC
@@ -13,7 +13,7 @@ def flags(rows: list[tuple[int, int, int]], kind: Kind = Kind.PLAY, known: int =
     """Of (listener, item, seconds after midnight)."""
     table = np.array(rows, dtype=np.int64).reshape(-1, 3)
     kinds = np.full(len(table), kind)
-    return [int(f) for f in suspect(table[:, 0], table[:, 1], kinds, table[:, 2] + START, known)]
+    return [int(f) for f in flag_suspicious(table[:, 0], table[:, 1], kinds, table[:, 2] + START, known)]
 
 
 def test_a_person_is_not_suspected() -> None:
@@ -63,7 +63,7 @@ def test_likes_ratings_and_plays_without_a_time_are_never_suspected() -> None:
     assert not any(flags(rows, Kind.LIKE))
     assert not any(flags(rows, Kind.RATING))
     table = np.array(rows)
-    assert not suspect(table[:, 0], table[:, 1], np.zeros(50), np.zeros(50)).any()
+    assert not flag_suspicious(table[:, 0], table[:, 1], np.zeros(50), np.zeros(50)).any()
 
 
 @pytest.mark.slow
@@ -71,5 +71,5 @@ def test_a_million_plays_of_one_listener_take_seconds() -> None:
     rng = np.random.default_rng(1)
     n = 1_000_000
     time = START + np.sort(rng.integers(0, 20 * 365 * 86_400, n))
-    found = suspect(np.zeros(n), rng.integers(0, 5000, n), np.zeros(n), time)
+    found = flag_suspicious(np.zeros(n), rng.integers(0, 5000, n), np.zeros(n), time)
     assert 0 < found.astype(bool).mean() < 1

@@ -7,9 +7,9 @@ import pytest
 
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.interactions.events import History, Interactions, Kind, Weights
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 
-CATALOGUE = Vocabulary(["kesh", "morrisons", "banshee", "aria", "new"])
+CATALOGUE = IdMap(["kesh", "morrisons", "banshee", "aria", "new"])
 NAN = float("nan")
 
 
@@ -102,7 +102,7 @@ def test_the_catalogue_can_grow_but_not_change(small: Interactions) -> None:
     grown = small.over(CATALOGUE.extended(["composed just now"]))
     assert grown.to_matrix().shape == (2, 6)
     with pytest.raises(InputError, match="must begin with"):
-        small.over(Vocabulary(["aria", "kesh"]))
+        small.over(IdMap(["aria", "kesh"]))
 
 
 def test_an_empty_log_is_fine() -> None:

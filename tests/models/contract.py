@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save_file
 from troubadour.core.errors import InputError, ModelError
 from troubadour.core.registry import find, names
 from troubadour.formats.midi import read_midi, write_midi
-from troubadour.generation.autoregressive import DOCUMENT, WEIGHTS, EventComposer, load_composer
+from troubadour.generation.autoregressive import DOCUMENT, WEIGHTS, AutoregressiveComposer, load_composer
 from troubadour.generation.request import Brief
 from troubadour.music.quantise import quantise
 from troubadour.music.score import MODES, Key, Score
@@ -104,14 +104,14 @@ class ComposerContract:
     refuses: tuple[str, ...] = ()
     """What may be refused of a brief that is acceptable elsewhere, as patterns of the message."""
 
-    def one(self, composer: EventComposer, seed: int = 0, **wishes: Any) -> Score:
+    def one(self, composer: AutoregressiveComposer, seed: int = 0, **wishes: Any) -> Score:
         (score,) = composer.compose(Brief(**wishes), np.random.default_rng(seed))
         return score
 
     @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(brief=BRIEFS, seed=st.integers(0, 2**32))
     def test_every_brief_is_kept_in_valid_music(
-        self, composer: EventComposer, brief: Brief, seed: int
+        self, composer: AutoregressiveComposer, brief: Brief, seed: int
     ) -> None:
         if brief.style not in composer.styles:
             brief = replace(brief, style=None)
@@ -130,17 +130,17 @@ class ComposerContract:
         lowest = score.where(score.track == len(score.tracks) - 1)
         assert int(lowest.pitch[-1]) % 12 == Key(0, *score.keys[0][1:]).tonic
 
-    def test_a_seed_repeats_and_another_differs(self, composer: EventComposer) -> None:
+    def test_a_seed_repeats_and_another_differs(self, composer: AutoregressiveComposer) -> None:
         first = self.one(composer, 5, style="march", bars=8)
         assert self.one(composer, 5, style="march", bars=8) == first
         assert self.one(composer, 6, style="march", bars=8) != first
 
-    def test_an_unknown_style_is_told_which_there_are(self, composer: EventComposer) -> None:
+    def test_an_unknown_style_is_told_which_there_are(self, composer: AutoregressiveComposer) -> None:
         with pytest.raises(InputError, match="style is 'zouk'; allowed: jig, march"):
             self.one(composer, style="zouk")
 
     def test_vectors_are_units_and_the_same_every_time(
-        self, composer: EventComposer, pieces: list[tuple[Score, str]]
+        self, composer: AutoregressiveComposer, pieces: list[tuple[Score, str]]
     ) -> None:
         scores = [score for score, _ in pieces]
         vectors = composer.embed(scores)
@@ -151,7 +151,7 @@ class ComposerContract:
         np.testing.assert_allclose(composer.embed([scores[0].transpose(3)])[0], vectors[0], atol=1e-4)
 
     def test_stored_and_loaded_it_composes_and_embeds_the_same(
-        self, composer: EventComposer, tmp_path: Path, pieces: list[tuple[Score, str]]
+        self, composer: AutoregressiveComposer, tmp_path: Path, pieces: list[tuple[Score, str]]
     ) -> None:
         composer.save(tmp_path)
         again = load_composer(tmp_path)
@@ -164,7 +164,7 @@ class ComposerContract:
 
     @pytest.mark.parametrize(("damage", "cause"), DAMAGES.values(), ids=list(DAMAGES))
     def test_a_damaged_composer_is_refused_with_the_cause(
-        self, composer: EventComposer, tmp_path: Path, damage: Callable[[Path], object], cause: str
+        self, composer: AutoregressiveComposer, tmp_path: Path, damage: Callable[[Path], object], cause: str
     ) -> None:
         folder = tmp_path / "composer"
         folder.mkdir()
@@ -173,7 +173,9 @@ class ComposerContract:
         with pytest.raises(ModelError, match=cause):
             load_composer(folder)
 
-    def test_another_family_does_not_take_its_weights(self, composer: EventComposer, tmp_path: Path) -> None:
+    def test_another_family_does_not_take_its_weights(
+        self, composer: AutoregressiveComposer, tmp_path: Path
+    ) -> None:
         composer.save(tmp_path)
         for name in names("composers"):
             if name != composer.kind:
@@ -181,17 +183,17 @@ class ComposerContract:
                     find("composers", name).load(tmp_path)
 
 
-class EventContract(ComposerContract):
+class AutoregressiveContract(ComposerContract):
     """What composers keep to besides that compose event by event."""
 
-    def test_a_candidate_does_not_depend_on_its_company(self, composer: EventComposer) -> None:
+    def test_a_candidate_does_not_depend_on_its_company(self, composer: AutoregressiveComposer) -> None:
         brief = Brief(style="jig", metre=(6, 8), key=(2, "major"), bars=4, tempo_bpm=176)
         alone = composer.compose(brief, np.random.default_rng(3), 1)
         several = composer.compose(brief, np.random.default_rng(3), 4)
         assert len(set(several)) == 4
         assert alone[0] in several
 
-    def test_streaming_gives_the_same_piece_bar_by_bar(self, composer: EventComposer) -> None:
+    def test_streaming_gives_the_same_piece_bar_by_bar(self, composer: AutoregressiveComposer) -> None:
         brief = Brief(style="jig", metre=(6, 8), key=(2, "major"), bars=4, tempo_bpm=176, upbeat=False)
         parts = list(composer.stream(brief, np.random.default_rng(2)))
         assert parts[-1] == composer.compose(brief, np.random.default_rng(2))[0]
@@ -199,17 +201,17 @@ class EventContract(ComposerContract):
         assert len(parts) >= 4
 
     def test_a_stream_that_is_closed_composes_no_further_token(
-        self, composer: EventComposer, monkeypatch: pytest.MonkeyPatch
+        self, composer: AutoregressiveComposer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fed: list[int] = []
         start = composer.engine.start
 
         def counted(batch: int, length: int) -> Any:
             network = start(batch, length)
-            feed = network.feed
+            feed = network.step
             monkeypatch.setattr(
                 network,
-                "feed",
+                "step",
                 lambda tokens, places: (fed.append(1), feed(tokens, places))[1],
                 raising=False,
             )
@@ -229,7 +231,7 @@ class EventContract(ComposerContract):
         assert len(fed) == at_first_bar < total / 2
 
     def test_in_8_bits_it_composes_what_was_asked_for_and_alike(
-        self, composer: EventComposer, tmp_path: Path, pieces: list[tuple[Score, str]]
+        self, composer: AutoregressiveComposer, tmp_path: Path, pieces: list[tuple[Score, str]]
     ) -> None:
         composer.save(tmp_path)
         small = load_composer(tmp_path, precision="int8")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 from tests.fixtures.vae import composer as random_vae
-from tests.models.contract import ComposerContract, EventContract, random_weights
+from tests.models.contract import AutoregressiveContract, ComposerContract, random_weights
 
 from troubadour.core.registry import names
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.style_statistics import profiles
 from troubadour.models.lstm.composer import LstmComposer
 from troubadour.models.lstm.spec import LstmSpec
@@ -26,10 +26,10 @@ def inputs(spec: TransformerSpec | LstmSpec) -> dict[str, tuple[int, ...]]:
     }
 
 
-class TestTransformer(EventContract):
+class TestTransformer(AutoregressiveContract):
     @pytest.fixture(scope="class")
     @classmethod
-    def composer(cls, pieces: Pieces) -> EventComposer:
+    def composer(cls, pieces: Pieces) -> AutoregressiveComposer:
         spec = TransformerSpec(width=32, layers=2, head=16, hidden=64, styles=STYLES)
         width, hidden = spec.width, spec.hidden
         shapes = inputs(spec)
@@ -41,10 +41,10 @@ class TestTransformer(EventContract):
         return TransformerComposer(spec, random_weights(shapes), profiles(pieces))
 
 
-class TestLstm(EventContract):
+class TestLstm(AutoregressiveContract):
     @pytest.fixture(scope="class")
     @classmethod
-    def composer(cls, pieces: Pieces) -> EventComposer:
+    def composer(cls, pieces: Pieces) -> AutoregressiveComposer:
         spec = LstmSpec(width=32, layers=2, styles=STYLES)
         gates = 4 * spec.width
         shapes = inputs(spec)
@@ -74,6 +74,6 @@ class TestVae(ComposerContract):
 
 
 def test_every_registered_composer_passes_through_the_suite() -> None:
-    suites = [*ComposerContract.__subclasses__(), *EventContract.__subclasses__()]
+    suites = [*ComposerContract.__subclasses__(), *AutoregressiveContract.__subclasses__()]
     tested = {cls.__name__.removeprefix("Test").lower() for cls in suites}
     assert {n for n in names("composers") if n in ("transformer", "lstm", "vae")} <= tested

@@ -9,7 +9,7 @@ import pytest
 from troubadour.core.errors import InputError
 from troubadour.models.dataset import Batch, Example, assemble, batches, draw, example, load, save
 from troubadour.music.score import Score, Track
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import FEATURE_SIZES
 from troubadour.tokens.prefix import FIELDS, density_level, prefix_of
 from troubadour.tokens.tokenizer import decode, encode, features
@@ -32,7 +32,7 @@ def same(a: Batch, b: Batch) -> bool:
 
 
 def test_the_prefix_says_what_the_piece_is(pieces: list[tuple[Score, str]]) -> None:
-    told = [lx.name(t) for t in prefix_of(pieces[0][0], "jig", STYLES).tolist()]
+    told = [vocab.name(t) for t in prefix_of(pieces[0][0], "jig", STYLES).tolist()]
     assert told == [
         "style 0",
         "bars 16",
@@ -43,7 +43,7 @@ def test_the_prefix_says_what_the_piece_is(pieces: list[tuple[Score, str]]) -> N
         "density 6",
     ]
     duet = prefix_of(pieces[-1][0], "song", STYLES)
-    assert lx.name(int(duet[2])) == "voices 2"
+    assert vocab.name(int(duet[2])) == "voices 2"
 
 
 def test_a_style_that_the_model_does_not_know_is_not_told(pieces: list[tuple[Score, str]]) -> None:
@@ -80,7 +80,7 @@ def test_the_positions_are_those_that_composing_will_see(examples: list[Example]
     for item in examples[:4]:
         for kept in (ALL, NONE):
             tokens, places, start = assemble(item, kept)
-            assert tokens[start] == lx.BODY
+            assert tokens[start] == vocab.BODY
             assert (places[start:] == features(tokens)[start:]).all()
 
 
@@ -94,9 +94,9 @@ def test_a_metre_is_told_whole_or_not_at_all(examples: list[Example]) -> None:
     seen = set()
     for _ in range(200):
         tokens = draw(examples[0], rng, keep=0.5, transpose=False)[0].tolist()
-        prefix = tokens[1 : tokens.index(lx.BODY)]
-        numerator = any(lx.NUMERATOR <= t < lx.DENOMINATOR for t in prefix)
-        assert numerator == any(lx.DENOMINATOR <= t < lx.KEY for t in prefix)
+        prefix = tokens[1 : tokens.index(vocab.BODY)]
+        numerator = any(vocab.NUMERATOR <= t < vocab.DENOMINATOR for t in prefix)
+        assert numerator == any(vocab.DENOMINATOR <= t < vocab.KEY for t in prefix)
         seen.add(len(prefix))
     assert {0, 7} <= seen
     assert len(seen) > 3
@@ -125,7 +125,7 @@ def test_drums_are_not_transposed() -> None:
 def test_batches_count_targets_after_the_prefix_only(examples: list[Example]) -> None:
     for batch in islice(batches(examples, 5, 2000, context=1024), 6):
         for tokens, weight in zip(batch.tokens, batch.weight, strict=True):
-            body, end = tokens.tolist().index(lx.BODY), tokens.tolist().index(lx.END)
+            body, end = tokens.tolist().index(vocab.BODY), tokens.tolist().index(vocab.END)
             assert weight[:body].sum() == 0
             assert weight[body:end].all()
             assert weight[end:].sum() == 0
@@ -177,7 +177,7 @@ def test_examples_come_back_from_their_file(examples: list[Example], tmp_path: P
 def test_a_file_of_another_tokeniser_is_refused(
     examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lx, "VERSION", 99)
+    monkeypatch.setattr(vocab, "VERSION", 99)
     save(tmp_path / "old.npz", examples)
     monkeypatch.undo()
     with pytest.raises(InputError, match=r"old\.npz is of tokeniser version 99"):

@@ -11,9 +11,9 @@ from troubadour.models.dataset import Example, assemble, batches, example, with_
 from troubadour.models.objectives import OBJECTIVES, choose, part
 from troubadour.models.options import TrainOptions
 from troubadour.music.score import Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import decode, features
-from troubadour.tokens.visible import take_apart
+from troubadour.tokens.visible import parse_tokens
 
 STYLES = ("jig", "march", "song")
 
@@ -51,18 +51,18 @@ def test_a_part_is_shown_before_the_piece_and_only_the_piece_counts(
     for item in examples:
         whole = assemble(item, item.prefix >= 0, 3)
         tokens, places, start = with_part_shown(whole, objective, rng, 2048)
-        if lx.FILL not in tokens:
+        if vocab.FILL not in tokens:
             continue
         assert decode(tokens) == decode(whole[0])
         assert (features(tokens)[start:] == places[start:]).all()
-        assert tokens[start] == lx.FILL
-        assert lx.FILL not in tokens[start + 1 :]
+        assert tokens[start] == vocab.FILL
+        assert vocab.FILL not in tokens[start + 1 :]
         assert len(tokens) == len(places)
 
 
 def shown(item: Example, objective: str, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Which bars of which voices are shown."""
-    reading = take_apart(item.tokens.tolist())
+    reading = parse_tokens(item.tokens.tolist())
     found = np.zeros((len(reading.voices), len(reading.bars)), dtype=bool)
     for voice, events in enumerate(part(objective, reading, np.random.default_rng(seed))):
         found[voice, [reading.bar_of(e[0]) for e in events]] = True
@@ -88,7 +88,7 @@ def test_batches_of_a_mixture_resume_where_they_stopped(examples: list[Example])
     whole = list(islice(batches(examples, 5, 1000, context=1024, objectives=shares), 20))
     rest = list(islice(batches(examples, 5, 1000, context=1024, objectives=shares, first=7), 13))
     assert all(np.array_equal(a.tokens, b.tokens) for a, b in zip(whole[7:], rest, strict=True))
-    with_part = [bool((b.tokens == lx.FILL).any()) for b in whole]
+    with_part = [bool((b.tokens == vocab.FILL).any()) for b in whole]
     assert 4 <= sum(with_part) <= 16
 
 
@@ -97,5 +97,5 @@ def test_every_batch_has_something_to_learn(examples: list[Example]) -> None:
     context = 90
     stream = batches(examples, 1, 200, context=context, objectives={"after": 1.0})
     found = list(islice(stream, 40))
-    assert any(lx.FILL in batch.tokens for batch in found)
+    assert any(vocab.FILL in batch.tokens for batch in found)
     assert all((batch.weight.sum(axis=1) > 0).all() for batch in found)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from troubadour.models.overfitting import Point, judge
+from troubadour.models.overfitting import Point, overfitting_report
 
 CURVES = {
     "overfits": ([(0, 1.0, 1.0), (10, 0.7, 0.8), (20, 0.4, 0.75), (30, 0.2, 0.9)], 20),
@@ -16,7 +16,7 @@ CURVES = {
 @pytest.mark.parametrize("finding", CURVES)
 def test_a_curve_is_called_by_its_name(finding: str) -> None:
     curve, kept = CURVES[finding]
-    verdict = judge([Point(*p) for p in curve], kept)
+    verdict = overfitting_report([Point(*p) for p in curve], kept)
     assert verdict.finding == finding
     assert f"{verdict.best.valid:.3f}" in verdict.words or f"{verdict.best.gap:.3f}" in verdict.words
     assert verdict.best.step == kept
@@ -24,4 +24,4 @@ def test_a_curve_is_called_by_its_name(finding: str) -> None:
 
 def test_a_gap_that_was_there_before_training_is_not_held_against_it() -> None:
     curve = [Point(0, 0.6, 1.0), Point(10, 0.5, 0.9), Point(20, 0.5, 0.9)]
-    assert judge(curve, 10).finding == "sound"
+    assert overfitting_report(curve, 10).finding == "sound"

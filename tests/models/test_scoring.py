@@ -19,7 +19,7 @@ from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.passages import PAD, Passage, passages, steps_of
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score, Track
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import encode
 
 Pieces = list[tuple[Score, str]]
@@ -46,8 +46,8 @@ def test_a_composer_that_knows_nothing_pays_the_logarithm_of_the_vocabulary(
     found = bar_nats(composer, melodies, np.random.default_rng(0))
     for nats, melody in zip(found, melodies, strict=True):
         tokens = encode(quantise(melody.score())).tolist()
-        counted = len(tokens) - 1 - tokens.index(lx.BAR)
-        assert nats == pytest.approx(counted * np.log(lx.N_TOKENS) / 16, rel=1e-5)
+        counted = len(tokens) - 1 - tokens.index(vocab.BAR)
+        assert nats == pytest.approx(counted * np.log(vocab.N_TOKENS) / 16, rel=1e-5)
 
 
 def test_a_vae_that_knows_nothing_pays_as_much_for_each_sixteenth(

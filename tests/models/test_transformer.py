@@ -20,7 +20,7 @@ from troubadour.models.transformer.composer import DOCUMENT, WEIGHTS, Transforme
 from troubadour.models.transformer.spec import TransformerSpec
 from troubadour.music.quantise import METRONOME, quantise
 from troubadour.music.score import MODES, Key, Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 
 Weights = dict[str, NDArray[np.float32]]
 METRES = ((6, 8), (4, 4), (3, 4), (2, 2), (9, 8), (5, 8), (2, 4), (3, 2))
@@ -119,7 +119,7 @@ def test_as_many_candidates_as_asked_for_all_different(composer: TransformerComp
 
 def test_a_brief_steers_the_network_through_its_prompt(composer: TransformerComposer) -> None:
     brief = Brief("jig", (6, 8), (2, "major"), bars=8, voices=1, density=4)
-    assert [lx.name(t) for t in composer.prompt(brief)] == [
+    assert [vocab.name(t) for t in composer.prompt(brief)] == [
         "start", "style 0", "bars 8", "voices 1", "numerator 6", "denominator 8", "key 2 major", "density 4", "body",
     ]  # fmt: skip
 

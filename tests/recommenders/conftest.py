@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from troubadour.interactions.events import Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 
 
 def plays(
@@ -20,7 +20,7 @@ def plays(
     value = np.where(kind == Kind.RATING, 5.0, np.nan).astype(np.float32)
     return Interactions(
         listener.astype(np.int32), item.astype(np.int32), kind, value, time,
-        Vocabulary(f"l{i}" for i in range(n_listeners)), Vocabulary(f"i{i}" for i in range(n_items)),
+        IdMap(f"l{i}" for i in range(n_listeners)), IdMap(f"i{i}" for i in range(n_items)),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from troubadour.core.errors import InputError, ModelError
 from troubadour.interactions.events import History, Interactions, Kind, Weights
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import Additive, FitOptions, Forgetful, Persistent
 
 LISTENERS, ITEMS = 24, 16
@@ -33,8 +33,8 @@ def log_of(
         np.full(len(cells), Kind.RATING, dtype=np.uint8),
         np.array([c[2] for c in cells], dtype=np.float32),
         np.arange(1, len(cells) + 1),
-        Vocabulary(f"l{i}" for i in range(listeners)),
-        Vocabulary(f"i{i}" for i in range(items)),
+        IdMap(f"l{i}" for i in range(listeners)),
+        IdMap(f"i{i}" for i in range(items)),
     )
 
 

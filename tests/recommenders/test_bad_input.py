@@ -9,13 +9,13 @@ import pytest
 
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.blend.recommender import BlendSpec
 from troubadour.recommenders.slate.item_info import ItemInfo
 from troubadour.recommenders.slate.ranker import Ranker
 
 N = 60
-ITEMS = Vocabulary(f"i{i}" for i in range(N))
+ITEMS = IdMap(f"i{i}" for i in range(N))
 INFOS = [ItemInfo(f"Song {i}", "", f"Band {i % 9}", {"style": "ab"[i % 2]}) for i in range(N)]
 VECTORS = np.random.default_rng(0).normal(size=(N, 5)).astype(np.float32)
 
@@ -25,7 +25,7 @@ def log_of(listener: np.ndarray, item: np.ndarray, n_listeners: int, time: np.nd
     return Interactions(
         listener.astype(np.int32), item.astype(np.int32), np.full(n, Kind.PLAY, np.uint8),
         np.full(n, np.nan, np.float32), time.astype(np.int64),
-        Vocabulary(f"l{i}" for i in range(n_listeners)), ITEMS,
+        IdMap(f"l{i}" for i in range(n_listeners)), ITEMS,
     )  # fmt: skip
 
 

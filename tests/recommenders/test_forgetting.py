@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.scorers.ease import EaseRecommender, EaseSpec
 from troubadour.recommenders.scorers.itemknn import ItemKnnRecommender
 from troubadour.recommenders.scorers.rp3beta import Rp3BetaRecommender
@@ -20,7 +20,7 @@ def plays(listeners: int, items: int, seed: int) -> Interactions:
     return Interactions(
         rng.integers(0, listeners, n).astype(np.int32), (items * rng.random(n) ** 2).astype(np.int32),
         np.where(rng.random(n) < 0.2, Kind.SKIP, Kind.PLAY).astype(np.uint8), rng.random(n).astype(np.float32),
-        np.arange(n) + 1, Vocabulary(f"l{i}" for i in range(listeners)), Vocabulary(f"i{i}" for i in range(items)),
+        np.arange(n) + 1, IdMap(f"l{i}" for i in range(listeners)), IdMap(f"i{i}" for i in range(items)),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from troubadour.app.studio import Studio
-from troubadour.similarity.melody_search.lines import query_line
+from troubadour.similarity.melody_search.lines import query_skyline
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -183,7 +183,7 @@ def test_a_refusal_says_why_beside_the_control(page: Any, watch: Watch) -> None:
 
 def test_a_melody_played_on_the_keys_is_found_and_its_piece_analysed(page: Any, studio: Studio) -> None:
     known = studio.store.pieces(generated=False, medium="score")[20]
-    pitches = query_line(studio.store.score(known.id)).pitch[:9].astype(int)
+    pitches = query_skyline(studio.store.score(known.id)).pitch[:9].astype(int)
     page.goto("/#find")
     for pitch in pitches - (pitches.min() // 12 - 5) * 12:
         octave, step = divmod(int(pitch) - 60, 12)

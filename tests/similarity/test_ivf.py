@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError, ModelError
-from troubadour.similarity.ivf import ListedIndex, quickest
+from troubadour.similarity.ivf import IvfIndex, quickest
 from troubadour.similarity.vectors import VectorIndex
 
 pytest.importorskip("faiss", reason="faiss is an extra: pip install 'troubadour[faiss]'")
@@ -27,11 +27,11 @@ def exact() -> VectorIndex:
 
 
 @pytest.fixture(scope="module")
-def listed(exact: VectorIndex) -> ListedIndex:
-    return ListedIndex.of(exact)
+def listed(exact: VectorIndex) -> IvfIndex:
+    return IvfIndex.of(exact)
 
 
-def recall(listed: ListedIndex, exact: VectorIndex, **filters: object) -> float:
+def recall(listed: IvfIndex, exact: VectorIndex, **filters: object) -> float:
     kept = 0
     for row in range(0, 3000, 30):
         query = points().units[row] + 0.05
@@ -41,7 +41,7 @@ def recall(listed: ListedIndex, exact: VectorIndex, **filters: object) -> float:
 
 
 def test_nearly_all_neighbours_are_found_and_not_all_lists_are_read(
-    listed: ListedIndex, exact: VectorIndex
+    listed: IvfIndex, exact: VectorIndex
 ) -> None:
     assert listed.read < len(listed.centroids) / 2
     assert recall(listed, exact) >= 0.95
@@ -51,13 +51,13 @@ def test_nearly_all_neighbours_are_found_and_not_all_lists_are_read(
     assert best.similarity == pytest.approx(1.0, abs=1e-6)  # compared anew, not in eight bits
 
 
-def test_a_selective_filter_is_answered_exactly(listed: ListedIndex, exact: VectorIndex) -> None:
+def test_a_selective_filter_is_answered_exactly(listed: IvfIndex, exact: VectorIndex) -> None:
     assert recall(listed, exact, where={"rare": True}) == pytest.approx(1.0)
     found = listed.nearest(exact.units[7], 75, where={"rare": True})
     assert len(found) == 75
 
 
-def test_what_comes_is_found_and_what_goes_is_not(listed: ListedIndex, exact: VectorIndex) -> None:
+def test_what_comes_is_found_and_what_goes_is_not(listed: IvfIndex, exact: VectorIndex) -> None:
     there = exact.vector("p7")
     moved = listed.updated(["p7", "new"], [-there, there], [{"style": "jig"}, {"style": "jig"}])
     assert moved.nearest(there, 1)[0].id == "new"
@@ -71,26 +71,24 @@ def test_what_comes_is_found_and_what_goes_is_not(listed: ListedIndex, exact: Ve
 
 
 def test_what_was_saved_answers_alike_and_damage_is_told(
-    listed: ListedIndex, exact: VectorIndex, tmp_path: Path
+    listed: IvfIndex, exact: VectorIndex, tmp_path: Path
 ) -> None:
     there = exact.vector("p7")
     changed = listed.updated(["p7"], [-there], [{"style": "jig"}]).without(["p8"])
     changed.save(tmp_path)
-    loaded = ListedIndex.load(tmp_path)
+    loaded = IvfIndex.load(tmp_path)
     for row in (5, 9, 1000):
         assert loaded.nearest(exact.units[row], 9) == changed.nearest(exact.units[row], 9)
     assert not list(tmp_path.glob("*.faiss"))
     (tmp_path / "lists.json").write_text(json.dumps({"version": 99, "read": 1}))
     with pytest.raises(ModelError, match="version"):
-        ListedIndex.load(tmp_path)
+        IvfIndex.load(tmp_path)
 
 
-def test_small_catalogues_stay_exact_and_bad_requests_are_told(
-    listed: ListedIndex, exact: VectorIndex
-) -> None:
+def test_small_catalogues_stay_exact_and_bad_requests_are_told(listed: IvfIndex, exact: VectorIndex) -> None:
     assert quickest(exact) is exact
     with pytest.raises(InputError, match="1,000"):
-        ListedIndex.of(VectorIndex.of(["a"], [[1.0]]))
+        IvfIndex.of(VectorIndex.of(["a"], [[1.0]]))
     with pytest.raises(InputError, match="vector"):
         listed.nearest([1.0, 2.0])
     with pytest.raises(InputError, match="mood"):

@@ -11,7 +11,7 @@ from troubadour.similarity.timbre import (
     hubness,
     mutual,
     mutual_proximity,
-    usual,
+    reference_statistics,
 )
 
 
@@ -41,7 +41,7 @@ def test_mutual_proximity_of_one_row_equals_that_of_the_table() -> None:
     timbres = made()
     table = distance_matrix(timbres)
     whole = mutual_proximity(table)
-    known = usual(timbres, np.random.default_rng(0))
+    known = reference_statistics(timbres, np.random.default_rng(0))
     row = mutual(table[3], known[3], known)
     np.testing.assert_allclose(np.delete(row, 3), np.delete(whole[3], 3), atol=1e-6)
 

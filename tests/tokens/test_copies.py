@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.fixtures.networks import tune
 
-from troubadour.models.lstm.runtime import LstmEngine
+from troubadour.models.lstm.runtime import LstmRuntime
 from troubadour.models.lstm.spec import LstmSpec
-from troubadour.models.transformer.runtime import Engine
+from troubadour.models.transformer.runtime import TransformerRuntime
 from troubadour.models.transformer.spec import TransformerSpec
 from troubadour.music.score import Score
-from troubadour.tokens import vocabulary as lx
-from troubadour.tokens.copies import LEVELS, SIZES, Copies, columns
+from troubadour.tokens import vocabulary as vocab
+from troubadour.tokens.copies import LEVELS, SIZES, CopyFeatures, columns
 from troubadour.tokens.tokenizer import encode, features
 
 Integers = NDArray[np.int64]
@@ -26,7 +26,7 @@ def line(*pitches: int) -> tuple[Integers, Integers]:
     """One voice that sounds these pitches, each for a quarter: tokens and features, (1, time) and (1, time, 8)."""
     tokens, places = [], []
     for pitch in pitches:
-        tokens += [lx.PITCH + pitch, lx.DURATION + 23]
+        tokens += [vocab.PITCH + pitch, vocab.DURATION + 23]
         places += [(0, 1, 0, 0, pitch, _NOTHING, _NOTHING, _NOTHING)] * 2
     return np.array([tokens]), np.array([places])
 
@@ -35,18 +35,18 @@ def test_a_passage_that_comes_again_foretells_what_followed_it() -> None:
     told = columns(*line(60, 62, 64, 65, 60, 62))[0]
     # Four tokens (60 and 62 with their lengths) have been before, and 64 came next. Read as steps, a length,
     # a step up by two and a length came twice; the latest time a step up by one was next.
-    assert told[-1].tolist() == [lx.PITCH + 64, 3, lx.PITCH + 63, 2]
+    assert told[-1].tolist() == [vocab.PITCH + 64, 3, vocab.PITCH + 63, 2]
 
 
 def test_a_passage_in_another_place_of_the_scale_foretells_the_same_step() -> None:
     told = columns(*line(60, 62, 65, 60, 67, 69))[0]
     # A step up by two was followed by one up by three.
-    assert told[-1, 2:].tolist() == [lx.PITCH + 72, 2]
+    assert told[-1, 2:].tolist() == [vocab.PITCH + 72, 2]
 
 
 def test_a_step_out_of_what_can_sound_foretells_nothing() -> None:
     told = columns(*line(20, 60, 20, 21, 100, 20, 100))[0]
-    assert told[-1, 2] in (0, *range(lx.PITCH, lx.PITCH + 128))
+    assert told[-1, 2] in (0, *range(vocab.PITCH, vocab.PITCH + 128))
     assert (told[:, 3] == 0).tolist() == (told[:, 2] == 0).tolist()
 
 
@@ -57,7 +57,7 @@ def test_nothing_has_been_before_the_first_token() -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=60))
 def test_it_is_the_longest_passage_and_of_equals_the_latest(letters: list[int]) -> None:
-    tokens = np.array([[lx.DURATION + letter for letter in letters]])
+    tokens = np.array([[vocab.DURATION + letter for letter in letters]])
     told = columns(tokens, np.zeros((1, len(letters), 8), dtype=np.int64))[0]
     for now in range(len(letters)):
         longest, foretold = 0, 0
@@ -66,7 +66,7 @@ def test_it_is_the_longest_passage_and_of_equals_the_latest(letters: list[int]) 
             while length < start and letters[start - 1 - length] == letters[now - length]:
                 length += 1
             if length >= longest and length:
-                longest, foretold = length, lx.DURATION + letters[start]
+                longest, foretold = length, vocab.DURATION + letters[start]
         assert told[now, 0] == foretold
         edges = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
         assert told[now, 1] == sum(edge <= longest for edge in edges)
@@ -88,11 +88,11 @@ def test_a_tune_is_found_again_in_another_key() -> None:
         encode(score.replace(pitch=(score.pitch + shift).astype(np.int32))).astype(np.int64)
         for shift in (0, 5)
     )
-    body = int(np.flatnonzero(low >= lx.PITCH)[0])
+    body = int(np.flatnonzero(low >= vocab.PITCH)[0])
     tokens = np.concatenate([low[:-1], high[body:-1]])[None]
     lanes = np.concatenate([features(low)[:-1], features(high)[body:-1]])[None].astype(np.int64)
     told = columns(tokens, lanes)[0]
-    pitched = (tokens[0, 1:] >= lx.PITCH) & (tokens[0, 1:] < lx.PITCH + 128)
+    pitched = (tokens[0, 1:] >= vocab.PITCH) & (tokens[0, 1:] < vocab.PITCH + 128)
     again = np.flatnonzero(pitched)
     again = again[again > len(low) + 30]
     right = told[again][:, [0, 2]] == tokens[0, again + 1][:, None]
@@ -103,13 +103,15 @@ def test_a_tune_is_found_again_in_another_key() -> None:
 def test_engines_agree_with_their_networks(family: str, pieces: list[tuple[Score, str]]) -> None:
     torch = pytest.importorskip("torch")
     from troubadour.models.lstm.network import LstmNetwork
-    from troubadour.models.transformer.network import EventNetwork, Network
+    from troubadour.models.transformer.network import EventNetwork, TransformerNetwork
 
     network: EventNetwork
     if family == "lstm":
         network = LstmNetwork(LstmSpec(width=32, layers=1, copies=True))
     else:
-        network = Network(TransformerSpec(width=32, layers=2, hidden=64, head=16, context=128, copies=True))
+        network = TransformerNetwork(
+            TransformerSpec(width=32, layers=2, hidden=64, head=16, context=128, copies=True)
+        )
     torch.manual_seed(5)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -128,10 +130,10 @@ def test_engines_agree_with_their_networks(family: str, pieces: list[tuple[Score
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
     weights = {k: v.numpy() for k, v in network.state_dict().items()}
-    engine = LstmEngine if family == "lstm" else Engine
+    engine = LstmRuntime if family == "lstm" else TransformerRuntime
     stream = engine(network.spec, weights).start(3, 80)  # type: ignore[arg-type]
-    logits = [stream.feed(tokens[:, :40], places[:, :40])]
-    logits += [stream.feed(tokens[:, i : i + 1], places[:, i : i + 1]) for i in range(40, 80)]
+    logits = [stream.step(tokens[:, :40], places[:, :40])]
+    logits += [stream.step(tokens[:, i : i + 1], places[:, i : i + 1]) for i in range(40, 80)]
     np.testing.assert_allclose(np.stack(logits, axis=1), expected[:, 39:], atol=2e-3)
 
 
@@ -139,10 +141,10 @@ def test_a_network_that_is_given_copies_goes_on_as_it_was(
     spec: TransformerSpec, pieces: list[tuple[Score, str]]
 ) -> None:
     torch = pytest.importorskip("torch")
-    from troubadour.models.transformer.network import Network
+    from troubadour.models.transformer.network import TransformerNetwork
 
-    before = Network(spec).eval()
-    after = Network(replace(spec, copies=True)).eval()
+    before = TransformerNetwork(spec).eval()
+    after = TransformerNetwork(replace(spec, copies=True)).eval()
     after.load_state_dict(before.state_dict(), strict=False)
     tokens = encode(pieces[0][0])[None, :60].astype(np.int64)
     places = features(tokens[0])[None].astype(np.int64)
@@ -155,6 +157,6 @@ def test_a_network_that_is_given_copies_goes_on_as_it_was(
 
 
 def test_however_long_a_passage_is_its_level_stays_within_the_table() -> None:
-    copies, place = Copies(1, 200), np.zeros((1, 8), dtype=np.int64)
-    told = [copies.add(np.array([lx.REST]), place)[0] for _ in range(200)]
+    copies, place = CopyFeatures(1, 200), np.zeros((1, 8), dtype=np.int64)
+    told = [copies.add(np.array([vocab.REST]), place)[0] for _ in range(200)]
     assert max(t[1] for t in told) == LEVELS - 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from troubadour.core.errors import InputError
 from troubadour.music.quantise import METRONOME, quantise
 from troubadour.music.score import MODES, Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import FEATURE_SIZES, Automaton, Phase, Plan
 from troubadour.tokens.tokenizer import decode, encode
 
@@ -52,10 +52,10 @@ def walk(plan: Plan, seed: int, tokens_until_end: int = 60) -> tuple[list[int], 
         choice = np.flatnonzero(mask)
         assert len(choice), f"dead end at {automaton.phase.name} after {[lx.name(t) for t in tokens[-8:]]}"
         token = int(rng.choice(choice))
-        if mask[lx.END] and len(tokens) > tokens_until_end:
-            token = lx.END
+        if mask[vocab.END] and len(tokens) > tokens_until_end:
+            token = vocab.END
         elif automaton.phase == Phase.TRACKS:
-            stop = choice[(choice >= lx.NUMERATOR) & (choice < lx.DENOMINATOR)]
+            stop = choice[(choice >= vocab.NUMERATOR) & (choice < vocab.DENOMINATOR)]
             if len(stop) and rng.random() < 0.7:
                 token = int(rng.choice(stop))
         tokens.append(token)
@@ -168,7 +168,7 @@ def test_composed_metres_have_the_bars_that_were_asked_for_at_every_length() -> 
         assert decode(tokens).n_bars == bars
 
 
-@pytest.mark.parametrize("token", [lx.BAR, lx.PITCH + 60, lx.END, lx.PAD, lx.N_TOKENS])
+@pytest.mark.parametrize("token", [vocab.BAR, vocab.PITCH + 60, vocab.END, vocab.PAD, vocab.N_TOKENS])
 def test_a_token_out_of_place_is_named_and_refused(token: int) -> None:
     with pytest.raises(InputError, match="cannot stand where START is expected"):
         Automaton().advance(token)
@@ -178,19 +178,19 @@ def test_a_note_cannot_stand_where_a_barline_is_due() -> None:
     score = Score.from_notes([(0, 96, 60, 80, 0), (96, 96, 62, 80, 0)], ticks_per_quarter=24)
     tokens = encode(score).tolist()
     automaton = Automaton()
-    for token in tokens[: tokens.index(lx.BAR) + 3]:  # the header and the first bar, which is full
+    for token in tokens[: tokens.index(vocab.BAR) + 3]:  # the header and the first bar, which is full
         automaton.advance(token)
-    assert not automaton.allowed()[lx.PITCH : lx.SPARE].any()
-    assert automaton.allowed()[lx.BAR]
+    assert not automaton.allowed()[vocab.PITCH : vocab.SPARE].any()
+    assert automaton.allowed()[vocab.BAR]
     with pytest.raises(InputError, match="pitch 62"):
-        automaton.advance(lx.PITCH + 62)
+        automaton.advance(vocab.PITCH + 62)
 
 
 def test_endless_headers_are_refused() -> None:
     automaton = Automaton()
-    for token in (lx.START, lx.BODY, lx.PROGRAM):
+    for token in (vocab.START, vocab.BODY, vocab.PROGRAM):
         automaton.advance(token)
     for _ in range(64):
-        automaton.advance(lx.VOICE)
+        automaton.advance(vocab.VOICE)
     with pytest.raises(InputError, match="more than 64 voices"):
-        automaton.advance(lx.VOICE)
+        automaton.advance(vocab.VOICE)

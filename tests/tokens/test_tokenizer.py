@@ -12,13 +12,13 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 from troubadour.music.voices import split_voices
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import FEATURE_SIZES, FREE, Automaton, Phase
 from troubadour.tokens.tokenizer import decode, encode, features
 
 
 def names(score: Score) -> list[str]:
-    return [lx.name(t) for t in encode(score).tolist()]
+    return [vocab.name(t) for t in encode(score).tolist()]
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def test_the_jig_comes_back(jig: Score) -> None:
 
 def test_each_place_in_the_jig_is_told_to_the_model(jig: Score) -> None:
     """After `bar 1`: place 0, voice 1, bar 1; after the first note: place 12, and 62 sounds."""
-    tokens = encode(jig, prefix=[lx.BARS + 1])
+    tokens = encode(jig, prefix=[vocab.BARS + 1])
     told = features(tokens)
     at = {
-        (lx.name(t), i): tuple(row)
+        (vocab.name(t), i): tuple(row)
         for i, (t, row) in enumerate(zip(tokens.tolist(), told.tolist(), strict=True))
     }
     first_bar = next(i for n, i in at if n == "bar")
@@ -72,11 +72,11 @@ def test_each_place_in_the_jig_is_told_to_the_model(jig: Score) -> None:
 
 def test_bars_left_are_told_only_when_the_prefix_says_how_many(jig: Score) -> None:
     assert set(features(encode(jig))[:, 3].tolist()) == {0}
-    assert set(features(encode(jig, prefix=[lx.BARS + 1]))[:, 3].tolist()) == {0, 1, 2}
+    assert set(features(encode(jig, prefix=[vocab.BARS + 1]))[:, 3].tolist()) == {0, 1, 2}
 
 
 def test_the_prefix_does_not_change_the_music(jig: Score) -> None:
-    prefix = [lx.STYLE + 7, lx.BARS + 1, lx.DENSITY + 3]
+    prefix = [vocab.STYLE + 7, vocab.BARS + 1, vocab.DENSITY + 3]
     assert encode(jig, prefix).tolist()[1:4] == prefix
     assert decode(encode(jig, prefix)) == jig
 
@@ -105,7 +105,7 @@ def accept(tokens: list[int]) -> None:
     for token in tokens:
         # Not asked of headers: a composer writes no bar shorter than an eighth.
         if automaton.phase >= Phase.EVENT:
-            assert automaton.allowed()[token], lx.name(token)
+            assert automaton.allowed()[token], vocab.name(token)
         automaton.advance(token)
     assert automaton.phase == Phase.DONE
 
@@ -115,7 +115,7 @@ def accept(tokens: list[int]) -> None:
 def test_musical_positions_stay_within_their_tables(
     quantised_scores: st.SearchStrategy[Score], data: st.DataObject
 ) -> None:
-    told = features(encode(data.draw(quantised_scores), prefix=[lx.BARS + data.draw(st.integers(0, 63))]))
+    told = features(encode(data.draw(quantised_scores), prefix=[vocab.BARS + data.draw(st.integers(0, 63))]))
     assert (told >= 0).all()
     assert (told < np.array(FEATURE_SIZES)).all()
 
@@ -163,11 +163,11 @@ def test_a_score_off_the_grid_is_refused() -> None:
     "broken",
     [
         lambda t: [*t[:12], t[13], t[12], *t[14:]],  # a duration before its pitch
-        lambda t: [x for x in t if x != lx.BAR],
-        lambda t: [*t[:-1], lx.BAR, lx.BAR, lx.BAR, lx.PAD],
-        lambda t: [*t, lx.END],
+        lambda t: [x for x in t if x != vocab.BAR],
+        lambda t: [*t[:-1], vocab.BAR, vocab.BAR, vocab.BAR, vocab.PAD],
+        lambda t: [*t, vocab.END],
         lambda t: t[1:],
-        lambda t: [lx.N_TOKENS + 5, *t],
+        lambda t: [vocab.N_TOKENS + 5, *t],
     ],
 )
 def test_a_sequence_that_breaks_the_grammar_is_refused(jig: Score, broken: object) -> None:
@@ -177,13 +177,13 @@ def test_a_sequence_that_breaks_the_grammar_is_refused(jig: Score, broken: objec
 
 
 def test_every_token_has_a_name_of_its_own() -> None:
-    named = [lx.name(t) for t in range(lx.SPARE)]
+    named = [vocab.name(t) for t in range(vocab.SPARE)]
     assert len(set(named)) == len(named)
 
 
 def test_the_vocabulary_of_version_1_stands() -> None:
     """Stored models depend on these numbers: a change is a new version."""
-    assert lx.VERSION == 1
-    assert (lx.PROGRAM, lx.NUMERATOR, lx.KEY, lx.TEMPO, lx.DURATION, lx.PITCH, lx.N_TOKENS) == (
+    assert vocab.VERSION == 1
+    assert (vocab.PROGRAM, vocab.NUMERATOR, vocab.KEY, vocab.TEMPO, vocab.DURATION, vocab.PITCH, vocab.N_TOKENS) == (
         152, 281, 351, 456, 524, 620, 832,
     )  # fmt: skip

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from troubadour.core.errors import InputError
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score, Track
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import FEATURE_SIZES, Automaton
 from troubadour.tokens.tokenizer import decode, encode, features
-from troubadour.tokens.visible import Event, show, take_apart
+from troubadour.tokens.visible import Event, parse_tokens, show
 
 DUET = quantise(
     Score.from_notes(
@@ -24,16 +24,16 @@ DUET = quantise(
 
 
 def names(tokens: list[int]) -> str:
-    return ", ".join(lx.name(t) for t in tokens)
+    return ", ".join(vocab.name(t) for t in tokens)
 
 
 def with_part(tokens: list[int], shown: list[int]) -> list[int]:
-    opening = take_apart(tokens).opening
+    opening = parse_tokens(tokens).opening
     return [*tokens[:opening], *shown, *tokens[opening:]]
 
 
 def test_a_piece_is_taken_apart_into_voices_and_bars() -> None:
-    reading = take_apart(encode(DUET).tolist())
+    reading = parse_tokens(encode(DUET).tolist())
     assert reading.voices == [
         [(0, 48, (72,)), (48, 96, (74,)), (96, 192, (76,))],
         [(0, 96, (60,)), (96, 144, (55,)), (144, 192, (57,))],
@@ -43,7 +43,7 @@ def test_a_piece_is_taken_apart_into_voices_and_bars() -> None:
 
 
 def test_one_voice_is_shown_and_the_other_is_masked() -> None:
-    reading = take_apart(encode(DUET).tolist())
+    reading = parse_tokens(encode(DUET).tolist())
     shown = show([reading.voices[0], []], reading.bars)
     assert names(shown) == (
         "fill, pitch 72, duration 48, mask, long, duration 96, pitch 74, duration 48, bar, "
@@ -52,7 +52,7 @@ def test_one_voice_is_shown_and_the_other_is_masked() -> None:
 
 
 def test_what_lies_before_the_part_is_masked_and_what_lies_after_it_left_out() -> None:
-    reading = take_apart(encode(DUET).tolist())
+    reading = parse_tokens(encode(DUET).tolist())
     shown = show([[], reading.voices[1][1:2]], reading.bars)
     assert (
         names(shown) == "fill, mask, long, duration 48, mask, duration 96, bar, pitch 55, duration 48, fill"
@@ -60,11 +60,11 @@ def test_what_lies_before_the_part_is_masked_and_what_lies_after_it_left_out() -
 
 
 def test_a_shown_token_is_told_its_own_place() -> None:
-    tokens = encode(DUET, [lx.BARS + 1]).tolist()
-    reading = take_apart(tokens)
+    tokens = encode(DUET, [vocab.BARS + 1]).tolist()
+    reading = parse_tokens(tokens)
     shown = show([[], reading.voices[1][1:]], reading.bars)
     told = features(with_part(tokens, shown))[reading.opening : reading.opening + len(shown)]
-    at = shown.index(lx.PITCH + 55)
+    at = shown.index(vocab.PITCH + 55)
     place, voice, bar, left = told[at][:4]
     assert (place, voice, bar, left) == (0, 2, 2, 1)
     assert told[at + 1][:4].tolist() == [0, 2, 2, 1]  # its duration stands at the same place
@@ -78,7 +78,7 @@ def parts(draw: st.DrawFn, scores: st.SearchStrategy[Score]) -> tuple[Score, lis
     tokens = encode(score).tolist()
     chance, seed = draw(st.sampled_from((0.1, 0.5, 0.9))), draw(st.integers(0, 2**32))
     rng = np.random.default_rng(seed)
-    kept = [[e for e in lane if rng.random() < chance] for lane in take_apart(tokens).voices]
+    kept = [[e for e in lane if rng.random() < chance] for lane in parse_tokens(tokens).voices]
     return score, kept, tokens
 
 
@@ -87,7 +87,7 @@ def test_any_part_can_be_shown_and_changes_nothing_of_the_piece(
     data: st.DataObject, quantised_scores: st.SearchStrategy[Score]
 ) -> None:
     score, kept, tokens = data.draw(parts(quantised_scores.filter(len)))
-    reading = take_apart(tokens)
+    reading = parse_tokens(tokens)
     shown = show(kept, reading.bars, reading.changes)
     whole = with_part(tokens, shown)
     assert decode(whole) == score
@@ -106,16 +106,16 @@ def test_any_part_can_be_shown_and_changes_nothing_of_the_piece(
 @pytest.mark.parametrize(
     "bad",
     [
-        [lx.MASK],
-        [lx.FILL, lx.FILL, lx.FILL],
-        [lx.PITCH + 60, lx.DURATION + 23, lx.FILL],
-        [lx.FILL, lx.END],
-        [lx.FILL, lx.MASK, lx.FILL],
+        [vocab.MASK],
+        [vocab.FILL, vocab.FILL, vocab.FILL],
+        [vocab.PITCH + 60, vocab.DURATION + 23, vocab.FILL],
+        [vocab.FILL, vocab.END],
+        [vocab.FILL, vocab.MASK, vocab.FILL],
     ],
     ids=["a mask in the piece", "shown twice", "shown too late", "an end in it", "a mask without length"],
 )
 def test_what_is_shown_stands_between_two_fills_at_the_beginning(bad: list[int]) -> None:
-    opening = encode(DUET).tolist()[: take_apart(encode(DUET).tolist()).opening]
+    opening = encode(DUET).tolist()[: parse_tokens(encode(DUET).tolist()).opening]
     automaton = Automaton()
     for token in opening:
         automaton.advance(token)
@@ -127,13 +127,13 @@ def test_what_is_shown_stands_between_two_fills_at_the_beginning(bad: list[int])
 
 def test_a_copy_in_the_middle_of_a_part_is_independent() -> None:
     tokens = encode(DUET).tolist()
-    opening = take_apart(tokens).opening
+    opening = parse_tokens(tokens).opening
     automaton = Automaton()
-    for token in [*tokens[:opening], lx.FILL, lx.PITCH + 60]:
+    for token in [*tokens[:opening], vocab.FILL, vocab.PITCH + 60]:
         automaton.advance(token)
     copy = automaton.copy()
-    copy.advance(lx.DURATION + 95)
-    automaton.advance(lx.DURATION + 47)
+    copy.advance(vocab.DURATION + 95)
+    automaton.advance(vocab.DURATION + 47)
     assert automaton.shown is not None
     assert copy.shown is not None
     assert (automaton.shown.ends[0], copy.shown.ends[0]) == (48, 96)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.analysis.beats import beat_ticks, pitched
-from troubadour.analysis.harmony import Chord
+from troubadour.analysis.harmony import ChordSpan
 from troubadour.music.quantise import TICKS_PER_QUARTER, Bars, bars_of
 from troubadour.music.score import Score
 
@@ -36,7 +36,7 @@ MOST_BARS: Final = 400
 """Bars that are compared with each other; of a longer piece the first."""
 
 Floats = NDArray[np.float64]
-_Placed = tuple[list[int], list[Chord]]
+_Placed = tuple[list[int], list[ChordSpan]]
 """Chords that sound, and the tick of each."""
 
 
@@ -72,7 +72,7 @@ class Form:
         return " ".join(p.letter for p in self.phrases)
 
 
-def find_form(score: Score, chords: Sequence[Chord] = ()) -> Form:
+def find_form(score: Score, chords: Sequence[ChordSpan] = ()) -> Form:
     """Phrases, cadences and self-similarity of a quantised score; about 5 ms a tune."""
     score = pitched(score)
     if not len(score):
@@ -242,7 +242,7 @@ def _cadence(placed: _Placed, end: int) -> tuple[str, tuple[str, ...]]:
     return cadence_of(*pair), pair
 
 
-def _tick(chord: Chord, bars: Bars, first: int) -> int:
+def _tick(chord: ChordSpan, bars: Bars, first: int) -> int:
     row = min(chord.bar - first, len(bars.start) - 1)
     return int(bars.start[row] - bars.lead[row]) + (chord.beat - 1) * TICKS_PER_QUARTER
 

@@ -56,7 +56,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Chord:
+class ChordSpan:
     """A chord and how long it lasts."""
 
     bar: int
@@ -81,7 +81,7 @@ class Chord:
 
 def find_chords(
     score: Score, key: KeyFinding | None = None, model: KeyModel | None = None
-) -> tuple[Chord, ...]:
+) -> tuple[ChordSpan, ...]:
     """The chords of a quantised score, in order; about 10 ms for a chorale.
 
     A single melody has no chords of its own: those that it implies are given, half a bar or a bar
@@ -182,8 +182,8 @@ def _wider(table: Beats) -> Beats:
     )
 
 
-def _joined(table: Beats, path: NDArray[np.int64], local: NDArray[np.int64]) -> tuple[Chord, ...]:
-    found: list[Chord] = []
+def _joined(table: Beats, path: NDArray[np.int64], local: NDArray[np.int64]) -> tuple[ChordSpan, ...]:
+    found: list[ChordSpan] = []
     before: tuple[object, ...] = ()
     for i, state in enumerate(path.tolist()):
         root, q = divmod(state, len(QUALITIES))
@@ -198,13 +198,13 @@ def _joined(table: Beats, path: NDArray[np.int64], local: NDArray[np.int64]) -> 
         length = max(round((table.stop[i] - table.start[i]) / max(1, int(table.stop[0] - table.start[0]))), 1)
         if found and same == before and found[-1].bar == int(table.bar[i]):
             last = found[-1]
-            found[-1] = Chord(last.bar, last.beat, last.beats + length, *_names(last))
+            found[-1] = ChordSpan(last.bar, last.beat, last.beats + length, *_names(last))
         else:
             share = float(table.plain[i][tones].sum() / max(table.plain[i].sum(), 1e-9))
             symbol = "-" if silent else symbol_of(root, quality, inversion, key)
             numeral = "" if silent else numeral_of(root, quality, inversion, key)
             found.append(
-                Chord(
+                ChordSpan(
                     int(table.bar[i]), int(table.place[i]), length, symbol, numeral, key.name,
                     0.0 if silent else round(share, 3), -1 if silent else root, quality, inversion,
                 )
@@ -213,7 +213,7 @@ def _joined(table: Beats, path: NDArray[np.int64], local: NDArray[np.int64]) -> 
     return tuple(found)
 
 
-def _names(chord: Chord) -> tuple[str, str, str, float, int, str, int]:
+def _names(chord: ChordSpan) -> tuple[str, str, str, float, int, str, int]:
     return (
         chord.symbol, chord.numeral, chord.key, chord.certainty, chord.root, chord.quality, chord.inversion,
     )  # fmt: skip

@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class KeyEvidence:
     """One thing that speaks for a key against the next best."""
 
     what: str
@@ -47,7 +47,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class KeyRegion:
     """A stretch of bars in one key."""
 
     key: str
@@ -67,11 +67,11 @@ class KeyFinding:
     """0 to 1, calibrated on held-out works (see the benchmark)."""
     others: tuple[tuple[str, float], ...]
     """The next best keys with their probabilities."""
-    reasons: tuple[Reason, ...]
+    reasons: tuple[KeyEvidence, ...]
     """The strongest first."""
     notated: str
     """What the score itself says."""
-    regions: tuple[Region, ...]
+    regions: tuple[KeyRegion, ...]
     """Keys in order; more than one where it modulates."""
 
     @property
@@ -222,15 +222,17 @@ def fit_keys(parts: Floats, keys: Sequence[Key], strength: float = 1e-3) -> KeyM
 
 def _reasons(
     model: KeyModel, parts: Floats, best: tuple[int, int], rival: tuple[int, int]
-) -> tuple[Reason, ...]:
+) -> tuple[KeyEvidence, ...]:
     """Part by part, what the best key has over the next best."""
-    found: list[Reason] = []
+    found: list[KeyEvidence] = []
     for i, part in enumerate(PARTS):
         gains = [np.roll(parts[i], -tonic) * model.weights[mode, i] for tonic, mode in (best, rival)]
         weight = float(gains[0].sum() - gains[1].sum())
         degree = int(np.argmax(np.abs(gains[0])))
         name = degree_name(degree)
-        found.append(Reason(f"{part}: {name}" if parts[i].any() else f"{part}: nothing", round(weight, 3)))
+        found.append(
+            KeyEvidence(f"{part}: {name}" if parts[i].any() else f"{part}: nothing", round(weight, 3))
+        )
     return tuple(sorted(found, key=lambda r: -abs(r.weight)))
 
 
@@ -239,22 +241,22 @@ def degree_name(degree: int) -> str:
     return ("1", "b2", "2", "b3", "3", "4", "#4", "5", "b6", "6", "b7", "7")[degree % 12]
 
 
-def _regions(model: KeyModel, table: Beats, home: tuple[int, int]) -> tuple[Region, ...]:
+def _regions(model: KeyModel, table: Beats, home: tuple[int, int]) -> tuple[KeyRegion, ...]:
     path = local_keys(model, table, home)
     names = [key_of(int(t), KEY_MODES[int(m)]).name for t, m in path]
-    found: list[Region] = []
+    found: list[KeyRegion] = []
     for name, bar in zip(names, np.unique(table.bar).tolist(), strict=True):
         if found and found[-1].key == name:
-            found[-1] = Region(name, (found[-1].bars[0], bar))
+            found[-1] = KeyRegion(name, (found[-1].bars[0], bar))
         else:
-            found.append(Region(name, (bar, bar)))
+            found.append(KeyRegion(name, (bar, bar)))
     # A last bar that only turns the tonic's chord to major (or minor) is no modulation.
     if len(found) > 1 and found[-1].bars[0] == found[-1].bars[1] and _tonic(found[-1]) == _tonic(found[-2]):
-        found[-2:] = [Region(found[-2].key, (found[-2].bars[0], found[-1].bars[1]))]
+        found[-2:] = [KeyRegion(found[-2].key, (found[-2].bars[0], found[-1].bars[1]))]
     return tuple(found)
 
 
-def _tonic(region: Region) -> str:
+def _tonic(region: KeyRegion) -> str:
     return region.key.split(" ")[0]
 
 

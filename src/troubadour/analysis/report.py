@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from troubadour.analysis.difficulty import Difficulty, find_difficulty
 from troubadour.analysis.form import Form, find_form
-from troubadour.analysis.harmony import Chord, find_chords, implied
+from troubadour.analysis.harmony import ChordSpan, find_chords, implied
 from troubadour.analysis.key import KeyFinding, find_key
 from troubadour.analysis.mood import Mood, find_mood
 from troubadour.analysis.style import StyleFinding, StyleModel
@@ -30,7 +30,7 @@ class Analysis:
     """As notated: the one that lasts longest."""
     metre_changes: tuple[tuple[int, str], ...]
     """(bar, metre) in order."""
-    chords: tuple[Chord, ...]
+    chords: tuple[ChordSpan, ...]
     chords_implied: bool
     """Whether they are those that a single melody implies."""
     form: Form

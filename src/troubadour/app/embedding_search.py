@@ -22,7 +22,7 @@ from troubadour.core.threads import one_thread
 from troubadour.export.licensing import rights
 from troubadour.music.score import Score
 from troubadour.recommenders.slate.ranker import Ranker, SimilarItem
-from troubadour.similarity.ivf import ListedIndex, quickest
+from troubadour.similarity.ivf import IvfIndex, quickest
 from troubadour.similarity.spaces import standardised
 from troubadour.similarity.vectors import VectorIndex, Where
 
@@ -65,7 +65,7 @@ class Neighbours:
     def __init__(self, store: Store, folder: Path) -> None:
         self._store, self._folder = store, folder
         self._lock = threading.Lock()
-        self._made: tuple[tuple[str, ...], VectorIndex | ListedIndex] | None = None
+        self._made: tuple[tuple[str, ...], VectorIndex | IvfIndex] | None = None
 
     def nearest(
         self, piece: str, composer: Embedder, artefact: str, n: int = 10, *, where: Where | None = None
@@ -105,7 +105,7 @@ class Neighbours:
     def _variants(self, piece: str, work: str) -> list[str]:
         return [piece, *(k[0] for k in self._store.works() if work and k[1] == work)]
 
-    def index(self, composer: Embedder, artefact: str) -> VectorIndex | ListedIndex:
+    def index(self, composer: Embedder, artefact: str) -> VectorIndex | IvfIndex:
         """The index of all pieces with notes that are in the catalogue now."""
         with self._lock:
             rows = self._store.pieces(medium="score")

@@ -19,7 +19,7 @@ from troubadour.core.errors import InputError
 from troubadour.core.svg_plots import bars
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.evaluation.descriptors import DURATIONS, INTERVALS, durations, intervals, overlaps
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
@@ -55,7 +55,7 @@ class Held:
 
 def evaluate_composer(
     store: Store,
-    composer: EventComposer | VaeComposer,
+    composer: AutoregressiveComposer | VaeComposer,
     *,
     pieces: int = 200,
     most: int = 400,
@@ -86,7 +86,7 @@ def evaluate_composer(
         if tell:
             tell(f"score {split}", 0, len(held))
         report["melodies"][split] = _melodies(composer, held, seed)
-        if isinstance(composer, EventComposer):
+        if isinstance(composer, AutoregressiveComposer):
             found = scored(composer, [example(h.score, h.style, h.id, composer.spec.styles) for h in held])
             report["nats"][split] = {
                 "works": len(held),
@@ -140,7 +140,7 @@ def _held(store: Store, split: str, most: int) -> list[Held]:
 
 
 def _melodies(
-    composer: EventComposer | VaeComposer, held: Sequence[Held], seed: int
+    composer: AutoregressiveComposer | VaeComposer, held: Sequence[Held], seed: int
 ) -> dict[str, float | int] | None:
     """Nats a bar of the melodies' first 16 bars, with the half-width of a 95% interval; `None` without any."""
     cut: list[Passage] = []
@@ -154,7 +154,11 @@ def _melodies(
 
 
 def _compose(
-    composer: EventComposer | VaeComposer, known: Sequence[Held], pieces: int, seed: int, tell: Tell | None
+    composer: AutoregressiveComposer | VaeComposer,
+    known: Sequence[Held],
+    pieces: int,
+    seed: int,
+    tell: Tell | None,
 ) -> list[tuple[str, Score]]:
     rng = np.random.default_rng(seed)
     styles = Counter(known[i].style for i in rng.integers(len(known), size=pieces).tolist())

@@ -14,8 +14,8 @@ from troubadour.core import registry
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend.choose import Effort, Tell
-from troubadour.recommenders.blend.recipes import Recipe
+from troubadour.recommenders.blend.choose import Tell, TuningBudget
+from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.recommender import NEED_VECTORS
 from troubadour.recommenders.evaluation.evaluate import (
     Evaluation,
@@ -40,7 +40,7 @@ _HEADS: Final = {
 
 
 def evaluate_recommender(
-    store: Store, *, k: int = 20, seed: int = 0, effort: Effort | None = None, tell: Tell | None = None
+    store: Store, *, k: int = 20, seed: int = 0, effort: TuningBudget | None = None, tell: Tell | None = None
 ) -> dict[str, Any]:
     """Measure on a home's own log; see `measure`.
 
@@ -62,7 +62,7 @@ def measure(
     *,
     k: int = 20,
     seed: int = 0,
-    effort: Effort | None = None,
+    effort: TuningBudget | None = None,
     tell: Tell | None = None,
 ) -> dict[str, Any]:
     """Choose and fit without the latest fifth, judge on it, beside each recipe at its defaults.
@@ -76,7 +76,7 @@ def measure(
     Raises:
         InputError: nobody in the held-out part chose anything new.
     """
-    effort = effort or Effort()
+    effort = effort or TuningBudget()
     rng = np.random.default_rng(seed)
     split = split_fairly(log, 0.2, rng)
     cases = discovery_cases(split)
@@ -89,7 +89,7 @@ def measure(
     styles = [str(info.attributes.get("style", "")) for info in infos]
     styles_known = styles if any(styles) else None
     models: dict[str, Scorer] = {
-        name: Recipe(name).build().fit(split.train, FitOptions(item_vectors=vectors))
+        name: ScorerRecipe(name).build().fit(split.train, FitOptions(item_vectors=vectors))
         for name in dict.fromkeys(("popular", *effort.recipes))
         if name in registry.names("recommenders") and (vectors is not None or name not in NEED_VECTORS)
     }
@@ -141,7 +141,7 @@ def _next_play(split: Split, models: Mapping[str, Scorer], k: int, seed: int) ->
         return None
     named = dict(models)
     if "personal" in registry.names("recommenders"):
-        named = {"personal most popular": Recipe("personal").build().fit(split.train), **named}
+        named = {"personal most popular": ScorerRecipe("personal").build().fit(split.train), **named}
     out: dict[str, Any] = {"listeners": len(cases), "repeats": float(repeats.mean()), "models": {}}
     for name, model in named.items():
         found = evaluate(model, cases, k, np.random.default_rng(seed))

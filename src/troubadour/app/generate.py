@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from troubadour.catalogue.importing import piece_id
 from troubadour.catalogue.store import NewPiece, PieceRow, Store
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.cadence import cadence_strength
-from troubadour.generation.originality import Corpus, Match
+from troubadour.generation.originality import Corpus, SharedPassage
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import (
     Accompany,
@@ -27,7 +27,7 @@ from troubadour.generation.tasks import (
     Reharmonise,
     Task,
     Vary,
-    carry_out,
+    run_task,
 )
 from troubadour.interactions.events import History
 from troubadour.music.features import attributes, feature_vector
@@ -54,11 +54,11 @@ _DONE: Final[dict[type, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class LoadedRelease:
     """What one request works with."""
 
     release: Release
-    composer: EventComposer
+    composer: AutoregressiveComposer
     ranker: Ranker
     corpus: Corpus
 
@@ -74,7 +74,7 @@ class Composed:
     """What it was composed to, with everything that was left open decided."""
     seed: int
     release: str
-    match: Match
+    match: SharedPassage
     """Its longest passage in common with the music of the catalogue, the given piece left out."""
     match_title: str
     influences: tuple[str, ...]
@@ -115,7 +115,7 @@ class Composition:
     """All ways to compose, with one set of models and for one listener or none."""
 
     store: Store
-    models: Models
+    models: LoadedRelease
     history: History
     listener: str | None
 
@@ -163,7 +163,7 @@ class Composition:
             if brief.style is None and given.style in models.composer.styles and _keeps_style(task):
                 brief = replace(brief, style=given.style)
         rng = np.random.default_rng(seed)
-        score = carry_out(models.composer, task, brief, rng, candidates, models.corpus)[0]
+        score = run_task(models.composer, task, brief, rng, candidates, models.corpus)[0]
         match = models.corpus.longest_match(score, without=name)
         origin = Origin(_DONE.get(type(task), "work"), name, rights)
         return self._made(score, f"{title}: {origin.task}", brief, seed, match, started, origin)
@@ -225,7 +225,7 @@ class Composition:
         title: str,
         brief: Brief,
         seed: int,
-        match: Match,
+        match: SharedPassage,
         started: float,
         origin: Origin | None = None,
     ) -> Made:
@@ -327,6 +327,12 @@ def _keeps_style(task: Task) -> bool:
 
 
 __all__ = [
-    "BORROWED_NOTES", "CANDIDATES", "CANDIDATES_TO_GIVEN", "Composed", "Composition", "Made", "Models",
+    "BORROWED_NOTES",
+    "CANDIDATES",
+    "CANDIDATES_TO_GIVEN",
+    "Composed",
+    "Composition",
+    "LoadedRelease",
+    "Made",
     "controls_of",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ from troubadour.generation.autoregressive import DOCUMENT, REPORT, WEIGHTS, load
 from troubadour.generation.originality import Corpus
 from troubadour.interactions.events import Interactions
 from troubadour.interactions.simulate import SimulationSpec, simulate
-from troubadour.recommenders.blend.choose import Effort
+from troubadour.recommenders.blend.choose import TuningBudget
 from troubadour.recommenders.blend.report import to_markdown
 from troubadour.recommenders.slate.ranker import Ranker
 from troubadour.releases.artefacts import info_of, save_corpus, save_ranker
@@ -123,7 +123,7 @@ def fit(
     releases: Releases,
     seed: int = 0,
     *,
-    effort: Effort | None = None,
+    effort: TuningBudget | None = None,
     tell: Tell | None = None,
 ) -> Release:
     """Choose and fit the recommender on the log, index the catalogue for originality, publish, go live.

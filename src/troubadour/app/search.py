@@ -19,14 +19,14 @@ from troubadour.core.errors import InputError, UnreadableFileError
 from troubadour.core.threads import one_thread
 from troubadour.corpora.folder import read_file
 from troubadour.export.licensing import rights
-from troubadour.generation.originality import Corpus, Match, voices
+from troubadour.generation.originality import Corpus, SharedPassage, voices
 from troubadour.music.features import FEATURES
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 from troubadour.releases.store import Releases, load_state, save_state
 from troubadour.similarity.melody_search.index import MelodyIndex, MelodyMatch
-from troubadour.similarity.melody_search.lines import Line
+from troubadour.similarity.melody_search.lines import Skyline
 
 _RUN: Final = 4
 """Steps that the shortest match has."""
@@ -72,7 +72,7 @@ class Borrowing:
 class OriginalityReport:
     """What a score shares with the catalogue, beside what human pieces share."""
 
-    matches: tuple[tuple[PieceRow, Match], ...]
+    matches: tuple[tuple[PieceRow, SharedPassage], ...]
     """The longest first, one a piece."""
     human: Borrowing
 
@@ -145,7 +145,7 @@ class Understanding:
                 self._styles = (name, found)
             return self._styles[1]
 
-    def search(self, query: Line | Sequence[Line], n: int = 10, *, without: str = "") -> list[Hit]:
+    def search(self, query: Skyline | Sequence[Skyline], n: int = 10, *, without: str = "") -> list[Hit]:
         """The pieces in which a melody stands, best first.
 
         Args:
@@ -160,7 +160,7 @@ class Understanding:
         if not len(index):
             raise InputError("the catalogue is empty; import music first")
         best: dict[str, MelodyMatch] = {}
-        for line in [query] if isinstance(query, Line) else query:
+        for line in [query] if isinstance(query, Skyline) else query:
             for match in index.search(line, n, without=without):
                 if match.piece not in best or best[match.piece].score < match.score:
                     best[match.piece] = match
@@ -228,14 +228,14 @@ class Understanding:
         return OriginalityReport(tuple((self._store.piece(m.piece), m) for m in found), human)
 
 
-def longest_matches(corpus: Corpus, score: Score, n: int, without: set[str]) -> list[Match]:
+def longest_matches(corpus: Corpus, score: Score, n: int, without: set[str]) -> list[SharedPassage]:
     """Of each piece its longest passage in common with a score, the longest first, n at most.
 
     Runs of four steps (interval and ratio of durations, as in `Corpus`) are looked up, and those
     that follow one another in both are joined. About 60 ms at half a million notes.
     """
     theirs = _runs(corpus.steps)
-    best: dict[int, Match] = {}
+    best: dict[int, SharedPassage] = {}
     for steps, bars in voices(score):
         ours = _runs(steps)
         order = np.argsort(ours, kind="stable")
@@ -259,7 +259,7 @@ def longest_matches(corpus: Corpus, score: Score, n: int, without: set[str]) -> 
                 continue
             here, there = int(note[first[i]]), int(place[first[i]])
             last = notes - 1
-            best[row] = Match(
+            best[row] = SharedPassage(
                 notes,
                 corpus.pieces[row],
                 (int(bars[here]), int(bars[here + last])),

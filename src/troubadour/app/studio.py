@@ -18,12 +18,19 @@ from typing import Any, Final, Self
 import numpy as np
 
 from troubadour.analysis.report import Analysis
-from troubadour.app.audio_library.humming import Hummed
-from troubadour.app.audio_library.sound_search import Hearing
+from troubadour.app.audio_library.humming import HummedQuery
+from troubadour.app.audio_library.sound_search import SoundSearch
 from troubadour.app.embedding_search import Near, Neighbours, similar_by_content
-from troubadour.app.generate import CANDIDATES, CANDIDATES_TO_GIVEN, Composed, Composition, Made, Models
+from troubadour.app.generate import (
+    CANDIDATES,
+    CANDIDATES_TO_GIVEN,
+    Composed,
+    Composition,
+    LoadedRelease,
+    Made,
+)
 from troubadour.app.search import Hit, OriginalityReport, Understanding
-from troubadour.catalogue.impressions import Listed
+from troubadour.catalogue.impressions import ShownItem
 from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
 from troubadour.core.errors import InputError, NotFoundError
@@ -42,7 +49,7 @@ from troubadour.recommenders.slate.filters import Filters
 from troubadour.recommenders.slate.ranker import Ranker, Recommendation, SimilarItem
 from troubadour.releases.artefacts import info_of, load_corpus, load_ranker
 from troubadour.releases.store import Release, Releases
-from troubadour.similarity.melody_search.lines import Line, query_line
+from troubadour.similarity.melody_search.lines import Skyline, query_skyline
 from troubadour.similarity.vectors import Where
 
 _REMEMBERED: Final = 10_000
@@ -75,8 +82,8 @@ class Studio:
         self.releases = Releases(home)
         self.understanding = Understanding(self.store, self.releases)
         self.neighbours = Neighbours(self.store, home / "models" / "embeddings")
-        self.hearing = Hearing(self.store)
-        self._models: Models | None = None
+        self.hearing = SoundSearch(self.store)
+        self._models: LoadedRelease | None = None
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -91,7 +98,7 @@ class Studio:
 
     # Models -----------------------------------------------------------------------------------
 
-    def models(self) -> Models:
+    def models(self) -> LoadedRelease:
         """The live release's models, loaded once, with all pieces that came since.
 
         Raises:
@@ -108,13 +115,13 @@ class Studio:
                 self._models = self._load(live)
             return self._models
 
-    def _load(self, release: Release) -> Models:
+    def _load(self, release: Release) -> LoadedRelease:
         composer = load_composer(
             self.releases.folder(release.parts["composer"]), self.threads, self.precision
         )
         ranker = load_ranker(self.releases.folder(release.parts["recommender"]))
         corpus = load_corpus(self.releases.folder(release.parts["corpus"]))
-        return Models(release, composer, self._caught_up(ranker), corpus)
+        return LoadedRelease(release, composer, self._caught_up(ranker), corpus)
 
     def _caught_up(self, ranker: Ranker) -> Ranker:
         """The ranker with pieces that came into the catalogue after it was fitted."""
@@ -213,7 +220,7 @@ class Studio:
 
     # Recommending -----------------------------------------------------------------------------
 
-    def history(self, listener: str, models: Models) -> History:
+    def history(self, listener: str, models: LoadedRelease) -> History:
         """What a listener did up to now, of more than ten thousand events the newest.
 
         Raises:
@@ -256,7 +263,7 @@ class Studio:
             rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
             return models.ranker.recommend(history, n, filters=filters, rng=rng), models.release.id
 
-    def shown(self, listener: str, items: Sequence[Listed], release: str, *, slot: str = "for-you") -> str:
+    def shown(self, listener: str, items: Sequence[ShownItem], release: str, *, slot: str = "for-you") -> str:
         """Store that a list was shown: rank, release and propensity of each piece. Its id.
 
         Raises:
@@ -291,7 +298,7 @@ class Studio:
             )
         if by != "melody":
             raise InputError(f"cannot compare by '{by}'; allowed: content, embedding, melody")
-        line = query_line(self.store.score(piece))
+        line = query_skyline(self.store.score(piece))
         fits = self.neighbours.allowed(where) if where else None
         hits = self.understanding.search(line, min(1000, n if fits is None else 20 * n), without=piece)
         kept = [h for h in hits if fits is None or h.piece.id in fits][:n]
@@ -299,11 +306,11 @@ class Studio:
 
     # Understanding ----------------------------------------------------------------------------
 
-    def search(self, query: Line | Sequence[Line], n: int = 10, *, without: str = "") -> list[Hit]:
+    def search(self, query: Skyline | Sequence[Skyline], n: int = 10, *, without: str = "") -> list[Hit]:
         """The pieces in which a melody stands, in any key, octave and tempo; see `Understanding.search`."""
         return self.understanding.search(query, n, without=without)
 
-    def search_recording(self, path: Path, n: int = 10) -> tuple[Hummed, list[Hit]]:
+    def search_recording(self, path: Path, n: int = 10) -> tuple[HummedQuery, list[Hit]]:
         """What was heard of a tune that was hummed, whistled or played, and the pieces in which it stands.
 
         Raises:

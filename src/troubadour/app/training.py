@@ -18,7 +18,7 @@ from troubadour.generation.network_spec import Spec
 from troubadour.generation.style_statistics import profiles
 from troubadour.models.dataset import Example, example
 from troubadour.models.options import TrainOptions
-from troubadour.models.recipe import Recipe
+from troubadour.models.recipe import TrainingRecipe
 from troubadour.models.spec import SPECS
 from troubadour.models.vae.composer import VaeComposer
 from troubadour.music.score import Score
@@ -30,7 +30,7 @@ _HELD_OUT: Final = 5
 """Of a user's own music one work in as many is held out, where the catalogue holds out none."""
 
 
-class Piece(NamedTuple):
+class TrainingPiece(NamedTuple):
     """A piece that may be trained on."""
 
     row: PieceRow
@@ -41,17 +41,17 @@ class Piece(NamedTuple):
 class Material:
     """What a run learns from and what it is checked with."""
 
-    train: tuple[Piece, ...]
-    valid: tuple[Piece, ...]
+    train: tuple[TrainingPiece, ...]
+    valid: tuple[TrainingPiece, ...]
 
-    def examples(self, part: Sequence[Piece], styles: Sequence[str]) -> list[Example]:
+    def examples(self, part: Sequence[TrainingPiece], styles: Sequence[str]) -> list[Example]:
         """Pieces encoded for a network that knows some styles."""
         return [example(p.score, p.row.style, p.row.id, styles) for p in part]
 
 
 def train_composer(
     store: Store,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     folder: Path,
     *,
     steps: int | None = None,
@@ -118,7 +118,7 @@ def train_composer(
 
 
 def _train_vae(
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     folder: Path,
     options: TrainOptions,
     found: Material,
@@ -153,7 +153,7 @@ def _train_vae(
     return described
 
 
-def shape(recipe: Recipe, start: Spec | None) -> Spec:
+def shape(recipe: TrainingRecipe, start: Spec | None) -> Spec:
     """The network that a recipe asks for; of one that is there only the dropout may be changed, and copies added.
 
     Raises:
@@ -172,7 +172,9 @@ def shape(recipe: Recipe, start: Spec | None) -> Spec:
     return replace(start, **changed)
 
 
-def material(store: Store, recipe: Recipe, own: Sequence[str] = (), *, alone: bool = False) -> Material:
+def material(
+    store: Store, recipe: TrainingRecipe, own: Sequence[str] = (), *, alone: bool = False
+) -> Material:
     """The pieces that a recipe takes, split by work as the catalogue does.
 
     A small collection may have no work in one of the splits. Then a fifth of its works is held out,
@@ -208,13 +210,15 @@ def material(store: Store, recipe: Recipe, own: Sequence[str] = (), *, alone: bo
     return Material(tuple(train), tuple(valid))
 
 
-def sources(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+def sources(pieces: Sequence[TrainingPiece]) -> list[dict[str, Any]]:
     """How many pieces of each collection under which terms."""
     counted = Counter((p.row.collection, p.row.licence or "unknown") for p in pieces)
     return [{"collection": c, "licence": terms, "pieces": n} for (c, terms), n in sorted(counted.items())]
 
 
-def repeated(pieces: Sequence[Piece], encoded: Sequence[Example], recipe: Recipe) -> list[Example]:
+def repeated(
+    pieces: Sequence[TrainingPiece], encoded: Sequence[Example], recipe: TrainingRecipe
+) -> list[Example]:
     """The further copies of pieces that a recipe draws more than once in an epoch."""
     return [
         one
@@ -223,7 +227,7 @@ def repeated(pieces: Sequence[Piece], encoded: Sequence[Example], recipe: Recipe
     ]
 
 
-def _usable(store: Store, recipe: Recipe, split: str, named: set[str]) -> list[Piece]:
+def _usable(store: Store, recipe: TrainingRecipe, split: str, named: set[str]) -> list[TrainingPiece]:
     rows = [
         p
         for p in store.pieces(generated=False, split=split, medium="score")
@@ -231,7 +235,7 @@ def _usable(store: Store, recipe: Recipe, split: str, named: set[str]) -> list[P
     ]
     scores = store.scores([p.id for p in rows])
     return [
-        Piece(p, s)
+        TrainingPiece(p, s)
         for p, s in zip(rows, scores, strict=True)
         if len(s) and len(s.metres) <= recipe.metre_changes + 1
     ]

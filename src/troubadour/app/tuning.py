@@ -16,7 +16,7 @@ from troubadour.app.training import material, repeated, shape
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, MissingExtraError, TroubadourError
 from troubadour.models.options import TrainOptions
-from troubadour.models.recipe import Recipe
+from troubadour.models.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import optuna
@@ -26,7 +26,7 @@ _ROUNDED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class TuningResult:
     """What a search found."""
 
     best: float
@@ -40,14 +40,14 @@ class Tuned:
 
 def tune(
     store: Store,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     folder: Path,
     *,
     trials: int,
     hours: float | None = None,
     steps: int | None = None,
     tell: Tell | None = None,
-) -> Tuned:
+) -> TuningResult:
     """Search around a recipe, or go on with a search; the best recipe and a table of trials.
 
     Writes `best.toml` and `trials.md` into `folder`. What was killed in mid-trial is taken up there.
@@ -123,10 +123,12 @@ def tune(
     written = folder / "best.toml"
     written.write_text(toml(recipe, best.params))
     assert best.value is not None
-    return Tuned(best.value, dict(best.params), _over(study), written)
+    return TuningResult(best.value, dict(best.params), _over(study), written)
 
 
-def suggest(trial: optuna.Trial, recipe: Recipe, basis: TrainOptions) -> tuple[Recipe, TrainOptions]:
+def suggest(
+    trial: optuna.Trial, recipe: TrainingRecipe, basis: TrainOptions
+) -> tuple[TrainingRecipe, TrainOptions]:
     """A recipe and options with the settings of one trial."""
     options = replace(
         basis,
@@ -139,7 +141,7 @@ def suggest(trial: optuna.Trial, recipe: Recipe, basis: TrainOptions) -> tuple[R
     return replace(recipe, model={**recipe.model, "dropout": dropout}), options
 
 
-def _settings(recipe: Recipe, basis: TrainOptions) -> dict[str, float]:
+def _settings(recipe: TrainingRecipe, basis: TrainOptions) -> dict[str, float]:
     names = ("learning_rate", "matrix_rate", "weight_decay", "keep")
     return {**{n: getattr(basis, n) for n in names}, "dropout": float(recipe.model.get("dropout", 0.1))}
 
@@ -194,7 +196,7 @@ def table(study: optuna.Study) -> str:
     return "\n".join(lines) + "\n"
 
 
-def toml(recipe: Recipe, settings: dict[str, Any]) -> str:
+def toml(recipe: TrainingRecipe, settings: dict[str, Any]) -> str:
     """A recipe with the settings of a trial, as TOML that `Recipe.load` reads."""
     model = {**recipe.model, "dropout": settings["dropout"]}
     train = {**recipe.train, **{k: v for k, v in settings.items() if k != "dropout"}}

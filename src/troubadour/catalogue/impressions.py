@@ -19,7 +19,7 @@ from troubadour.catalogue.schema import impressions, listeners, pieces
 from troubadour.core.errors import InputError
 
 
-class Listed(Protocol):
+class ShownItem(Protocol):
     """An entry of a list that was shown."""
 
     @property
@@ -65,7 +65,7 @@ class Impressions:
 
         return self._writer.run(work)
 
-    def add_list(self, listener: str, items: Sequence[Listed], release: str, slot: str) -> str:
+    def add_list(self, listener: str, items: Sequence[ShownItem], release: str, slot: str) -> str:
         """Append what was shown together just now, from rank 1 on; the list's id.
 
         Raises:

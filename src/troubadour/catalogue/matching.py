@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from troubadour.catalogue.store import Store
-from troubadour.interactions.importers.base import Track
+from troubadour.interactions.importers.base import NamedTrack
 from troubadour.interactions.names import artist_key, title_key
 
 UNKNOWN: Final = "unknown"
@@ -17,7 +17,7 @@ _SCHEMES: Final = ("mbid", "isrc", "spotify")
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class TrackMatch:
     """A track's piece, or why there is none."""
 
     piece: str = ""
@@ -47,20 +47,20 @@ class Matcher:
         for scheme, value, row in store.identifiers():
             self._identified[scheme, value].add(rows[row].id)
 
-    def match(self, track: Track) -> Match:
+    def match(self, track: NamedTrack) -> TrackMatch:
         """The piece of a track."""
         given = dict(track.identifiers)
         if given.get("piece") in self._ids:
-            return Match(given["piece"], "piece")
+            return TrackMatch(given["piece"], "piece")
         for scheme in _SCHEMES:
             found = self._identified.get((scheme, given.get(scheme, "")), set())
             if len(found) == 1:
-                return Match(next(iter(found)), scheme)
+                return TrackMatch(next(iter(found)), scheme)
             if found:
-                return Match(reason=AMBIGUOUS)
+                return TrackMatch(reason=AMBIGUOUS)
         if not track.title:
-            return Match(reason=UNKNOWN)
+            return TrackMatch(reason=UNKNOWN)
         found = self._named.get((title_key(track.title), artist_key(track.artist)), set())
         if len(found) == 1:
-            return Match(next(iter(found)), "name")
-        return Match(reason=AMBIGUOUS if found else UNKNOWN)
+            return TrackMatch(next(iter(found)), "name")
+        return TrackMatch(reason=AMBIGUOUS if found else UNKNOWN)

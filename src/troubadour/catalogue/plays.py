@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.catalogue.matching import UNKNOWN, Match, Matcher
+from troubadour.catalogue.matching import UNKNOWN, Matcher, TrackMatch
 from troubadour.catalogue.records import KINDS, Event, NewPiece, Unmatched
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, StorageError
-from troubadour.interactions.bot_filter import Flag, suspect
-from troubadour.interactions.importers.base import Heard, Malformed, Remark, Track, share_heard
+from troubadour.interactions.bot_filter import Flag, flag_suspicious
+from troubadour.interactions.importers.base import Malformed, NamedTrack, PlayEvent, Remark, share_heard
 from troubadour.interactions.names import artist_key, title_key
 
 _BATCH: Final = 10_000
@@ -84,14 +84,14 @@ class _Log:
 
     def __init__(self, default: str) -> None:
         self.default = default
-        self.tracks: dict[Track, int] = {}
+        self.tracks: dict[NamedTrack, int] = {}
         self.people: dict[str, int] = {}
         self.listener, self.track, self.kind = array("i"), array("i"), array("b")
         self.time, self.value, self.played = array("q"), array("d"), array("d")
         self.lengths: dict[int, float] = {}
         self._by_id: dict[tuple[str, str], int] = {}
 
-    def add(self, heard: Heard) -> str:
+    def add(self, heard: PlayEvent) -> str:
         """Take an event; why not, if it cannot be."""
         listener = self.default or heard.listener
         if not listener:
@@ -110,7 +110,7 @@ class _Log:
             self.lengths[track] = max(self.lengths.get(track, 0.0), heard.duration_seconds)
         return ""
 
-    def _track(self, track: Track) -> int | None:
+    def _track(self, track: NamedTrack) -> int | None:
         if not track.title and track.identifiers:
             found = next((self._by_id[i] for i in track.identifiers if i in self._by_id), None)
             if found is not None:
@@ -130,7 +130,7 @@ class _Log:
 
 def import_plays(
     store: Store,
-    found: Iterable[Heard | Malformed | Remark],
+    found: Iterable[PlayEvent | Malformed | Remark],
     source: str,
     *,
     listener: str = "",
@@ -175,7 +175,7 @@ def import_plays(
 
 
 def _collected(
-    found: Iterable[Heard | Malformed | Remark],
+    found: Iterable[PlayEvent | Malformed | Remark],
     report: PlaysReport,
     listener: str,
     progress: Progress | None,
@@ -201,7 +201,9 @@ def _reject(report: PlaysReport, cause: str, where: str = "", count: int = 1) ->
         report.examples.append((where, cause))
 
 
-def _matched(store: Store, tracks: list[Track], add_unknown: bool, report: PlaysReport) -> list[Match]:
+def _matched(
+    store: Store, tracks: list[NamedTrack], add_unknown: bool, report: PlaysReport
+) -> list[TrackMatch]:
     matcher = Matcher(store)
     matches = [matcher.match(t) for t in tracks]
     if add_unknown:
@@ -210,7 +212,7 @@ def _matched(store: Store, tracks: list[Track], add_unknown: bool, report: Plays
             if match.reason == UNKNOWN and track.title:
                 piece = metadata_piece(track)
                 new.setdefault(piece.id, piece)
-                matches[i] = Match(piece.id, "added")
+                matches[i] = TrackMatch(piece.id, "added")
         pieces = list(new.values())
         for start in range(0, len(pieces), _BATCH):
             report.pieces_added += store.add_pieces(pieces[start : start + _BATCH])
@@ -218,7 +220,7 @@ def _matched(store: Store, tracks: list[Track], add_unknown: bool, report: Plays
     return matches
 
 
-def metadata_piece(track: Track) -> NewPiece:
+def metadata_piece(track: NamedTrack) -> NewPiece:
     """A piece that is known by its name alone: recommendable by what is heard together."""
     key = f"{title_key(track.title)}\0{artist_key(track.artist)}"
     identity = "m" + hashlib.sha256(key.encode()).hexdigest()[:11]
@@ -241,7 +243,7 @@ def metadata_piece(track: Track) -> NewPiece:
 
 
 def _with_shares(
-    store: Store, log: _Log, matches: list[Match], report: PlaysReport
+    store: Store, log: _Log, matches: list[TrackMatch], report: PlaysReport
 ) -> dict[str, NDArray[Any]]:
     """The columns with shares heard where a length is known, without what was hardly heard."""
     columns = log.columns()
@@ -262,7 +264,7 @@ def _with_shares(
     return columns
 
 
-def _event_ids(columns: dict[str, NDArray[Any]], people: list[str], tracks: list[Track]) -> list[str]:
+def _event_ids(columns: dict[str, NDArray[Any]], people: list[str], tracks: list[NamedTrack]) -> list[str]:
     """An id that follows from who, what, when and which of several alike it is."""
     names = [
         f"{title_key(t.title)}\0{artist_key(t.artist)}" if t.title else repr(t.identifiers) for t in tracks
@@ -294,8 +296,8 @@ def _store(
     columns: dict[str, NDArray[Any]],
     ids: list[str],
     people: list[str],
-    tracks: list[Track],
-    matches: list[Match],
+    tracks: list[NamedTrack],
+    matches: list[TrackMatch],
     report: PlaysReport,
 ) -> None:
     there = store.events_of(people)
@@ -347,8 +349,8 @@ def _flags(
     there: dict[str, NDArray[Any]],
     columns: dict[str, NDArray[Any]],
     people: list[str],
-    tracks: list[Track],
-    matches: list[Match],
+    tracks: list[NamedTrack],
+    matches: list[TrackMatch],
 ) -> NDArray[np.uint8]:
     """Flags of new events, seen together with those that are in the store."""
     numbers: dict[str, int] = {}
@@ -363,10 +365,12 @@ def _flags(
     new = [columns["listener"], item_of[columns["track"]], columns["kind"], columns["time"]]
     together = [np.concatenate(pair) for pair in zip(before, new, strict=True)]
     known = len(there["event"])
-    return suspect(together[0], together[1], together[2], together[3], known)[known:]
+    return flag_suspicious(together[0], together[1], together[2], together[3], known)[known:]
 
 
-def _write_unmatched(path: Path, tracks: list[Track], matches: list[Match], missing: Counter[int]) -> None:
+def _write_unmatched(
+    path: Path, tracks: list[NamedTrack], matches: list[TrackMatch], missing: Counter[int]
+) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)

@@ -20,7 +20,7 @@ from troubadour.catalogue.schema import interactions, listeners, meta, pieces
 from troubadour.catalogue.sounds import Sounds
 from troubadour.catalogue.unmatched import UnmatchedPlays
 from troubadour.interactions.events import Interactions
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 
 
 class Store(PieceTable, EventTable):
@@ -77,8 +77,8 @@ class Store(PieceTable, EventTable):
             columns["kind"],
             columns["value"],
             columns["time"],
-            Vocabulary(one.id for one in self.listeners()),
-            Vocabulary(self.piece_ids()),
+            IdMap(one.id for one in self.listeners()),
+            IdMap(self.piece_ids()),
         )
 
     # Counts and settings ----------------------------------------------------------------------

@@ -11,7 +11,7 @@ import typer
 from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, progress, say, train_app
 
 if TYPE_CHECKING:
-    from troubadour.app.audio_library.humming import Hummed
+    from troubadour.app.audio_library.humming import HummedQuery
     from troubadour.app.search import Hit
     from troubadour.app.studio import Studio
 
@@ -116,7 +116,7 @@ def show_similar(studio: Studio, asked: str, n: int, by: str, as_json: bool) -> 
         print(f"       {f.piece.source}; {f.piece.licence or 'licence unknown'}")
 
 
-def show_heard(heard: Hummed, hits: list[Hit], as_json: bool) -> None:
+def show_heard(heard: HummedQuery, hits: list[Hit], as_json: bool) -> None:
     """Print what was heard of a hummed tune, and where it stands."""
     if as_json:
         print_json({"query": heard.to_dict(), "items": [hit.to_dict() for hit in hits]})

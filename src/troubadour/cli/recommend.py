@@ -20,7 +20,7 @@ from troubadour.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from troubadour.recommenders.blend.choose import Effort
+    from troubadour.recommenders.blend.choose import TuningBudget
 
 
 @app.command()
@@ -136,12 +136,12 @@ def evaluate_recommender(
     print(evaluate_recommender.to_markdown(report))
 
 
-def _effort(minutes: float | None, recipes: list[str]) -> Effort | None:
+def _effort(minutes: float | None, recipes: list[str]) -> TuningBudget | None:
     from troubadour.core import registry
-    from troubadour.recommenders.blend.choose import QUICK, Effort
+    from troubadour.recommenders.blend.choose import QUICK, TuningBudget
 
     for name in recipes:
         registry.find("recommenders", name)  # says which there are
     if minutes is not None:
-        return Effort.of_minutes(minutes, recipes)
-    return Effort(recipes=tuple(recipes) or QUICK)
+        return TuningBudget.of_minutes(minutes, recipes)
+    return TuningBudget(recipes=tuple(recipes) or QUICK)

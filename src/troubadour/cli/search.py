@@ -38,8 +38,8 @@ def search(
     from troubadour.cli.audio import print_hits, show_heard
     from troubadour.core.errors import InputError
     from troubadour.similarity.melody_search.index import MOST_NOTES
-    from troubadour.similarity.melody_search.lines import query_line
-    from troubadour.similarity.melody_search.typed import typed_line
+    from troubadour.similarity.melody_search.lines import query_skyline
+    from troubadour.similarity.melody_search.typed import typed_skyline
 
     if (file is None) == (notes is None):
         raise InputError("give a file or --notes, one of them")
@@ -50,9 +50,9 @@ def search(
             show_heard(*studio.search_recording(Path(file), n), as_json)
             return
         line = (
-            typed_line(notes)
+            typed_skyline(notes)
             if notes is not None
-            else query_line(read_music_of(studio, file or "")[0], track)
+            else query_skyline(read_music_of(studio, file or "")[0], track)
         )
         found = studio.search(line, n)
     cut = len(line) > MOST_NOTES

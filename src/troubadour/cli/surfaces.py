@@ -96,7 +96,7 @@ def radio(
     from troubadour.app.surfaces.radio import RadioSpec
 
     spec = RadioSpec(drift, artist_gap)
-    asked = service.Tuned(piece, style, listener, played or (), skip or (), spec)
+    asked = service.RadioRequest(piece, style, listener, played or (), skip or (), spec)
     chosen = secrets.randbelow(2**31) if seed is None else seed
     with open_studio(home) as studio:
         _tell(service.play_radio(studio, asked, n, seed=chosen), as_json, "all has been played")

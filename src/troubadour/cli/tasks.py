@@ -103,17 +103,18 @@ def continue_(
 def infill(
     bars: Bars = None,
     voices: Annotated[str | None, typer.Option("--voices", help="Such as 2,3; all without it.")] = None,
-    heed: Annotated[
+    context_guidance: Annotated[
         float | None,
         typer.Option(
-            "--heed", help="How much what follows the gap counts, 1 to 4; 1.5 in one voice without it."
+            "--context-guidance",
+            help="How much what follows the gap counts, 1 to 4; 1.5 in one voice without it.",
         ),
     ] = None,
 ) -> ToTask:
     """Compose some bars or voices of a piece anew, to fit what stands around them."""
     from troubadour.generation.tasks import Infill
 
-    return partial(Infill, bars=span_of(bars), voices=numbers_of(voices), heed=heed)
+    return partial(Infill, bars=span_of(bars), voices=numbers_of(voices), context_guidance=context_guidance)
 
 
 @_to_a_piece("harmonise")

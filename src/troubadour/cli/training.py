@@ -24,7 +24,7 @@ from troubadour.cli.common import (
 
 if TYPE_CHECKING:
     from troubadour.app.studio import Studio
-    from troubadour.models.recipe import Recipe
+    from troubadour.models.recipe import TrainingRecipe
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe, such as recipes/tunes-and-chorales.toml.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Instead of the recipe's.", min=1)]
@@ -52,9 +52,9 @@ def train_composer(
 ) -> None:
     """Train a composer, fine-tune one on your own music (--from, --data), or go on with a run."""
     from troubadour.app import jobs, training
-    from troubadour.models.recipe import Recipe
+    from troubadour.models.recipe import TrainingRecipe
 
-    chosen = Recipe.load(recipe)
+    chosen = TrainingRecipe.load(recipe)
     with open_studio(home) as studio, progress() as tell:
         own = []
         for path in data or []:
@@ -109,9 +109,9 @@ def tune(
     from dataclasses import asdict
 
     from troubadour.app import tuning
-    from troubadour.models.recipe import Recipe
+    from troubadour.models.recipe import TrainingRecipe
 
-    chosen = Recipe.load(recipe)
+    chosen = TrainingRecipe.load(recipe)
     with open_studio(home) as studio, progress() as tell:
         _have_music(studio, chosen)
         found = tuning.tune(studio.store, chosen, folder, trials=trials, hours=hours, steps=steps, tell=tell)
@@ -182,7 +182,7 @@ def card(
         print(cards.markdown(facts) if out is None else out)
 
 
-def _have_music(studio: Studio, recipe: Recipe, accept_terms: bool = False) -> None:
+def _have_music(studio: Studio, recipe: TrainingRecipe, accept_terms: bool = False) -> None:
     """Import the recipe's built-in collections where the catalogue is empty."""
     from troubadour.app import jobs
 

@@ -26,7 +26,7 @@ _FLAGS: Final = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class TupletRegion:
     """A stretch of a bar in which three notes stand for two."""
 
     start: int
@@ -43,7 +43,7 @@ class Value:
     kind: str
     """`quarter`, `eighth` ..."""
     dots: int
-    region: Region | None = None
+    region: TupletRegion | None = None
 
     @property
     def flags(self) -> int:
@@ -51,15 +51,15 @@ class Value:
         return _FLAGS.get(self.kind, 0)
 
 
-def triplet_regions(places: Iterable[int], bar: int) -> list[Region]:
+def triplet_regions(places: Iterable[int], bar: int) -> list[TupletRegion]:
     """Where a bar needs triplets, given the places at which its notes start and end."""
-    found: list[Region] = []
+    found: list[TupletRegion] = []
     odd = {p for p in places if p % 3}
     for half in range(0, bar, 2 * QUARTER):
         inside = {p - half for p in odd if half <= p < half + 2 * QUARTER}
         edges = {p - half for p in places if half <= p < half + 2 * QUARTER} - {0}
         if inside and edges <= {16, 32} and half + 2 * QUARTER <= bar:
-            found.append(Region(half, half + 2 * QUARTER))
+            found.append(TupletRegion(half, half + 2 * QUARTER))
             continue
         for beat in range(half, min(half + 2 * QUARTER, bar), QUARTER):
             here = {p - beat for p in odd if beat <= p < beat + QUARTER}
@@ -69,16 +69,16 @@ def triplet_regions(places: Iterable[int], bar: int) -> list[Region]:
             first, second = {p for p in here if p < 12}, {p for p in here if p > 12}
             if 12 in all_here and (first <= {4, 8} and second <= {16, 20}):
                 if first:
-                    found.append(Region(beat, beat + 12))
+                    found.append(TupletRegion(beat, beat + 12))
                 if second:
-                    found.append(Region(beat + 12, beat + QUARTER))
+                    found.append(TupletRegion(beat + 12, beat + QUARTER))
             else:
-                found.append(Region(beat, beat + QUARTER))
+                found.append(TupletRegion(beat, beat + QUARTER))
     return found
 
 
 def values(
-    start: int, end: int, metre: Metre, bar: int, regions: list[Region], sounds: bool = True
+    start: int, end: int, metre: Metre, bar: int, regions: list[TupletRegion], sounds: bool = True
 ) -> list[Value]:
     """Write the stretch from `start` to `end` (ticks in one bar) as tied note values, or as rests.
 
@@ -152,7 +152,7 @@ def _plain(start: int, end: int, units: list[int], sounds: bool) -> list[tuple[i
     return [*_plain(start, cut, units, sounds), *_plain(cut, end, units, sounds)]
 
 
-def _in_triplet(start: int, end: int, region: Region) -> list[Value]:
+def _in_triplet(start: int, end: int, region: TupletRegion) -> list[Value]:
     out: list[Value] = []
     place = start
     while place < end:

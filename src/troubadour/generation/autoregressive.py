@@ -19,17 +19,17 @@ from safetensors.numpy import load, save
 
 from troubadour.core.errors import ModelError, NotFoundError, TroubadourError
 from troubadour.core.registry import find
-from troubadour.generation.constraints.base import Guide
-from troubadour.generation.constraints.build import Habit, Setting, settle
+from troubadour.generation.constraints.base import ConstrainedDecoder
+from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults, compile_constraints
 from troubadour.generation.network_spec import FULL, Precision, Spec
-from troubadour.generation.originality import Corpus, Windows
+from troubadour.generation.originality import Corpus, PassageIndex
 from troubadour.generation.request import Brief
-from troubadour.generation.sampling import Contrast, Feed, Growth, Guided
-from troubadour.generation.style_defaults import StyleBook
-from troubadour.generation.style_statistics import Profile
+from troubadour.generation.sampling import BatchedDecoding, DecoderState, GuidanceBranch, GuidedDecoder
+from troubadour.generation.style_defaults import StyleDefaults
+from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.music.quantise import METRONOME, nearest
 from troubadour.music.score import MODES, Score, Tempo
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import encode, features, score_of
 
 WEIGHTS: Final = "composer.safetensors"
@@ -43,7 +43,7 @@ _EMBED_TOKENS: Final = 256
 class Runtime(Protocol):
     """Runs one set of weights without torch."""
 
-    def start(self, batch: int, length: int) -> Feed:
+    def start(self, batch: int, length: int) -> DecoderState:
         """Room for `batch` sequences of up to `length` tokens, nothing fed yet."""
         ...
 
@@ -52,7 +52,7 @@ class Runtime(Protocol):
         ...
 
 
-class EventComposer(ABC):
+class AutoregressiveComposer(ABC):
     """Composes and embeds with one set of weights.
 
     Args:
@@ -72,15 +72,15 @@ class EventComposer(ABC):
         self,
         spec: Spec,
         weights: Mapping[str, NDArray[Any]],
-        profiles: Mapping[str, Profile],
+        profiles: Mapping[str, StyleStatistics],
         name: str = "",
         threads: int = 1,
         precision: Precision = FULL,
     ) -> None:
         self.spec, self.name = spec, name or self.kind
-        self._weights, self._book = dict(weights), StyleBook(profiles, spec.styles)
+        self._weights, self._book = dict(weights), StyleDefaults(profiles, spec.styles)
         self.engine: Runtime = self.runtime(spec, weights, threads, precision)
-        self._windows: tuple[Corpus, Windows] | None = None
+        self._windows: tuple[Corpus, PassageIndex] | None = None
 
     @staticmethod
     @abstractmethod
@@ -106,7 +106,7 @@ class EventComposer(ABC):
         return self._weights
 
     @property
-    def profiles(self) -> Mapping[str, Profile]:
+    def profiles(self) -> Mapping[str, StyleStatistics]:
         """What each style is usually like; the empty name stands for any melody."""
         return self._book.profiles
 
@@ -126,7 +126,7 @@ class EventComposer(ABC):
             InputError: the brief names an unknown style, or asks for things that clash.
         """
         brief = self.complete(brief, rng)
-        return self.grow(brief, self.setting(brief, corpus), rng, candidates)
+        return self.decode(brief, self.setting(brief, corpus), rng, candidates)
 
     def stream(self, brief: Brief, rng: np.random.Generator, corpus: Corpus | None = None) -> Iterator[Score]:
         """A new piece, as it is composed: at each barline the score so far, at last the whole.
@@ -141,11 +141,11 @@ class EventComposer(ABC):
         guide = self.setting(brief, corpus).guide()
         return self._bars(brief, guide, rng)
 
-    def _bars(self, brief: Brief, guide: Guide, rng: np.random.Generator) -> Iterator[Score]:
+    def _bars(self, brief: Brief, guide: ConstrainedDecoder, rng: np.random.Generator) -> Iterator[Score]:
         prompt = self.prompt(brief)
-        growth = self._growth(brief, [guide], prompt, rng)
+        decoding = self._growth(brief, [guide], prompt, rng)
         bar = 1
-        for _ in growth.steps():
+        for _ in decoding.steps():
             if guide.automaton.bar_number > bar and guide.automaton.events and not guide.done:
                 bar = guide.automaton.bar_number
                 yield score_of(guide.automaton)
@@ -153,7 +153,7 @@ class EventComposer(ABC):
             raise TroubadourError("the piece did not come to an end; compose again with another seed")
         yield score_of(guide.automaton)
 
-    def setting(self, brief: Brief, corpus: Corpus | None = None, **given: Any) -> Setting:
+    def setting(self, brief: Brief, corpus: Corpus | None = None, **given: Any) -> ConstraintPlan:
         """What holds for a complete brief; `given` as in `constraints.build.settle`.
 
         Raises:
@@ -166,27 +166,27 @@ class EventComposer(ABC):
         windows = None
         if brief.max_common is not None and corpus is not None:
             windows = self.passages(corpus, brief.max_common - 1)
-        return settle(brief, habit, tempo, windows=windows, **given)
+        return compile_constraints(brief, habit, tempo, windows=windows, **given)
 
-    def habit(self, brief: Brief) -> Habit:
+    def habit(self, brief: Brief) -> InstrumentDefaults:
         """See `StyleBook.habit`."""
         return self._book.habit(brief)
 
-    def grow(
+    def decode(
         self,
         brief: Brief,
-        setting: Setting,
+        setting: ConstraintPlan,
         rng: np.random.Generator,
         candidates: int = 1,
         opening: Sequence[int] = (),
-        heed: float = 1.0,
+        context_guidance: float = 1.0,
     ) -> list[Score]:
         """Pieces under a setting, those that the network finds most likely first.
 
         Args:
             brief: complete; what the network is told.
             opening: tokens with which the piece begins, after BODY.
-            heed: how much what is shown in the opening counts; other than 1 it costs about twice the time.
+            context_guidance: weight of the visible context in the opening counts; other than 1 it costs about twice the time.
 
         Raises:
             TroubadourError: no piece came to its end.
@@ -196,13 +196,13 @@ class EventComposer(ABC):
         stopped = 0
         for _ in range(_TRIES):
             guides = [setting.guide() for _ in range(candidates - len(found))]
-            growth = self._growth(brief, guides, prompt, rng, heed)
-            for _ in growth.steps():
+            decoding = self._growth(brief, guides, prompt, rng, context_guidance)
+            for _ in decoding.steps():
                 pass
-            stopped += growth.stopped
+            stopped += decoding.stopped
             found += [
-                (t.surprise, len(found) + i, score_of(g.automaton))
-                for i, (g, t) in enumerate(zip(guides, growth.grown(), strict=True))
+                (t.mean_nll, len(found) + i, score_of(g.automaton))
+                for i, (g, t) in enumerate(zip(guides, decoding.finished(), strict=True))
                 if t is not None
             ]
             if len(found) >= candidates:
@@ -221,25 +221,27 @@ class EventComposer(ABC):
     def _growth(
         self,
         brief: Brief,
-        guides: list[Guide],
+        guides: list[ConstrainedDecoder],
         prompt: list[int],
         rng: np.random.Generator,
-        heed: float = 1.0,
-    ) -> Growth:
+        context_guidance: float = 1.0,
+    ) -> BatchedDecoding:
         n, room = len(guides), min(len(prompt) + self._room(brief), self.spec.context)
-        network: Feed = self.engine.start(n, room)
+        network: DecoderState = self.engine.start(n, room)
         style = None if brief.style is None else self.spec.style_token(brief.style)
-        parts = ((np.array(prompt) == style, brief.guidance), (_shown(prompt), heed))
+        parts = ((np.array(prompt) == style, brief.guidance), (_shown(prompt), context_guidance))
         contrasts = [
-            Contrast(self.engine.start(n, room), ~part, weight)
+            GuidanceBranch(self.engine.start(n, room), ~part, weight)
             for part, weight in parts
             if weight != 1.0 and part.any()
         ]
         if contrasts:
-            network = Guided(network, contrasts)
-        return Growth(network, guides, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p)
+            network = GuidedDecoder(network, contrasts)
+        return BatchedDecoding(
+            network, guides, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p
+        )
 
-    def passages(self, corpus: Corpus, length: int) -> Windows:
+    def passages(self, corpus: Corpus, length: int) -> PassageIndex:
         """A corpus' passages, kept for the next request."""
         kept = self._windows
         if kept is None or kept[0] is not corpus or kept[1].length != length:
@@ -256,17 +258,17 @@ class EventComposer(ABC):
         style = self.spec.style_token(brief.style) if brief.style else None
         prefix = [] if style is None else [style]
         if brief.bars is not None:
-            prefix.append(lx.BARS + brief.bars - 1)
+            prefix.append(vocab.BARS + brief.bars - 1)
         if brief.voices is not None:
-            prefix.append(lx.VOICES + brief.voices - 1)
+            prefix.append(vocab.VOICES + brief.voices - 1)
         if brief.metre is not None:
-            prefix.append(lx.NUMERATOR + brief.metre[0] - 1)
-            prefix.append(lx.DENOMINATOR + lx.DENOMINATORS.index(brief.metre[1]))
+            prefix.append(vocab.NUMERATOR + brief.metre[0] - 1)
+            prefix.append(vocab.DENOMINATOR + vocab.DENOMINATORS.index(brief.metre[1]))
         if brief.key is not None:
-            prefix.append(lx.key_token(*brief.key))
+            prefix.append(vocab.key_token(*brief.key))
         if brief.density is not None:
-            prefix.append(lx.DENSITY + brief.density)
-        return [lx.START, *prefix, lx.BODY]
+            prefix.append(vocab.DENSITY + brief.density)
+        return [vocab.START, *prefix, vocab.BODY]
 
     def _room(self, brief: Brief) -> int:
         """Tokens to make room for: twice what a lively piece of that length takes."""
@@ -323,7 +325,7 @@ class EventComposer(ABC):
             document = read_document(folder, cls.kind)
             weights = load((folder / WEIGHTS).read_bytes())
             spec = cls.spec_type.from_dict(document["spec"])
-            profiles = {k: Profile.from_dict(v) for k, v in document["profiles"].items()}
+            profiles = {k: StyleStatistics.from_dict(v) for k, v in document["profiles"].items()}
             return cls(spec, weights, profiles, document["name"], threads, precision)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ModelError(f"{folder}: no composer can be read there: {error}") from error
@@ -342,7 +344,7 @@ def read_document(folder: Path, kind: str) -> dict[str, Any]:
     return document
 
 
-def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -> EventComposer:
+def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -> AutoregressiveComposer:
     """Read a composer of whichever family the folder holds, plugins included.
 
     Raises:
@@ -355,12 +357,12 @@ def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -
         raise ModelError(f"{folder}: no composer can be read there: {error}") from error
     except NotFoundError as error:
         raise ModelError(f"{folder}: no composer can be read there: {error}") from error
-    return cast(EventComposer, family.load(folder, threads, precision))
+    return cast(AutoregressiveComposer, family.load(folder, threads, precision))
 
 
 def _shown(prompt: Sequence[int]) -> NDArray[np.bool_]:
     """Which tokens of a prompt show beforehand what comes later: all from FILL to FILL."""
-    marks = np.array(prompt) == lx.FILL
+    marks = np.array(prompt) == vocab.FILL
     inside: NDArray[np.bool_] = marks | (np.cumsum(marks) % 2 == 1)
     return inside
 
@@ -381,4 +383,4 @@ def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
     return cut, features(cut)
 
 
-__all__ = ["DOCUMENT", "MODES", "REPORT", "WEIGHTS", "EventComposer", "load_composer"]
+__all__ = ["DOCUMENT", "MODES", "REPORT", "WEIGHTS", "AutoregressiveComposer", "load_composer"]

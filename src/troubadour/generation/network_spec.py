@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self, get_args
 
 from troubadour.core.errors import ModelError
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.copies import SIZES
 from troubadour.tokens.grammar import FEATURE_SIZES
 
@@ -38,16 +38,16 @@ class Spec:
     context: int = 2048
     """Longest sequence in tokens."""
     dropout: float = 0.1
-    tokens: int = lx.N_TOKENS
+    tokens: int = vocab.N_TOKENS
     features: tuple[int, ...] = FEATURE_SIZES
-    tokeniser: int = lx.VERSION
+    tokeniser: int = vocab.VERSION
     styles: tuple[str, ...] = ()
     """Style names in the order of their tokens."""
     copies: bool = False
     """Whether the network is told what followed earlier passages like this one (`copies.Copies`)."""
 
     def __post_init__(self) -> None:
-        if self.tokeniser != lx.VERSION or self.tokens != lx.N_TOKENS:
+        if self.tokeniser != vocab.VERSION or self.tokens != vocab.N_TOKENS:
             raise ModelError(
                 f"model of tokeniser version {self.tokeniser} ({self.tokens} tokens); "
                 f"this program has version {lx.VERSION} ({lx.N_TOKENS} tokens)"
@@ -79,4 +79,4 @@ class Spec:
 
     def style_token(self, style: str) -> int | None:
         """Prefix token of a style; `None` if the model does not know it."""
-        return lx.STYLE + self.styles.index(style) if style in self.styles else None
+        return vocab.STYLE + self.styles.index(style) if style in self.styles else None

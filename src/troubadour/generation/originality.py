@@ -26,7 +26,7 @@ Steps = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class SharedPassage:
     """The longest passage that a piece shares with the corpus."""
 
     notes: int
@@ -78,13 +78,13 @@ class Corpus:
             tuple(names),
         )
 
-    def longest_match(self, score: Score, without: str = "") -> Match:
+    def longest_match(self, score: Score, without: str = "") -> SharedPassage:
         """The longest passage that a quantised score shares with any piece but `without`.
 
         A binary search over lengths, each answered by rolling hashes of the whole corpus; the
         match is then compared step by step. About 0.1 s at a million notes.
         """
-        best = Match(0, "")
+        best = SharedPassage(0, "")
         mine = voices(score)
         allowed = np.ones(len(self.steps), dtype=bool)
         if without in self.pieces:
@@ -104,7 +104,7 @@ class Corpus:
                 low, step = middle, step * 2
                 here, there = place
                 owner = self.owners[int(np.searchsorted(self.starts, there, side="right")) - 1]
-                best = Match(
+                best = SharedPassage(
                     middle + 1,
                     self.pieces[owner],
                     (int(bars[here]), int(bars[here + middle])),
@@ -131,21 +131,21 @@ class Corpus:
                     return here, there
         return None
 
-    def windows(self, length: int) -> Windows:
+    def windows(self, length: int) -> PassageIndex:
         """All passages of `length` steps, for asking about one note at a time.
 
         Costs 0.1 s and 8 bytes a note at half a million notes; keep it.
         """
         n = len(self.steps) - length + 1
         if n < 1:
-            return Windows(length, np.zeros(0, dtype=np.uint64))
+            return PassageIndex(length, np.zeros(0, dtype=np.uint64))
         mixed = _mixed(self.steps)
         found = np.zeros(n, dtype=np.uint64)
         for i in range(length):
             found = found * _BASE + mixed[i : i + n]
         # Passages that reach over a separator belong to two voices.
         ends = np.cumsum(np.append(0, self.steps == _SEPARATOR))
-        return Windows(length, np.unique(found[ends[length:] == ends[:n]]))
+        return PassageIndex(length, np.unique(found[ends[length:] == ends[:n]]))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Arrays to store."""
@@ -170,7 +170,7 @@ class Corpus:
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class PassageIndex:
     """Every passage of some number of steps, as sorted hashes. Two passages may share a hash (one
     in 10^13 asked for at half a million): then a passage counts as known that is not."""
 

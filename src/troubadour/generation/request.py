@@ -11,7 +11,7 @@ import numpy as np
 from troubadour.core.errors import InputError
 from troubadour.music.quantise import METRONOME
 from troubadour.music.score import MODES, Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 
 FEWEST_COMMON = 6
 """Hardly any melody is in no tune with fewer notes than these."""
@@ -91,7 +91,7 @@ class Brief:
     """Share of the probability that is sampled from, above 0 to 1."""
 
     def __post_init__(self) -> None:
-        if self.bars is not None and not 1 <= self.bars <= lx.MAX_BARS:
+        if self.bars is not None and not 1 <= self.bars <= vocab.MAX_BARS:
             raise InputError(f"bars is {self.bars}; allowed: 1 to {lx.MAX_BARS}")
         if self.bars == 1 and self.upbeat:
             raise InputError("upbeat is asked for and bars is 1; allowed: 2 bars or more")
@@ -99,7 +99,7 @@ class Brief:
             raise InputError(f"voices is {self.voices}; allowed: 1 to 8")
         if self.metre is not None:
             numerator, denominator = self.metre
-            fits = denominator in lx.DENOMINATORS and 1 <= numerator <= 64
+            fits = denominator in vocab.DENOMINATORS and 1 <= numerator <= 64
             if not fits or not 12 <= numerator * 96 // denominator <= 384:
                 allowed = "1/8 to 16/4, with denominators 1, 2, 4, 8, 16 or 32"
                 raise InputError(f"metre is {numerator}/{denominator}; allowed: {allowed}")
@@ -109,7 +109,7 @@ class Brief:
             raise InputError(
                 f"tempo is {self.tempo_bpm}; allowed: {METRONOME[0]} to {METRONOME[-1]} quarters a minute"
             )
-        if self.density is not None and not 0 <= self.density < lx.N_DENSITIES:
+        if self.density is not None and not 0 <= self.density < vocab.N_DENSITIES:
             raise InputError(f"density is {self.density}; allowed: 0 to {lx.N_DENSITIES - 1}")
         for low, high in self.ranges or ():
             if not 0 <= low <= high <= 127:

@@ -16,12 +16,12 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-class Guide(Protocol):
+class SequenceDecoder(Protocol):
     """Follows one sequence as it grows."""
 
     forced: bool
     """Whether the next token is given rather than chosen."""
-    resort: Mask | None
+    fallback_mask: Mask | None
     """What may follow where none of `allowed` can be taken."""
 
     @property
@@ -30,7 +30,7 @@ class Guide(Protocol):
         ...
 
     @property
-    def settled(self) -> bool:
+    def fully_forced(self) -> bool:
         """Whether one token alone may follow from here on, each time."""
         ...
 
@@ -55,20 +55,20 @@ class Guide(Protocol):
         ...
 
 
-class Feed(Protocol):
+class DecoderState(Protocol):
     """A network with the state of several sequences."""
 
     length: int
 
-    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> Floats:
+    def step(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> Floats:
         """(batch, time) tokens -> logits of the next, (batch, n_tokens)."""
         ...
 
 
-class Contrast(NamedTuple):
+class GuidanceBranch(NamedTuple):
     """The same network, told less."""
 
-    network: Feed
+    network: DecoderState
     """Fresh, like the one it stands beside."""
     kept: Mask
     """Which tokens of the prompt it is told, shape (prompt,)."""
@@ -76,7 +76,7 @@ class Contrast(NamedTuple):
     """How much what it is not told counts: 1 = as if there were no guidance."""
 
 
-class Guided:
+class GuidedDecoder:
     """Classifier-free guidance (Ho & Salimans 2022): what a part of the prompt changes, made larger.
 
     Networks grow the same sequences, each but the first from a prompt with a part left out; what is
@@ -88,34 +88,34 @@ class Guided:
         contrasts: what is left out, and how much it is to count.
     """
 
-    def __init__(self, told: Feed, contrasts: Sequence[Contrast]) -> None:
-        self._told, self._contrasts = told, contrasts
+    def __init__(self, conditional: DecoderState, contrasts: Sequence[GuidanceBranch]) -> None:
+        self._told, self._contrasts = conditional, contrasts
         self._begun = False
-        self.length = told.length
+        self.length = conditional.length
 
-    def feed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> Floats:
+    def step(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> Floats:
         """As `Feed.feed`; the prompt comes first, at once."""
-        told = self._told.feed(tokens, features)
-        mixed = told.copy()
+        conditional = self._told.step(tokens, features)
+        mixed = conditional.copy()
         for network, kept, weight in self._contrasts:
             part = slice(None) if self._begun else kept
-            untold = network.feed(tokens[:, part], features[:, part])
-            mixed += np.float32(weight - 1) * (told - untold)
+            unconditional = network.step(tokens[:, part], features[:, part])
+            mixed += np.float32(weight - 1) * (conditional - unconditional)
         self._begun = True
         return mixed
 
 
-class Grown(NamedTuple):
+class FinishedSequence(NamedTuple):
     """A finished sequence."""
 
     tokens: list[int]
     """With its prompt."""
-    surprise: float
+    mean_nll: float
     """Mean of -log p in nats of its tokens up to where it was settled, given ones included: how unlikely
     the network finds it."""
 
 
-class Growth:
+class BatchedDecoding:
     """Sequences while they grow, one token each at a time.
 
     Args:
@@ -128,8 +128,8 @@ class Growth:
 
     def __init__(
         self,
-        network: Feed,
-        guides: Sequence[Guide],
+        network: DecoderState,
+        guides: Sequence[SequenceDecoder],
         prompts: Sequence[Sequence[int]],
         rng: np.random.Generator,
         *,
@@ -153,7 +153,7 @@ class Growth:
             for token in prompt:
                 guide.advance(token)
                 places[-1].append(guide.features())
-        logits = self._network.feed(np.array(self._out, dtype=np.int64), np.array(places, dtype=np.int64))
+        logits = self._network.step(np.array(self._out, dtype=np.int64), np.array(places, dtype=np.int64))
         tokens = np.zeros((len(self._guides), 1), dtype=np.int64)
         features = np.array([p[-1:] for p in places], dtype=np.int64)
         for _ in range(self._network.length - self._prompt):
@@ -170,35 +170,37 @@ class Growth:
             growing = [g for g, stopped in zip(self._guides, self._stopped, strict=True) if not stopped]
             if all(guide.done for guide in growing):
                 return
-            if not all(guide.settled for guide in growing):
-                logits = self._network.feed(tokens, features)
+            if not all(guide.fully_forced for guide in growing):
+                logits = self._network.step(tokens, features)
 
-    def _take(self, row: int, guide: Guide, logits: Floats) -> int | None:
+    def _take(self, row: int, guide: SequenceDecoder, logits: Floats) -> int | None:
         mask = guide.allowed()
-        given, settled = guide.forced, guide.settled
+        given, fully_forced = guide.forced, guide.fully_forced
         while True:
             allowed = np.flatnonzero(mask)
             if not len(allowed):
-                if guide.resort is None:
+                if guide.fallback_mask is None:
                     return None
-                mask, guide.resort = guide.resort, None
+                mask, guide.fallback_mask = guide.fallback_mask, None
                 continue
             token = choose(logits, allowed, self._draws[row], self._temperature, self._top_p)
             if given:
                 allowed = np.flatnonzero(guide.unforced())
             if guide.take(token):
                 self._out[row].append(token)
-                if not settled:
+                if not fully_forced:
                     self._surprise[row] -= log_probability(logits, allowed, token)
                     self._counted[row] += 1
                 return token
             mask = mask.copy()
             mask[token] = False
 
-    def grown(self) -> list[Grown | None]:
+    def finished(self) -> list[FinishedSequence | None]:
         """The finished sequences; `None` stands for one that did not end, or could not go on."""
         return [
-            Grown(out, float(self._surprise[row]) / max(1, int(self._counted[row]))) if guide.done else None
+            FinishedSequence(out, float(self._surprise[row]) / max(1, int(self._counted[row])))
+            if guide.done
+            else None
             for row, (out, guide) in enumerate(zip(self._out, self._guides, strict=True))
         ]
 
@@ -209,22 +211,22 @@ class Growth:
 
 
 def sample(
-    network: Feed,
-    guides: Sequence[Guide],
+    network: DecoderState,
+    guides: Sequence[SequenceDecoder],
     prompts: Sequence[Sequence[int]],
     rng: np.random.Generator,
     *,
     temperature: float = 1.0,
     top_p: float = 1.0,
-) -> list[Grown | None]:
+) -> list[FinishedSequence | None]:
     """Grow one sequence from each prompt (all of one length) until its guide is done.
 
     `None` stands for one that did not end in time, or came where nothing may follow.
     """
-    growth = Growth(network, guides, prompts, rng, temperature=temperature, top_p=top_p)
-    for _ in growth.steps():
+    decoding = BatchedDecoding(network, guides, prompts, rng, temperature=temperature, top_p=top_p)
+    for _ in decoding.steps():
         pass
-    return growth.grown()
+    return decoding.finished()
 
 
 def log_probability(logits: Floats, allowed: NDArray[np.intp], token: int) -> float:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.generation.constraints.build import Habit
+from troubadour.generation.constraints.build import InstrumentDefaults
 from troubadour.generation.constraints.chords import parse_chords
 from troubadour.generation.request import Brief
-from troubadour.generation.style_statistics import Profile, draw
+from troubadour.generation.style_statistics import StyleStatistics, draw
 
 
-class StyleBook:
+class StyleDefaults:
     """The styles that a composer has music behind.
 
     Args:
@@ -22,7 +22,7 @@ class StyleBook:
         known: styles that the composer can be told, in its order.
     """
 
-    def __init__(self, profiles: Mapping[str, Profile], known: Sequence[str]) -> None:
+    def __init__(self, profiles: Mapping[str, StyleStatistics], known: Sequence[str]) -> None:
         self.profiles = dict(profiles)
         self.styles = tuple(s for s in known if s in self.profiles)
 
@@ -54,16 +54,16 @@ class StyleBook:
         voices = sum(n for _, n in programs_of(profile))
         return replace(brief, metre=metre, key=key, bars=bars, tempo_bpm=tempo, voices=voices)
 
-    def habit(self, brief: Brief) -> Habit:
+    def habit(self, brief: Brief) -> InstrumentDefaults:
         """Instruments and ranges that are usual for a brief's style.
 
         Raises:
             InputError: the style is unknown, or has not as many voices as asked for.
         """
         profile = self.profile(brief)
-        return Habit(programs_of(profile), profile.ranges)
+        return InstrumentDefaults(programs_of(profile), profile.ranges)
 
-    def profile(self, brief: Brief) -> Profile:
+    def profile(self, brief: Brief) -> StyleStatistics:
         """The profile of a brief's style, or of one with as many voices.
 
         Raises:
@@ -94,7 +94,7 @@ class StyleBook:
         return by_voices[voices]
 
 
-def programs_of(profile: Profile) -> tuple[tuple[int, int], ...]:
+def programs_of(profile: StyleStatistics) -> tuple[tuple[int, int], ...]:
     """(program, voices) of each track, as a style usually has them."""
     usual = max(profile.programs, key=lambda name: (profile.programs[name], name))
     pairs = (part.split(":") for part in usual.split())

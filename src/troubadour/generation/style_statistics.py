@@ -11,12 +11,12 @@ import numpy as np
 
 from troubadour.core.errors import ModelError
 from troubadour.music.score import Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import encode
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class StyleStatistics:
     """Counts of one style. Keys are written as in JSON: `6/8`, `2 dorian`, `40:1`."""
 
     pieces: int
@@ -56,7 +56,7 @@ class Profile:
             raise ModelError(f"not a style profile: {error}") from error
 
 
-def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, Profile]:
+def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, StyleStatistics]:
     """Count quantised scores by style; the empty style counts every piece of one voice."""
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     pitches: dict[str, list[list[np.ndarray[Any, Any]]]] = defaultdict(list)
@@ -70,7 +70,7 @@ def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, Profile]:
             sizes[name] += 1
             metre = score.metres[0].name
             entry = counts[name]
-            if score.n_bars <= lx.MAX_BARS:
+            if score.n_bars <= vocab.MAX_BARS:
                 entry["bars"][str(score.n_bars)] += 1
             entry["metres"][metre] += 1
             entry["keys"][f"{score.keys[0].fifths} {score.keys[0].mode}"] += 1
@@ -81,7 +81,7 @@ def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, Profile]:
                 if track == len(voices):
                     voices.append([])
                 voices[track].append(score.pitch[score.track == track])
-    found: dict[str, Profile] = {}
+    found: dict[str, StyleStatistics] = {}
     for name, entry in counts.items():
         usual = entry["programs"].most_common(1)[0][0]
         n_tracks = len(usual.split())
@@ -90,7 +90,7 @@ def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, Profile]:
             for p in (np.concatenate(v) for v in pitches[name][:n_tracks])
         ]
         counted: dict[str, Any] = {field: dict(entry[field]) for field in _FIELDS}
-        found[name] = Profile(pieces=sizes[name], ranges=tuple(ranges), **counted)
+        found[name] = StyleStatistics(pieces=sizes[name], ranges=tuple(ranges), **counted)
     return found
 
 
@@ -100,10 +100,10 @@ _FIELDS = ("bars", "metres", "keys", "tempos", "programs")
 def _programs(score: Score) -> str:
     tokens = encode(score)
     out: list[list[int]] = []
-    for token in tokens[: int(np.argmax(tokens >= lx.PITCH))].tolist():
-        if lx.PROGRAM <= token < lx.NUMERATOR:
-            out.append([token - lx.PROGRAM, 0])
-        elif token == lx.VOICE:
+    for token in tokens[: int(np.argmax(tokens >= vocab.PITCH))].tolist():
+        if vocab.PROGRAM <= token < vocab.NUMERATOR:
+            out.append([token - vocab.PROGRAM, 0])
+        elif token == vocab.VOICE:
             out[-1][1] += 1
     return " ".join(f"{p}:{v}" for p, v in out)
 

@@ -36,7 +36,7 @@ class Flag(IntFlag):
     """Plays in 23 hours and more of each of three days in a row."""
 
 
-def suspect(
+def flag_suspicious(
     listener: NDArray[Any], item: NDArray[Any], kind: NDArray[Any], time: NDArray[Any], known: int = 0
 ) -> NDArray[np.uint8]:
     """The flags of each event, shape (n,). Only plays and skips with a known time are suspected.

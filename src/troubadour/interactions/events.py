@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from troubadour.core.errors import InputError
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.interactions.sparse import Csr, csr_from_cells
 
 LATEST = 2**40
@@ -124,8 +124,8 @@ class Interactions:
     """Meaning and range depend on the kind, see `Kind`."""
     time: NDArray[np.int64]
     """Unix seconds; 0 where the time is unknown, which is before any cut."""
-    listeners: Vocabulary
-    items: Vocabulary
+    listeners: IdMap
+    items: IdMap
 
     def __post_init__(self) -> None:
         listener = _column("listener", self.listener, np.int32, 0, len(self.listeners) - 1)
@@ -157,8 +157,8 @@ class Interactions:
         value: ArrayLike,
         time: ArrayLike,
         *,
-        items: Vocabulary | None = None,
-        listeners: Vocabulary | None = None,
+        items: IdMap | None = None,
+        listeners: IdMap | None = None,
     ) -> Self:
         """Build from external ids, one entry an event.
 
@@ -170,8 +170,8 @@ class Interactions:
             InputError: a column is out of range.
             NotFoundError: an id is missing from the vocabulary that was given.
         """
-        items = Vocabulary(dict.fromkeys(item_ids)) if items is None else items
-        listeners = Vocabulary(dict.fromkeys(listener_ids)) if listeners is None else listeners
+        items = IdMap(dict.fromkeys(item_ids)) if items is None else items
+        listeners = IdMap(dict.fromkeys(listener_ids)) if listeners is None else listeners
         return cls(
             listeners.rows(listener_ids),
             items.rows(item_ids),
@@ -183,7 +183,7 @@ class Interactions:
         )
 
     @classmethod
-    def empty(cls, items: Vocabulary | None = None) -> Self:
+    def empty(cls, items: IdMap | None = None) -> Self:
         """No event at all, over a catalogue."""
         return cls.from_ids([], [], [], [], [], items=items)
 
@@ -210,7 +210,7 @@ class Interactions:
         """Only the events of some listeners (rows)."""
         return self.where(np.isin(self.listener, np.asarray(rows, dtype=np.int32)))
 
-    def over(self, items: Vocabulary) -> Interactions:
+    def over(self, items: IdMap) -> Interactions:
         """The same events over a larger catalogue, in which all rows so far mean the same.
 
         Raises:

@@ -12,7 +12,7 @@ from troubadour.core.errors import InputError, NotFoundError
 Rows = NDArray[np.int32]
 
 
-class Vocabulary:
+class IdMap:
     """Immutable two-way map between external ids and rows 0 .. n-1.
 
     Rows are given in the order of the ids and never change: `extended` only appends, so whatever
@@ -50,7 +50,7 @@ class Vocabulary:
         return external in self._rows
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Vocabulary):
+        if not isinstance(other, IdMap):
             return NotImplemented
         return self._ids == other._ids
 
@@ -102,10 +102,10 @@ class Vocabulary:
         """The rows of several ids, int32, -1 where an id is unknown."""
         return np.array([self._rows.get(external, -1) for external in externals], dtype=np.int32)
 
-    def extended(self, externals: Iterable[str]) -> Vocabulary:
+    def extended(self, externals: Iterable[str]) -> IdMap:
         """This vocabulary with the ids it does not know yet appended, in their order."""
         new = [e for e in dict.fromkeys(externals) if e not in self._rows]
-        return Vocabulary((*self._ids, *new)) if new else self
+        return IdMap((*self._ids, *new)) if new else self
 
 
 def _check(external: object) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 
 _WORDS: Final = {"style": 1.0, "metre": 0.5, "mode": 0.4, "tonic": 0.15}
 """Attributes of words, and how much each matters."""
@@ -159,7 +159,7 @@ def simulate_with_truth(
         events = _events(utility, exposure, int(counts[listener]), rng, spec)
         columns.append(np.concatenate([np.full((1, events.shape[1]), listener), events]))
     listener, item, kind, value, time = np.concatenate(columns, axis=1)
-    ids = Vocabulary(f"sim-{number:04d}" for number in range(1, spec.listeners + 1))
+    ids = IdMap(f"sim-{number:04d}" for number in range(1, spec.listeners + 1))
     log = Interactions(
         listener.astype(np.int32),
         item.astype(np.int32),
@@ -167,7 +167,7 @@ def simulate_with_truth(
         value.astype(np.float32),
         time.astype(np.int64),
         ids,
-        Vocabulary(item_ids),
+        IdMap(item_ids),
     )
     likes = before[:, : len(styles)].argmax(axis=1) if styles else None
     favourites = [""] * spec.listeners if likes is None else [styles[i] for i in likes]

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from troubadour.core.errors import InputError
 from troubadour.models.objectives import ONLY_NEXT, choose, part
 from troubadour.music.score import MODES, Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import N_FEATURES
 from troubadour.tokens.prefix import FIELDS, prefix_of
 from troubadour.tokens.tokenizer import encode, features
-from troubadour.tokens.visible import show, take_apart
+from troubadour.tokens.visible import parse_tokens, show
 
 _BARS, _NUMERATOR = FIELDS.index("bars"), FIELDS.index("numerator")
 _LEFT_FEATURE: Final = 3
@@ -91,8 +91,8 @@ def with_part_shown(drawn: Drawn, objective: str, rng: np.random.Generator, cont
     All that comes after what is shown counts, what was shown too: the network has to find it there.
     """
     tokens, places, start = drawn
-    body = [lx.START, *tokens[start:].tolist()]
-    reading = take_apart(body)
+    body = [vocab.START, *tokens[start:].tolist()]
+    reading = parse_tokens(body)
     events = part(objective, reading, rng)
     if not any(events):
         return drawn
@@ -123,8 +123,8 @@ def assemble(item: Example, kept: NDArray[np.bool_], shift: int = 0) -> Drawn:
 
 
 def _shift(tokens: NDArray[np.int16], rng: np.random.Generator) -> int:
-    pitches = tokens[(tokens >= lx.PITCH) & (tokens < lx.SPARE)] - lx.PITCH
-    drums = (tokens == lx.PROGRAM + lx.DRUMS).any()
+    pitches = tokens[(tokens >= vocab.PITCH) & (tokens < vocab.SPARE)] - vocab.PITCH
+    drums = (tokens == vocab.PROGRAM + vocab.DRUMS).any()
     # The keys that people write in stay the most frequent ones.
     if drums or not len(pitches) or rng.random() < 0.3:
         return 0
@@ -136,7 +136,7 @@ def _shift(tokens: NDArray[np.int16], rng: np.random.Generator) -> int:
 def _transpose(
     tokens: NDArray[np.int64], places: NDArray[np.int64], told: NDArray[np.int64], shift: int
 ) -> None:
-    tokens[(tokens >= lx.PITCH) & (tokens < lx.SPARE)] += shift
+    tokens[(tokens >= vocab.PITCH) & (tokens < vocab.SPARE)] += shift
     _shift_keys(tokens, shift)
     _shift_keys(told, shift)
     heard = places[:, _FIRST_PITCH_FEATURE:]
@@ -144,11 +144,11 @@ def _transpose(
 
 
 def _shift_keys(tokens: NDArray[np.int64], shift: int) -> None:
-    keys = (tokens >= lx.KEY) & (tokens < lx.TEMPO)
-    fifths, mode = np.divmod(tokens[keys] - lx.KEY, len(MODES))
+    keys = (tokens >= vocab.KEY) & (tokens < vocab.TEMPO)
+    fifths, mode = np.divmod(tokens[keys] - vocab.KEY, len(MODES))
     shifted = (fifths - 7 + 7 * shift + 6) % 12 - 6
     shifted = np.where((shifted == -6) & (fifths - 7 > 0), 6, shifted)
-    tokens[keys] = lx.KEY + (shifted + 7) * len(MODES) + mode
+    tokens[keys] = vocab.KEY + (shifted + 7) * len(MODES) + mode
 
 
 def batches(
@@ -229,7 +229,7 @@ def save(path: Path, examples: Sequence[Example]) -> None:
         prefix=np.stack([e.prefix for e in examples]),
         style=np.array([e.style for e in examples]),
         piece=np.array([e.piece for e in examples]),
-        version=lx.VERSION,
+        version=vocab.VERSION,
     )
 
 
@@ -240,7 +240,7 @@ def load(path: Path) -> list[Example]:
         InputError: the file is of another tokeniser version.
     """
     with np.load(path) as data:
-        if int(data["version"]) != lx.VERSION:
+        if int(data["version"]) != vocab.VERSION:
             raise InputError(f"{path.name} is of tokeniser version {data['version']}; encode again")
         cuts = np.cumsum(data["lengths"])[:-1]
         return [

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from troubadour.core.errors import InputError
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.network_spec import Spec
 from troubadour.models.lstm.composer import LstmComposer
 from troubadour.models.lstm.network import LstmNetwork
 from troubadour.models.transformer.composer import TransformerComposer
-from troubadour.models.transformer.network import EventNetwork, Network
+from troubadour.models.transformer.network import EventNetwork, TransformerNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class Family:
 
     network: Callable[[Any], EventNetwork]
     """From a spec to what trains."""
-    composer: type[EventComposer]
+    composer: type[AutoregressiveComposer]
     """What the trained weights are stored and run as."""
 
 
 FAMILIES: Final[Mapping[str, Family]] = {
-    "transformer": Family(Network, TransformerComposer),
+    "transformer": Family(TransformerNetwork, TransformerComposer),
     "lstm": Family(LstmNetwork, LstmComposer),
 }
 

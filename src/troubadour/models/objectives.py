@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
-from troubadour.tokens.visible import Event, Reading
+from troubadour.tokens.visible import Event, ParsedTokens
 
 OBJECTIVES: Final = ("next", "after", "voices", "spans", "cells")
 ONLY_NEXT: Final[Mapping[str, float]] = {"next": 1.0}
@@ -46,7 +46,7 @@ def choose(shares: Mapping[str, float], rng: np.random.Generator) -> str:
     return str(rng.choice(names, p=weights / weights.sum()))
 
 
-def part(objective: str, reading: Reading, rng: np.random.Generator) -> list[list[Event]]:
+def part(objective: str, reading: ParsedTokens, rng: np.random.Generator) -> list[list[Event]]:
     """The events of each voice that an objective shows; none where the piece is too short for it."""
     cells = _CHOICES[objective](len(reading.voices), len(reading.bars), rng)
     return [

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from troubadour.core.errors import ModelError
 from troubadour.generation.network_spec import Precision, Spec
-from troubadour.tokens.copies import LEVELS, READINGS, Copies
+from troubadour.tokens.copies import LEVELS, READINGS, CopyFeatures
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -203,7 +203,7 @@ class Ids:
 
     def __init__(self, spec: Spec, batch: int, length: int) -> None:
         self._offsets, self._told = self.offsets(spec), 1 + len(spec.features)
-        self._copies = Copies(batch, length) if spec.copies else None
+        self._copies = CopyFeatures(batch, length) if spec.copies else None
         self._last = np.zeros((batch, 2 * READINGS), dtype=np.int64)
         self._rows, self._tokens = np.arange(batch), spec.tokens
 

@@ -36,7 +36,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class OverfittingReport:
     """What the curves say."""
 
     finding: Finding
@@ -48,7 +48,7 @@ class Verdict:
     last: Point
 
 
-def judge(curve: Sequence[Point], kept: int) -> Verdict:
+def overfitting_report(curve: Sequence[Point], kept: int) -> OverfittingReport:
     """Judge a run by its evaluations, in order, the first of them before the first step.
 
     Args:
@@ -58,7 +58,7 @@ def judge(curve: Sequence[Point], kept: int) -> Verdict:
     best = next(p for p in curve if p.step == kept)
     opened = best.gap - start.gap
     if start.valid - best.valid < _GAIN:
-        return Verdict(
+        return OverfittingReport(
             "no gain",
             f"Training did not help: validation stood at {start.valid:.3f} before it and never came lower than "
             f"{best.valid:.3f}. Keep the model that you started from, or lower the learning rates.",
@@ -92,4 +92,4 @@ def judge(curve: Sequence[Point], kept: int) -> Verdict:
             f"No sign of overfitting: validation fell from {start.valid:.3f} to {best.valid:.3f}, and the gap to "
             f"music it has seen is {best.gap:+.3f} ({start.gap:+.3f} before training)."
         )
-    return Verdict(finding, words, start, best, last)
+    return OverfittingReport(finding, words, start, best, last)

@@ -19,7 +19,7 @@ _NOT_CHOSEN = ("tokens", "features", "tokeniser", "styles", "steps", "longest", 
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRecipe:
     """One recipe."""
 
     name: str

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.models.dataset import Drawn, Example, assemble, example
 from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.passages import Passage
 from troubadour.music.quantise import quantise
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.prefix import FIELDS
 
 _TOGETHER: Final = 64
@@ -29,7 +29,7 @@ _TOGETHER: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class NllReport:
     """What a composer makes of some pieces."""
 
     nats: float
@@ -39,7 +39,7 @@ class Scored:
     tokens: int
 
 
-def scored(composer: EventComposer, examples: Sequence[Example], context: int = 1024) -> Scored:
+def scored(composer: AutoregressiveComposer, examples: Sequence[Example], context: int = 1024) -> NllReport:
     """Score pieces with a composer's own runtime; longer ones are cut at `context` tokens.
 
     Costs what composing as much music costs, less for being done side by side.
@@ -57,11 +57,11 @@ def scored(composer: EventComposer, examples: Sequence[Example], context: int = 
                 total[1] += count
     whole = sums.pop("all", [0.0, 0.0])
     by_style = {k.removeprefix("style "): n / max(1.0, c) for k, (n, c) in sorted(sums.items())}
-    return Scored(whole[0] / max(1.0, whole[1]), by_style, by_piece, int(whole[1]))
+    return NllReport(whole[0] / max(1.0, whole[1]), by_style, by_piece, int(whole[1]))
 
 
 def bar_nats(
-    composer: EventComposer | VaeComposer, melodies: Sequence[Passage], rng: np.random.Generator
+    composer: AutoregressiveComposer | VaeComposer, melodies: Sequence[Passage], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Nats a bar of each melody, shape (n,), metre and number of bars told.
 
@@ -77,7 +77,7 @@ def bar_nats(
     if isinstance(composer, VaeComposer):
         bars = np.array([m.bars for m in melodies], dtype=np.float64)
         return np.asarray(composer.space.nats(melodies, rng) / bars)
-    if not isinstance(composer, EventComposer):
+    if not isinstance(composer, AutoregressiveComposer):
         raise InputError(f"a {type(composer).__name__} has no likelihood that can be scored")
     kept = np.isin(FIELDS, ("bars", "numerator", "denominator"))
     found: list[float] = []
@@ -90,14 +90,18 @@ def bar_nats(
 
 def _from_first_bar(drawn: Drawn) -> Drawn:
     tokens, places, _ = drawn
-    return tokens, places, int(np.flatnonzero(tokens == lx.BAR)[0])
+    return tokens, places, int(np.flatnonzero(tokens == vocab.BAR)[0])
 
 
-def _sums(composer: EventComposer, rows: Sequence[Example], context: int) -> Iterator[tuple[float, int]]:
+def _sums(
+    composer: AutoregressiveComposer, rows: Sequence[Example], context: int
+) -> Iterator[tuple[float, int]]:
     yield from _summed(composer, [assemble(e, e.prefix >= 0) for e in rows], context)
 
 
-def _summed(composer: EventComposer, drawn: Sequence[Drawn], context: int) -> Iterator[tuple[float, int]]:
+def _summed(
+    composer: AutoregressiveComposer, drawn: Sequence[Drawn], context: int
+) -> Iterator[tuple[float, int]]:
     """Nats and number of the tokens that count, for each sequence."""
     tokens = [t[: context + 1] for t, _, _ in drawn]
     time = max(len(t) for t in tokens) - 1
@@ -106,7 +110,7 @@ def _summed(composer: EventComposer, drawn: Sequence[Drawn], context: int) -> It
     for at in range(time):
         fed = np.array([[t[min(at, len(t) - 1)]] for t in tokens], dtype=np.int64)
         places = np.array([[f[min(at, len(f) - 1)]] for _, f, _ in drawn], dtype=np.int64)
-        logits = stream.feed(fed, places)
+        logits = stream.step(fed, places)
         top = logits.max(axis=1)
         whole = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
         for row, (t, (_, _, first)) in enumerate(zip(tokens, drawn, strict=True)):

@@ -26,12 +26,12 @@ from torch import Tensor
 from troubadour.core.errors import ModelError, TroubadourError
 from troubadour.generation.autoregressive import WEIGHTS, load_composer
 from troubadour.generation.network_spec import Spec
-from troubadour.generation.style_statistics import Profile
+from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.models.dataset import Drawn, Example, assemble, batches, collate, with_part_shown
 from troubadour.models.families import family_of
 from troubadour.models.optim import Optimiser
 from troubadour.models.options import TrainOptions
-from troubadour.models.overfitting import Point, Verdict, judge
+from troubadour.models.overfitting import OverfittingReport, Point, overfitting_report
 from troubadour.models.transformer.network import EventNetwork
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class TrainReport:
     """Of training, over all parts of the run."""
     tokens: int
     best_step: int
-    verdict: Verdict
+    verdict: OverfittingReport
     """Whether it overfitted."""
 
 
@@ -160,10 +160,12 @@ class Run:
             self.verdict(),
         )
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> OverfittingReport:
         """What the curves say so far."""
         state = self.state
-        return judge([Point(p["step"], p["seen"], p["valid"]) for p in state["history"]], state["best_step"])
+        return overfitting_report(
+            [Point(p["step"], p["seen"], p["valid"]) for p in state["history"]], state["best_step"]
+        )
 
     # What differs between networks of events and others ---------------------------------------
 
@@ -290,7 +292,7 @@ def load_start(folder: Path) -> tuple[Spec, dict[str, Tensor]]:
     return spec, {k: v.float() for k, v in load_file(folder / WEIGHTS).items()}
 
 
-def save_composer(folder: Path, run: Run, styles: Mapping[str, Profile], name: str) -> None:
+def save_composer(folder: Path, run: Run, styles: Mapping[str, StyleStatistics], name: str) -> None:
     """Write the best averaged weights of a run as a composer, with its history beside them."""
     best = load_file(run.folder / "best.safetensors")
     arrays = {k: v.numpy() for k, v in best.items()}

@@ -20,7 +20,7 @@ IRREGULAR_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class QualityReport:
     """What the check found."""
 
     dropped: str
@@ -28,16 +28,16 @@ class Verdict:
     warnings: tuple[str, ...]
 
 
-def check(piece: Piece, score: Score) -> Verdict:
+def check(piece: Piece, score: Score) -> QualityReport:
     """Judge a piece and its quantised score."""
     if len(score) < LEAST_NOTES:
-        return Verdict(f"{len(score)} notes; at least {LEAST_NOTES} are needed", ())
+        return QualityReport(f"{len(score)} notes; at least {LEAST_NOTES} are needed", ())
     if len(score) > MOST_NOTES:
-        return Verdict(f"{len(score)} notes; allowed: {MOST_NOTES}", ())
+        return QualityReport(f"{len(score)} notes; allowed: {MOST_NOTES}", ())
     if score.seconds > MOST_SECONDS:
-        return Verdict(f"lasts {score.seconds / 60:.0f} minutes; allowed: {MOST_SECONDS / 60:.0f}", ())
+        return QualityReport(f"lasts {score.seconds / 60:.0f} minutes; allowed: {MOST_SECONDS / 60:.0f}", ())
     if all(t.is_drum for t in score.tracks):
-        return Verdict("drums only", ())
+        return QualityReport("drums only", ())
     warnings = list(piece.repairs)
     onset = piece.score.onset * (TICKS_PER_QUARTER / piece.score.ticks_per_quarter)
     nearest = np.searchsorted(score.onset, onset)
@@ -54,4 +54,4 @@ def check(piece: Piece, score: Score) -> Verdict:
             count, total = (int(w) for w in sentence.removeprefix("irregular bars: ").split(" of "))
             if count > IRREGULAR_SHARE * total:
                 warnings.append("barlines are not to be trusted")
-    return Verdict("", tuple(warnings))
+    return QualityReport("", tuple(warnings))

@@ -21,7 +21,7 @@ from troubadour.catalogue.records import KINDS
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, StorageError
 from troubadour.interactions.events import History, Interactions
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.privacy.export import iso, pseudonym
 from troubadour.recommenders.slate.ranker import Ranker
 from troubadour.releases.artefacts import info_of, load_ranker, save_ranker
@@ -184,7 +184,7 @@ def history_at(store: Store, ranker: Ranker, listener: str, until: int) -> Histo
 
 def _over(log: Interactions, items: list[str]) -> Interactions:
     """A log over the catalogue as a recommender knew it, which is the beginning of today's."""
-    vocabulary = Vocabulary(items)
+    vocabulary = IdMap(items)
     kept = log.where(log.item < len(items))
     return Interactions(
         kept.listener, kept.item, kept.kind, kept.value, kept.time, kept.listeners, vocabulary

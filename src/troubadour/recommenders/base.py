@@ -106,7 +106,7 @@ class Forgetful(Protocol):
         ...
 
 
-def faded(history: History, half_life: float) -> History:
+def time_decay(history: History, half_life: float) -> History:
     """A history whose weights halve every `half_life` items, counted back from its latest; 0 = never.
 
     What a listener met last says most about what comes next.

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from troubadour.app.studio import Studio
 from troubadour.core.errors import InputError, UnreadableFileError
 from troubadour.export.licensing import rights
-from troubadour.similarity.melody_search.typed import typed_line
+from troubadour.similarity.melody_search.typed import typed_skyline
 
 MAX_RECORDING: Final = 20_000_000
 """Bytes of a recording: a minute of 24-bit stereo at 48 kHz."""
@@ -37,7 +37,7 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/api/search")
     def search(notes: str = Query(max_length=5_000), n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
         """The pieces in which typed notes stand, in any key, octave and tempo."""
-        line = typed_line(notes)
+        line = typed_skyline(notes)
         items = [hit.to_dict() for hit in studio.search(line, n)]
         return {"query": {"notes": len(line)}, "items": items}
 

@@ -51,7 +51,9 @@ def routes(studio: Studio) -> APIRouter:
     def radio(asked: RadioRequest) -> dict[str, Any]:
         """The next pieces of a radio, after what was played and skipped."""
         spec = RadioSpec(asked.drift, asked.artist_gap)
-        tuned = service.Tuned(asked.piece, asked.style, asked.listener, asked.played, asked.skipped, spec)
+        tuned = service.RadioRequest(
+            asked.piece, asked.style, asked.listener, asked.played, asked.skipped, spec
+        )
         return service.play_radio(studio, tuned, asked.n, seed=asked.seed)
 
     @router.get("/charts")

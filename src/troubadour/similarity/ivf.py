@@ -36,7 +36,7 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ListedIndex:
+class IvfIndex:
     """An exact index with inverted lists beside it. Immutable: changes return a new index."""
 
     exact: VectorIndex
@@ -214,12 +214,12 @@ class ListedIndex:
             raise ModelError(f"{folder}: no lists can be read there: {error}") from error
 
 
-def quickest(exact: VectorIndex) -> VectorIndex | ListedIndex:
+def quickest(exact: VectorIndex) -> VectorIndex | IvfIndex:
     """The index to search with: lists where they pay and faiss is installed, else the exact one."""
     if len(exact) < PAYS_FROM:
         return exact
     try:
-        return ListedIndex.of(exact)
+        return IvfIndex.of(exact)
     except MissingExtraError:
         return exact  # slower, never worse
 
@@ -240,7 +240,7 @@ def _filled(centroids: NDArray[np.float32], list_of: NDArray[np.int64], units: N
     return index
 
 
-def _lists_needed(index: ListedIndex, recall: float, rng: np.random.Generator) -> int:
+def _lists_needed(index: IvfIndex, recall: float, rng: np.random.Generator) -> int:
     rows = rng.permutation(len(index))[:_ASKED].tolist()
     truth = [{n.id for n in index.exact.nearest(index.exact.units[r], 10)} for r in rows]
     read = 1

@@ -118,7 +118,7 @@ def mutual_proximity(distances: Floats) -> Floats:
     return np.asarray(table)
 
 
-def usual(timbres: Gaussians, rng: np.random.Generator, measure: str = "js") -> Floats:
+def reference_statistics(timbres: Gaussians, rng: np.random.Generator, measure: str = "js") -> Floats:
     """Mean and standard deviation of each recording's distances to others, shape (n, 2).
 
     Estimated from a sample of 1,000 where there are more.

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 
 Integers = NDArray[np.int64]
 
@@ -22,16 +22,16 @@ READINGS: Final = 2
 _LENGTHS: Final = np.array([1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64])
 LEVELS: Final = len(_LENGTHS) + 1
 """Levels of the length of a passage: 0 = there is none, 1 = one token, 11 = 64 tokens or more."""
-SIZES: Final = (lx.N_TOKENS, LEVELS) * READINGS
+SIZES: Final = (vocab.N_TOKENS, LEVELS) * READINGS
 """Number of values of each column: the token foretold (0 = none) and the level, for each reading."""
 _LEVEL: Final = np.searchsorted(_LENGTHS, np.arange(_LENGTHS[-1] + 1), side="right")
 _READINGS: Final = np.arange(READINGS)[:, None]
 _LANE, _FIRST_PITCH, _VOICES = 1, 4, 4
-_STEP: Final = 2 * lx.N_TOKENS
+_STEP: Final = 2 * vocab.N_TOKENS
 """A step of 0 semitones, where pitches are read as steps."""
 
 
-class Copies:
+class CopyFeatures:
     """Looks back in sequences that grow together; a token costs O(tokens so far) a sequence.
 
     Args:
@@ -58,8 +58,8 @@ class Copies:
             (batch, 4): columns as in `SIZES`.
         """
         now = self._written
-        pitched = (tokens >= lx.PITCH) & (tokens < lx.PITCH + 128) & (self._heard >= 0)
-        read = np.stack([tokens, np.where(pitched, tokens - self._heard + (_STEP - lx.PITCH), tokens)])
+        pitched = (tokens >= vocab.PITCH) & (tokens < vocab.PITCH + 128) & (self._heard >= 0)
+        read = np.stack([tokens, np.where(pitched, tokens - self._heard + (_STEP - vocab.PITCH), tokens)])
         self._heard = _last_pitch(features)
         self._read[:, :, now] = read
         self._written += 1
@@ -80,7 +80,7 @@ class Copies:
         """Steps as pitches, from what the voice to be filled sounded last; 0 where that is no pitch."""
         pitches = np.where(self._heard >= 0, read - _STEP + self._heard, -1)
         fits = (pitches >= 0) & (pitches < 128)
-        return np.where(read < lx.N_TOKENS, read, np.where(fits, lx.PITCH + pitches, 0))
+        return np.where(read < vocab.N_TOKENS, read, np.where(fits, vocab.PITCH + pitches, 0))
 
 
 def columns(tokens: Integers, features: Integers) -> Integers:
@@ -94,7 +94,7 @@ def columns(tokens: Integers, features: Integers) -> Integers:
         (batch, time, 4).
     """
     batch, time = tokens.shape
-    copies = Copies(batch, time)
+    copies = CopyFeatures(batch, time)
     out = np.empty((batch, time, 2 * READINGS), dtype=np.int64)
     for i in range(time):
         out[:, i] = copies.add(tokens[:, i], features[:, i])

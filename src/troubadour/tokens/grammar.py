@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from troubadour.core.errors import InputError
 from troubadour.music.quantise import GRID, TICKS_PER_QUARTER, VELOCITY_LEVELS
 from troubadour.music.score import MODES
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 
 Mask = NDArray[np.bool_]
 
@@ -185,10 +185,10 @@ class Automaton:
         elif phase == Phase.LENGTH:
             self._length(token)
         elif phase == Phase.CHORD:
-            if lx.PITCH <= token < lx.PITCH + 128 and token - lx.PITCH > self.pitches[-1]:
+            if vocab.PITCH <= token < vocab.PITCH + 128 and token - vocab.PITCH > self.pitches[-1]:
                 self._add_pitch(token)
-            elif lx.VELOCITY <= token < lx.DURATION:
-                self.velocities[self.lane] = token - lx.VELOCITY
+            elif vocab.VELOCITY <= token < vocab.DURATION:
+                self.velocities[self.lane] = token - vocab.VELOCITY
             else:
                 self._length(token)
         else:
@@ -196,45 +196,45 @@ class Automaton:
 
     def _header(self, token: int) -> None:
         phase = self.phase
-        if phase == Phase.START and token == lx.START:
+        if phase == Phase.START and token == vocab.START:
             self.phase = Phase.PREFIX
-        elif phase == Phase.PREFIX and token == lx.BODY:
+        elif phase == Phase.PREFIX and token == vocab.BODY:
             self.phase = Phase.TRACKS
-        elif phase == Phase.PREFIX and lx.STYLE <= token < lx.TEMPO:
-            if lx.BARS <= token < lx.VOICES:
-                self.bars_told = token - lx.BARS + 1
-        elif phase == Phase.TRACKS and lx.PROGRAM <= token < lx.NUMERATOR:
+        elif phase == Phase.PREFIX and vocab.STYLE <= token < vocab.TEMPO:
+            if vocab.BARS <= token < vocab.VOICES:
+                self.bars_told = token - vocab.BARS + 1
+        elif phase == Phase.TRACKS and vocab.PROGRAM <= token < vocab.NUMERATOR:
             if self.programs and (not self.voice_track or self.voice_track[-1] < len(self.programs) - 1):
                 raise self._refusal(token)
-            self.programs.append(token - lx.PROGRAM)
-        elif phase == Phase.TRACKS and token == lx.VOICE and self.programs:
+            self.programs.append(token - vocab.PROGRAM)
+        elif phase == Phase.TRACKS and token == vocab.VOICE and self.programs:
             if len(self.voice_track) >= _MAX_VOICES:
                 raise InputError(f"more than {_MAX_VOICES} voices")
             self.voice_track.append(len(self.programs) - 1)
         elif (
             phase in (Phase.TRACKS, Phase.NUMERATOR)
-            and lx.NUMERATOR <= token < lx.DENOMINATOR
+            and vocab.NUMERATOR <= token < vocab.DENOMINATOR
             and (not self.programs or self.voice_track[-1:] == [len(self.programs) - 1])
         ):
-            self.numerator = token - lx.NUMERATOR + 1
+            self.numerator = token - vocab.NUMERATOR + 1
             self.phase = Phase.DENOMINATOR
-        elif phase == Phase.DENOMINATOR and lx.DENOMINATOR <= token < lx.KEY:
-            self._set_metre(lx.DENOMINATORS[token - lx.DENOMINATOR])
-        elif phase == Phase.KEY and lx.KEY <= token < lx.TEMPO:
+        elif phase == Phase.DENOMINATOR and vocab.DENOMINATOR <= token < vocab.KEY:
+            self._set_metre(vocab.DENOMINATORS[token - vocab.DENOMINATOR])
+        elif phase == Phase.KEY and vocab.KEY <= token < vocab.TEMPO:
             self._set_key(token)
             self.phase = Phase.TEMPO
-        elif phase == Phase.TEMPO and lx.TEMPO <= token < lx.VELOCITY:
-            self.tempos.append((0, token - lx.TEMPO))
+        elif phase == Phase.TEMPO and vocab.TEMPO <= token < vocab.VELOCITY:
+            self.tempos.append((0, token - vocab.TEMPO))
             self.phase = Phase.FIRST_BAR
-        elif phase == Phase.FIRST_BAR and token == lx.BAR:
+        elif phase == Phase.FIRST_BAR and token == vocab.BAR:
             self._begin(0)
-        elif phase == Phase.FIRST_BAR and token == lx.UPBEAT:
+        elif phase == Phase.FIRST_BAR and token == vocab.UPBEAT:
             self.longs = 0
             self.phase = Phase.UPBEAT_LENGTH
-        elif phase == Phase.UPBEAT_LENGTH and token == lx.LONG:
+        elif phase == Phase.UPBEAT_LENGTH and token == vocab.LONG:
             self.longs += 1
-        elif phase == Phase.UPBEAT_LENGTH and lx.DURATION <= token < lx.PITCH:
-            length = self.longs * lx.MAX_DURATION + token - lx.DURATION + 1
+        elif phase == Phase.UPBEAT_LENGTH and vocab.DURATION <= token < vocab.PITCH:
+            length = self.longs * vocab.MAX_DURATION + token - vocab.DURATION + 1
             if length >= self.bar_length:
                 raise self._refusal(token)
             self._begin(length)
@@ -255,7 +255,7 @@ class Automaton:
             self._settle()
 
     def _set_key(self, token: int) -> None:
-        fifths, mode = divmod(token - lx.KEY, len(MODES))
+        fifths, mode = divmod(token - vocab.KEY, len(MODES))
         self.keys.append((self.now, fifths - 7, MODES[mode]))
 
     def _begin(self, upbeat: int) -> None:
@@ -293,47 +293,47 @@ class Automaton:
 
     def _event(self, token: int) -> None:
         at_start = self.now == self.bar_end - self.bar_length
-        if token == lx.BAR and self._bar_may_follow():
+        if token == vocab.BAR and self._bar_may_follow():
             self.now = self.bar_end
             self.bar_number += 1
             self.bar_end += self.bar_length
             self._stage = 0
             self._settle()
-        elif token == lx.END and self._end_may_follow():
+        elif token == vocab.END and self._end_may_follow():
             self.phase = Phase.DONE
-        elif token == lx.FILL and self.shown is None and self.ends and not any(self.ends):
+        elif token == vocab.FILL and self.shown is None and self.ends and not any(self.ends):
             self.shown = _Shown(self)
             self.place = self.features()
-        elif lx.NUMERATOR <= token < lx.DENOMINATOR and self._stage < 1 and at_start:
-            self.numerator = token - lx.NUMERATOR + 1
+        elif vocab.NUMERATOR <= token < vocab.DENOMINATOR and self._stage < 1 and at_start:
+            self.numerator = token - vocab.NUMERATOR + 1
             self.phase = Phase.DENOMINATOR
-        elif lx.KEY <= token < lx.TEMPO and self._stage < 2 and at_start:
+        elif vocab.KEY <= token < vocab.TEMPO and self._stage < 2 and at_start:
             self._set_key(token)
             self._stage = 2
-        elif lx.TEMPO <= token < lx.VELOCITY and self._stage < 3 and at_start:
-            self.tempos.append((self.now, token - lx.TEMPO))
+        elif vocab.TEMPO <= token < vocab.VELOCITY and self._stage < 3 and at_start:
+            self.tempos.append((self.now, token - vocab.TEMPO))
             self._stage = 3
         elif self.lane < 0 or self._bar_due():
             raise self._refusal(token)
-        elif token == lx.REST and (self._plan.rests or not self.resting[self.lane]):
+        elif token == vocab.REST and (self._plan.rests or not self.resting[self.lane]):
             self._open()
             self.pitches = []
             self.top[self.lane] = _RESTING
             self.phase = Phase.LENGTH
-        elif lx.PITCH <= token < lx.PITCH + 128:
+        elif vocab.PITCH <= token < vocab.PITCH + 128:
             self._open()
             self.pitches = []
             self._add_pitch(token)
-        elif lx.VELOCITY <= token < lx.DURATION:
+        elif vocab.VELOCITY <= token < vocab.DURATION:
             self._open()
             self.pitches = []
-            self.velocities[self.lane] = token - lx.VELOCITY
+            self.velocities[self.lane] = token - vocab.VELOCITY
         else:
             raise self._refusal(token)
 
     def _show(self, token: int) -> None:
         assert self.shown is not None
-        if token == lx.FILL and self.shown.phase == Phase.EVENT:
+        if token == vocab.FILL and self.shown.phase == Phase.EVENT:
             self.place = None
             return
         # A token that is shown stands where it stands; others are told where the next will.
@@ -374,20 +374,20 @@ class Automaton:
         return time > 0 and sounded and all(end == time for end in self.ends)
 
     def _add_pitch(self, token: int) -> None:
-        pitch = token - lx.PITCH
+        pitch = token - vocab.PITCH
         self.pitches.append(pitch)
         self._below.append((pitch, self.velocities[self.lane]))
         self.top[self.lane] = pitch
         self.phase = Phase.CHORD
 
     def _length(self, token: int) -> None:
-        if token == lx.LONG and self.longs < _MAX_LONGS:
+        if token == vocab.LONG and self.longs < _MAX_LONGS:
             self.longs += 1
             self.phase = Phase.LENGTH
             return
-        if not lx.DURATION <= token < lx.PITCH or (self.phase == Phase.CHORD and not self._below):
+        if not vocab.DURATION <= token < vocab.PITCH or (self.phase == Phase.CHORD and not self._below):
             raise self._refusal(token)
-        duration = self.longs * lx.MAX_DURATION + token - lx.DURATION + 1
+        duration = self.longs * vocab.MAX_DURATION + token - vocab.DURATION + 1
         lane, track = self.lane, self.voice_track[self.lane]
         for pitch, level in self._below:
             self.events.append((self.now, duration, pitch, VELOCITY_LEVELS[level], track))
@@ -427,7 +427,7 @@ class Automaton:
     def allowed(self) -> Mask:
         """Which tokens may follow under the plan, shape (N_TOKENS,); never all false before END."""
         plan, phase = self._plan, self.phase
-        mask = np.zeros(lx.N_TOKENS, dtype=bool)
+        mask = np.zeros(vocab.N_TOKENS, dtype=bool)
         if phase == Phase.EVENT:
             self._allow_event(mask)
         elif phase == Phase.LENGTH:
@@ -438,24 +438,24 @@ class Automaton:
             if plan.chords or not self._below:
                 self._allow_pitches(mask, above=self.pitches[-1] if self.pitches else -1)
         elif phase == Phase.START:
-            mask[lx.START] = True
+            mask[vocab.START] = True
         elif phase == Phase.PREFIX:
-            mask[lx.BODY] = True
+            mask[vocab.BODY] = True
         elif phase == Phase.TRACKS:
             self._allow_tracks(mask)
         elif phase == Phase.NUMERATOR:
-            mask[lx.NUMERATOR : lx.DENOMINATOR] = True
+            mask[vocab.NUMERATOR : vocab.DENOMINATOR] = True
         elif phase == Phase.DENOMINATOR:
             self._allow_denominator(mask)
         elif phase == Phase.KEY:
-            _only(mask, lx.KEY, lx.TEMPO, plan.key and lx.key_token(*plan.key))
+            _only(mask, vocab.KEY, vocab.TEMPO, plan.key and vocab.key_token(*plan.key))
         elif phase == Phase.TEMPO:
-            tempo = None if plan.tempo_index is None else lx.TEMPO + plan.tempo_index
-            _only(mask, lx.TEMPO, lx.VELOCITY, tempo)
+            tempo = None if plan.tempo_index is None else vocab.TEMPO + plan.tempo_index
+            _only(mask, vocab.TEMPO, vocab.VELOCITY, tempo)
         elif phase == Phase.FIRST_BAR:
             fits = (3 if plan.upbeat is None else plan.upbeat) < self.bar_length
-            mask[lx.UPBEAT] = plan.upbeat != 0 and fits
-            mask[lx.BAR] = not mask[lx.UPBEAT] or not (plan.upbeat or plan.early)
+            mask[vocab.UPBEAT] = plan.upbeat != 0 and fits
+            mask[vocab.BAR] = not mask[vocab.UPBEAT] or not (plan.upbeat or plan.early)
         elif phase == Phase.UPBEAT_LENGTH:
             self._allow_upbeat(mask)
         return mask
@@ -464,27 +464,27 @@ class Automaton:
         wanted = self._plan.programs
         voiced = bool(self.voice_track) and self.voice_track[-1] == len(self.programs) - 1
         if wanted is None:
-            room = len(self.voice_track) < lx.MAX_VOICES
-            mask[lx.PROGRAM : lx.NUMERATOR] = room and (voiced or not self.programs)
-            mask[lx.VOICE] = room and bool(self.programs)
+            room = len(self.voice_track) < vocab.MAX_VOICES
+            mask[vocab.PROGRAM : vocab.NUMERATOR] = room and (voiced or not self.programs)
+            mask[vocab.VOICE] = room and bool(self.programs)
         else:
             index = len(self.programs) - 1
             voices = self.voice_track.count(index)
             if index >= 0 and voices < wanted[index][1]:
-                mask[lx.VOICE] = True
+                mask[vocab.VOICE] = True
                 return
             if index + 1 < len(wanted):
-                mask[lx.PROGRAM + wanted[index + 1][0]] = True
+                mask[vocab.PROGRAM + wanted[index + 1][0]] = True
                 return
         if voiced:
-            numerator = self._plan.metre and lx.NUMERATOR + self._plan.metre[0] - 1
-            _only(mask, lx.NUMERATOR, lx.DENOMINATOR, numerator)
+            numerator = self._plan.metre and vocab.NUMERATOR + self._plan.metre[0] - 1
+            _only(mask, vocab.NUMERATOR, vocab.DENOMINATOR, numerator)
 
     def _allow_denominator(self, mask: Mask) -> None:
         metre = None if self.metres else self._plan.metre
-        for i, denominator in enumerate(lx.DENOMINATORS):
+        for i, denominator in enumerate(vocab.DENOMINATORS):
             allowed = self._metre_may_be(self.numerator, denominator)
-            mask[lx.DENOMINATOR + i] = allowed if metre is None else denominator == metre[1]
+            mask[vocab.DENOMINATOR + i] = allowed if metre is None else denominator == metre[1]
 
     def _metre_may_be(self, numerator: int, denominator: int) -> bool:
         """Whether the metre has a sensible length and, inside a piece, changes something."""
@@ -503,41 +503,41 @@ class Automaton:
         if self._stage or after_upbeat or held or self._plan.bars is not None:
             return
         for numerator in range(1, 65):
-            allowed = any(self._metre_may_be(numerator, d) for d in lx.DENOMINATORS)
-            mask[lx.NUMERATOR + numerator - 1] = allowed
+            allowed = any(self._metre_may_be(numerator, d) for d in vocab.DENOMINATORS)
+            mask[vocab.NUMERATOR + numerator - 1] = allowed
 
     def _allow_upbeat(self, mask: Mask) -> None:
-        gone = self.longs * lx.MAX_DURATION
+        gone = self.longs * vocab.MAX_DURATION
         wanted = self._plan.upbeat
         if wanted is not None:
-            if wanted - gone > lx.MAX_DURATION:
-                mask[lx.LONG] = True
+            if wanted - gone > vocab.MAX_DURATION:
+                mask[vocab.LONG] = True
             else:
-                mask[lx.DURATION + wanted - gone - 1] = True
+                mask[vocab.DURATION + wanted - gone - 1] = True
             return
-        longest = min(self.bar_length - gone - 1, lx.MAX_DURATION)
-        mask[lx.DURATION + 2 : lx.DURATION + longest : 3] = True
-        mask[lx.LONG] = self.bar_length - gone - lx.MAX_DURATION > 3
+        longest = min(self.bar_length - gone - 1, vocab.MAX_DURATION)
+        mask[vocab.DURATION + 2 : vocab.DURATION + longest : 3] = True
+        mask[vocab.LONG] = self.bar_length - gone - vocab.MAX_DURATION > 3
 
     def _allow_event(self, mask: Mask) -> None:
         plan, final = self._plan, self.final
         if final is not None and self.time >= final:
-            mask[lx.END] = True
+            mask[vocab.END] = True
             return
         if plan.changes and self.now == self.bar_end - self.bar_length:
             self._allow_change_of_metre(mask)
-            mask[lx.KEY : lx.TEMPO] = self._stage < 2
-            mask[lx.key_token(*self.keys[-1][1:])] = False
-            mask[lx.TEMPO : lx.VELOCITY] = self._stage < 3
-            mask[lx.TEMPO + self.tempos[-1][1]] = False
+            mask[vocab.KEY : vocab.TEMPO] = self._stage < 2
+            mask[vocab.key_token(*self.keys[-1][1:])] = False
+            mask[vocab.TEMPO : vocab.VELOCITY] = self._stage < 3
+            mask[vocab.TEMPO + self.tempos[-1][1]] = False
         if self._bar_may_follow():
-            mask[lx.BAR] = True
-            mask[lx.END] = final is None and self._end_may_follow()
+            mask[vocab.BAR] = True
+            mask[vocab.END] = final is None and self._end_may_follow()
             return
-        mask[lx.END] = final is None and self._end_may_follow()
+        mask[vocab.END] = final is None and self._end_may_follow()
         self._allow_pitches(mask, above=-1)
         if (plan.rests or not self.resting[self.lane]) and self._rest_fits():
-            mask[lx.REST] = True
+            mask[vocab.REST] = True
 
     def _rest_fits(self) -> bool:
         """The first voice ends the piece with a note, so that its last bar is not empty."""
@@ -551,19 +551,19 @@ class Automaton:
         plan = self._plan
         low, high = plan.ranges[self.lane] if self.lane < len(plan.ranges) else (0, 127)
         low = max(low, above + 1)
-        mask[lx.PITCH + low : lx.PITCH + high + 1] = True
+        mask[vocab.PITCH + low : vocab.PITCH + high + 1] = True
         track = self.voice_track[self.lane]
         for other, end in enumerate(self.ends):
             if end > self.time and other != self.lane and self.voice_track[other] == track:
                 for pitch in self.sounding[other]:
-                    mask[lx.PITCH + pitch] = False
+                    mask[vocab.PITCH + pitch] = False
         ending = self._ending()
         if ending is not None and self.final is not None:
             before_last = self.final - self.time - plan.last
             if not self._length_mask(before_last).any():
                 self._only_classes(mask, ending)
-        if plan.dynamics and mask[lx.PITCH : lx.PITCH + 128].any():
-            mask[lx.VELOCITY : lx.DURATION] = True
+        if plan.dynamics and mask[vocab.PITCH : vocab.PITCH + 128].any():
+            mask[vocab.VELOCITY : vocab.DURATION] = True
 
     def _closes(self) -> bool:
         return self.lane == 0 and self._plan.closing
@@ -577,36 +577,36 @@ class Automaton:
         """Keep pitches of these classes, where there is one to keep."""
         kept = mask.copy()
         for pitch in range(128):
-            kept[lx.PITCH + pitch] &= pitch % 12 in classes
-        if kept[lx.PITCH : lx.PITCH + 128].any():
+            kept[vocab.PITCH + pitch] &= pitch % 12 in classes
+        if kept[vocab.PITCH : vocab.PITCH + 128].any():
             mask[:] = kept
 
     def _allow_length(self, mask: Mask) -> None:
-        gone = self.longs * lx.MAX_DURATION
+        gone = self.longs * vocab.MAX_DURATION
         left = 10**9 if self.final is None else self.final - self.now - gone
         ending = self._ending()
         if self.final is None or (ending is None and (self.pitches or not self._closes())):
-            mask[lx.DURATION : lx.PITCH] = self._length_mask(left)
+            mask[vocab.DURATION : vocab.PITCH] = self._length_mask(left)
         elif ending is None:
-            mask[lx.DURATION : lx.PITCH] = self._length_mask(left - 1)
+            mask[vocab.DURATION : vocab.PITCH] = self._length_mask(left - 1)
         else:
             # Either the last note, on a pitch that may end, or one that leaves room for it.
             lengths = self._length_mask(left - self._plan.last)
-            if self.pitches and self.pitches[0] % 12 in ending and 1 <= left <= lx.MAX_DURATION:
+            if self.pitches and self.pitches[0] % 12 in ending and 1 <= left <= vocab.MAX_DURATION:
                 lengths = lengths.copy()
                 lengths[left - 1] = True
-            mask[lx.DURATION : lx.PITCH] = lengths if lengths.any() else self._length_mask(left)
+            mask[vocab.DURATION : vocab.PITCH] = lengths if lengths.any() else self._length_mask(left)
         # After one more whole note there must be room for a duration, and for the last note.
-        room = lx.MAX_DURATION + TICKS_PER_QUARTER + self._plan.last
-        mask[lx.LONG] = self.longs < 15 and left > room
+        room = vocab.MAX_DURATION + TICKS_PER_QUARTER + self._plan.last
+        mask[vocab.LONG] = self.longs < 15 and left > room
 
     def _length_mask(self, left: int) -> Mask:
-        start = self.time + self.longs * lx.MAX_DURATION
+        start = self.time + self.longs * vocab.MAX_DURATION
         place = start - (self.bar_end - self.bar_length)
         mask = _lengths(place % self.bar_length, self.bar_length)
-        if left >= lx.MAX_DURATION:
+        if left >= vocab.MAX_DURATION:
             return mask
-        return mask & (np.arange(1, lx.MAX_DURATION + 1) <= left)
+        return mask & (np.arange(1, vocab.MAX_DURATION + 1) <= left)
 
 
 class _Shown(Automaton):
@@ -623,8 +623,8 @@ class _Shown(Automaton):
         return _Shown(self)
 
     def _event(self, token: int) -> None:
-        if token != lx.MASK:
-            if token == lx.END:
+        if token != vocab.MASK:
+            if token == vocab.END:
                 raise self._refusal(token)
             super()._event(token)
             return
@@ -646,7 +646,7 @@ _PLAIN: Final = tuple(sorted(set(Automaton.__slots__) - set(_LISTS)))
 @lru_cache(maxsize=4096)
 def _lengths(place: int, bar: int) -> Mask:
     """Which durations 1..96 from `place` end on the grid, counted from the barline they end after."""
-    ends = (place + np.arange(1, lx.MAX_DURATION + 1)) % bar
+    ends = (place + np.arange(1, vocab.MAX_DURATION + 1)) % bar
     return _IS_GRID[ends % TICKS_PER_QUARTER]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.music.score import Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import encode
 
 FIELDS: Final = ("style", "bars", "voices", "numerator", "denominator", "key", "density")
@@ -23,16 +23,16 @@ def prefix_of(score: Score, style: str, styles: Sequence[str]) -> NDArray[np.int
     told = np.full(len(FIELDS), -1, dtype=np.int16)
     voices = _voices(score)
     if style in styles:
-        told[0] = lx.STYLE + list(styles).index(style)
-    if 1 <= score.n_bars <= lx.MAX_BARS:
-        told[1] = lx.BARS + score.n_bars - 1
-    if 1 <= voices <= lx.MAX_VOICES:
-        told[2] = lx.VOICES + voices - 1
+        told[0] = vocab.STYLE + list(styles).index(style)
+    if 1 <= score.n_bars <= vocab.MAX_BARS:
+        told[1] = vocab.BARS + score.n_bars - 1
+    if 1 <= voices <= vocab.MAX_VOICES:
+        told[2] = vocab.VOICES + voices - 1
     metre, key = score.metres[0], score.keys[0]
-    told[3] = lx.NUMERATOR + metre.numerator - 1
-    told[4] = lx.DENOMINATOR + lx.DENOMINATORS.index(metre.denominator)
-    told[5] = lx.key_token(key.fifths, key.mode)
-    told[6] = lx.DENSITY + density_level(score, voices)
+    told[3] = vocab.NUMERATOR + metre.numerator - 1
+    told[4] = vocab.DENOMINATOR + vocab.DENOMINATORS.index(metre.denominator)
+    told[5] = vocab.key_token(key.fifths, key.mode)
+    told[6] = vocab.DENSITY + density_level(score, voices)
     return told
 
 
@@ -43,4 +43,4 @@ def density_level(score: Score, voices: int) -> int:
 
 
 def _voices(score: Score) -> int:
-    return int((encode(score) == lx.VOICE).sum())
+    return int((encode(score) == vocab.VOICE).sum())

@@ -11,7 +11,7 @@ from troubadour.core.errors import InputError
 from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER, VELOCITY_LEVELS, bars_of
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 from troubadour.music.voices import VoiceEvent, split_voices
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import N_FEATURES, Automaton
 
 Tokens = NDArray[np.int32]
@@ -33,13 +33,13 @@ def encode(score: Score, prefix: Sequence[int] = ()) -> Tokens:
     """
     if score.ticks_per_quarter != TICKS_PER_QUARTER:
         raise InputError(f"score has {score.ticks_per_quarter} ticks a quarter; quantise it first")
-    out = [lx.START, *prefix, lx.BODY]
+    out = [vocab.START, *prefix, vocab.BODY]
     events: list[tuple[int, int, VoiceEvent]] = []  # start, voice, event
     n_voices = 0
     for i, track in enumerate(score.tracks):
         voices = split_voices(score, i)
-        out.append(lx.PROGRAM + (lx.DRUMS if track.is_drum else track.program))
-        out.extend([lx.VOICE] * len(voices))
+        out.append(vocab.PROGRAM + (vocab.DRUMS if track.is_drum else track.program))
+        out.extend([vocab.VOICE] * len(voices))
         for voice, notes in enumerate(voices):
             filled = _with_rests(notes, score.end_ticks)
             events.extend((e[0], n_voices + voice, e) for e in filled)
@@ -48,27 +48,27 @@ def encode(score: Score, prefix: Sequence[int] = ()) -> Tokens:
     changes = _changes(score)
     out.extend(changes.pop(0))
     if score.upbeat_ticks:
-        out.extend([lx.UPBEAT, *duration_tokens(score.upbeat_ticks)])
+        out.extend([vocab.UPBEAT, *duration_tokens(score.upbeat_ticks)])
     else:
-        out.append(lx.BAR)
+        out.append(vocab.BAR)
     starts = bars_of(score).start.tolist()
     bar = 1
     levels = [_DEFAULT_LEVEL] * n_voices
     for start, voice, (_, end, pitches) in events:
         while bar < len(starts) and starts[bar] <= start:
-            out.extend([lx.BAR, *changes.pop(starts[bar], [])])
+            out.extend([vocab.BAR, *changes.pop(starts[bar], [])])
             bar += 1
         for pitch, level in pitches:
             if level != levels[voice]:
-                out.append(lx.VELOCITY + level)
+                out.append(vocab.VELOCITY + level)
                 levels[voice] = level
-            out.append(lx.PITCH + pitch)
+            out.append(vocab.PITCH + pitch)
         if not pitches:
-            out.append(lx.REST)
+            out.append(vocab.REST)
         out.extend(duration_tokens(end - start))
     for start in starts[bar:]:
-        out.extend([lx.BAR, *changes.pop(start, [])])
-    out.append(lx.END)
+        out.extend([vocab.BAR, *changes.pop(start, [])])
+    out.append(vocab.END)
     return np.array(out, dtype=np.int32)
 
 
@@ -97,7 +97,7 @@ def features(tokens: Sequence[int] | Tokens) -> NDArray[np.int16]:
 
 def score_of(automaton: Automaton) -> Score:
     """The score that an automaton has read up to END, or up to now."""
-    tracks = tuple(Track(0 if p == lx.DRUMS else p, p == lx.DRUMS) for p in automaton.programs)
+    tracks = tuple(Track(0 if p == vocab.DRUMS else p, p == vocab.DRUMS) for p in automaton.programs)
     return Score.from_notes(
         automaton.events,
         ticks_per_quarter=TICKS_PER_QUARTER,
@@ -124,18 +124,21 @@ def _with_rests(notes: list[VoiceEvent], until: int) -> list[VoiceEvent]:
 
 def duration_tokens(ticks: int) -> list[int]:
     """`LONG* DURATION` for a number of ticks."""
-    longs = (ticks - 1) // lx.MAX_DURATION
-    return [lx.LONG] * longs + [lx.DURATION + ticks - longs * lx.MAX_DURATION - 1]
+    longs = (ticks - 1) // vocab.MAX_DURATION
+    return [vocab.LONG] * longs + [vocab.DURATION + ticks - longs * vocab.MAX_DURATION - 1]
 
 
 def _changes(score: Score) -> dict[int, list[int]]:
     """Tokens of metre, key and tempo at each barline where one changes, in this order."""
     found: dict[int, list[int]] = {}
     for metre in score.metres:
-        pair = [lx.NUMERATOR + metre.numerator - 1, lx.DENOMINATOR + lx.DENOMINATORS.index(metre.denominator)]
+        pair = [
+            vocab.NUMERATOR + metre.numerator - 1,
+            vocab.DENOMINATOR + vocab.DENOMINATORS.index(metre.denominator),
+        ]
         found.setdefault(metre.tick, []).extend(pair)
     for key in score.keys:
-        found.setdefault(key.tick, []).append(lx.key_token(key.fifths, key.mode))
+        found.setdefault(key.tick, []).append(vocab.key_token(key.fifths, key.mode))
     for tempo in score.tempos:
-        found.setdefault(tempo.tick, []).append(lx.TEMPO + METRONOME.index(int(tempo.bpm)))
+        found.setdefault(tempo.tick, []).append(vocab.TEMPO + METRONOME.index(int(tempo.bpm)))
     return found

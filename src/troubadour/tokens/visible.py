@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Phase
 from troubadour.tokens.tokenizer import duration_tokens
 
@@ -19,7 +19,7 @@ Event = tuple[int, int, tuple[int, ...]]
 """Start and stop in ticks, and pitches, rising; none = a rest."""
 
 
-class Reading(NamedTuple):
+class ParsedTokens(NamedTuple):
     """A token sequence taken apart."""
 
     opening: int
@@ -35,7 +35,7 @@ class Reading(NamedTuple):
         return bisect_right(self.bars, tick) - 1
 
 
-def take_apart(tokens: Sequence[int]) -> Reading:
+def parse_tokens(tokens: Sequence[int]) -> ParsedTokens:
     """Voices, barlines and changes of a token sequence without anything shown.
 
     Costs about 2 ms for a tune.
@@ -57,14 +57,14 @@ def take_apart(tokens: Sequence[int]) -> Reading:
                 voices = [[] for _ in automaton.voice_track]
                 if automaton.upbeat:
                     bars.append(automaton.upbeat)
-        elif token == lx.BAR:
+        elif token == vocab.BAR:
             if automaton.now != bars[-1]:
                 bars.append(automaton.now)
-        elif lx.NUMERATOR <= token < lx.VELOCITY:
+        elif vocab.NUMERATOR <= token < vocab.VELOCITY:
             changes.setdefault(automaton.now, []).append(token)
-        elif before in (Phase.CHORD, Phase.LENGTH) and lx.DURATION <= token < lx.PITCH:
+        elif before in (Phase.CHORD, Phase.LENGTH) and vocab.DURATION <= token < vocab.PITCH:
             voices[lane].append((automaton.now, automaton.ends[lane], tuple(automaton.pitches)))
-    return Reading(opening, voices, bars, changes)
+    return ParsedTokens(opening, voices, bars, changes)
 
 
 def show(
@@ -91,15 +91,15 @@ def show(
         if time < end:
             events.append((time, number, end, None))
     events.sort(key=lambda e: e[:2])
-    out = [lx.FILL]
+    out = [vocab.FILL]
     bar = 1
     for start, _, stop, sounding in events:
         while bar < len(bars) and bars[bar] <= start:
-            out += [lx.BAR, *(changes or {}).get(bars[bar], ())]
+            out += [vocab.BAR, *(changes or {}).get(bars[bar], ())]
             bar += 1
         if sounding is None:
-            out.append(lx.MASK)
+            out.append(vocab.MASK)
         else:
-            out += [lx.PITCH + p for p in sounding] or [lx.REST]
+            out += [vocab.PITCH + p for p in sounding] or [vocab.REST]
         out += duration_tokens(stop - start)
-    return [*out, lx.FILL]
+    return [*out, vocab.FILL]

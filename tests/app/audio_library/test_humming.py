@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tests.audio.singer import GOOD, RATE, USUAL, Singer, in_voice
 from typer.testing import CliRunner
 
-from troubadour.app.audio_library.humming import Hummed
+from troubadour.app.audio_library.humming import HummedQuery
 from troubadour.app.studio import Studio
 from troubadour.audio.dsp.sung_notes import sung_notes
 from troubadour.audio.sound import Sound
@@ -22,16 +22,16 @@ from troubadour.cli import app
 from troubadour.core.errors import InputError, UnreadableFileError
 from troubadour.formats.render import MidiRenderer, play, write_wav
 from troubadour.server.app import create_app
-from troubadour.similarity.melody_search.lines import Line, query_line
+from troubadour.similarity.melody_search.lines import Skyline, query_skyline
 
 RIGHTS = {"source", "licence", "generated"}
 
 
-def opening(studio: Studio, piece: str, notes: int = 24) -> Line:
-    return query_line(studio.store.score(piece))[:notes]
+def opening(studio: Studio, piece: str, notes: int = 24) -> Skyline:
+    return query_skyline(studio.store.score(piece))[:notes]
 
 
-def sing(singer: Singer, line: Line, semitones: float, seed: int = 0) -> NDArray[np.float32]:
+def sing(singer: Singer, line: Skyline, semitones: float, seed: int = 0) -> NDArray[np.float32]:
     seconds = np.diff(line.onset, append=line.onset[-1] + 1)
     seconds = seconds * 0.35 / float(np.median(seconds))
     return singer.sing(line.pitch + semitones, np.minimum(seconds, 2.0), np.random.default_rng(seed))
@@ -86,7 +86,7 @@ def test_singers_of_every_kind_find_most_of_their_tunes(
         for seed, one in enumerate(long[5:35:10]):
             samples = sing(in_voice(singer, voice), opening(studio, one, 32), semitones, seed)
             notes = sung_notes(Sound(samples[:, None], RATE))
-            hits += studio.search(Hummed(notes, 10.0, ()).queries(), 1)[0].piece.id == one
+            hits += studio.search(HummedQuery(notes, 10.0, ()).queries(), 1)[0].piece.id == one
     assert hits >= 2
 
 

@@ -19,7 +19,7 @@ from tests.audio.conftest import chord_song
 from troubadour.app.audio_library.importing import import_recordings
 from troubadour.app.audio_library.pool import Workers
 from troubadour.app.audio_library.score_features import measure_scores
-from troubadour.app.audio_library.sound_search import Hearing
+from troubadour.app.audio_library.sound_search import SoundSearch
 from troubadour.app.jobs import import_path
 from troubadour.catalogue.store import Store
 
@@ -199,7 +199,7 @@ def test_scores_and_recordings_stand_in_one_space(folk_home: Path, tmp_path: Pat
         first = measure_scores(store, Workers(1), limit=2)
         second = measure_scores(store, Workers(1), limit=1)
         assert (first.added, second.added, second.known) == (2, 1, 2 + 2)
-        hearing = Hearing(store)
+        hearing = SoundSearch(store)
         recording = store.pieces(medium="audio")[0].id
         for by in ("timbre", "sound"):
             found = hearing.similar(recording, 10, by)

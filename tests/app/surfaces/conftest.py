@@ -14,8 +14,8 @@ from troubadour.catalogue.plays import metadata_piece
 from troubadour.catalogue.records import Event
 from troubadour.catalogue.store import Store
 from troubadour.interactions.events import Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
-from troubadour.interactions.importers.base import Track
+from troubadour.interactions.id_map import IdMap
+from troubadour.interactions.importers.base import NamedTrack
 from troubadour.recommenders.blend.recommender import BlendSpec
 from troubadour.recommenders.slate.ranker import Ranker
 
@@ -31,7 +31,7 @@ def ranker() -> Ranker:
     log = Interactions(
         listener.astype(np.int32), item.astype(np.int32), np.full(len(item), Kind.PLAY, np.uint8),
         np.full(len(item), np.nan, np.float32), rng.integers(1, 10**6, len(item)),
-        Vocabulary(f"l{i}" for i in range(160)), Vocabulary(f"p{i}" for i in range(N)),
+        IdMap(f"l{i}" for i in range(160)), IdMap(f"p{i}" for i in range(N)),
     )  # fmt: skip
     vectors = np.eye(4, dtype=np.float32)[np.arange(N) % 4] + rng.normal(0, 0.2, (N, 4)).astype(np.float32)
     return Ranker.fit(log, vectors, [info(i) for i in range(N)], rng, blend=BlendSpec())
@@ -51,7 +51,7 @@ def planted(tmp_path: Path) -> Iterator[Callable[[Iterable[Played]], Store]]:
         stores.append(store)
         rows = list(plays)
         made = {
-            title: replace(metadata_piece(Track(title, f"by {title}")), id=title, style=title.split()[0])
+            title: replace(metadata_piece(NamedTrack(title, f"by {title}")), id=title, style=title.split()[0])
             for title in dict.fromkeys(piece for _, piece, _ in rows)
         }
         store.add_pieces(list(made.values()))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError
-from troubadour.generation.constraints.build import Habit, settle
+from troubadour.generation.constraints.build import InstrumentDefaults, compile_constraints
 from troubadour.generation.constraints.parallels import Parallels
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief, GivenNote
@@ -14,8 +14,8 @@ from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 
 BRIEF = Brief(metre=(4, 4), key=(0, "major"), bars=8, tempo_bpm=120)
-MELODY = Habit(((40, 1),), ((60, 83),))
-CHOIR = Habit(((52, 1),) * 4, ((62, 79), (57, 72), (51, 67), (38, 62)))
+MELODY = InstrumentDefaults(((40, 1),), ((60, 83),))
+CHOIR = InstrumentDefaults(((52, 1),) * 4, ((62, 79), (57, 72), (51, 67), (38, 62)))
 QUAVERS = tuple(GivenNote(1, 12 * i, 12, 61 + 12 * (i % 2)) for i in range(8))
 
 
@@ -71,10 +71,10 @@ CLASHES = {
 
 @pytest.mark.parametrize(("habit", "wishes", "message"), CLASHES.values(), ids=list(CLASHES))
 def test_what_cannot_be_met_is_refused_with_the_names_of_what_clashes(
-    habit: Habit, wishes: dict[str, object], message: str
+    habit: InstrumentDefaults, wishes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        settle(replace(BRIEF, **wishes), habit, 30)  # type: ignore[arg-type]
+        compile_constraints(replace(BRIEF, **wishes), habit, 30)  # type: ignore[arg-type]
 
 
 def test_given_notes_that_are_borrowed_already_clash_with_a_limit() -> None:
@@ -83,30 +83,32 @@ def test_given_notes_that_are_borrowed_already_clash_with_a_limit() -> None:
     mine = quarters(1, *(r[2] - 1 for r in rows[4:14]))
     brief = replace(BRIEF, notes=mine, max_common=8)
     with pytest.raises(InputError, match="notes and max_common 8 clash"):
-        settle(brief, MELODY, 30, windows=corpus.windows(7))
-    settle(replace(brief, max_common=11), MELODY, 30, windows=corpus.windows(10))
+        compile_constraints(brief, MELODY, 30, windows=corpus.windows(7))
+    compile_constraints(replace(brief, max_common=11), MELODY, 30, windows=corpus.windows(10))
 
 
 def test_what_is_only_habit_gives_way() -> None:
     """The style's range and its ending on the tonic were not asked for."""
-    setting = settle(replace(BRIEF, ranges=((61, 66),)), MELODY, 30)
+    setting = compile_constraints(replace(BRIEF, ranges=((61, 66),)), MELODY, 30)
     assert setting.plan.endings == (frozenset(range(1, 7)),)
-    setting = settle(replace(BRIEF, instruments=(43,)), MELODY, 30)  # a double bass plays below the range
+    setting = compile_constraints(
+        replace(BRIEF, instruments=(43,)), MELODY, 30
+    )  # a double bass plays below the range
     assert setting.plan.endings == (frozenset({0}),)
-    setting = settle(replace(BRIEF, chords="C F G D"), MELODY, 30)
+    setting = compile_constraints(replace(BRIEF, chords="C F G D"), MELODY, 30)
     assert setting.plan.endings == (frozenset({2, 6, 9}),)
 
 
 def test_without_controls_only_range_and_ending_hold() -> None:
-    setting = settle(BRIEF, MELODY, 30)
+    setting = compile_constraints(BRIEF, MELODY, 30)
     assert len(setting.controls) == 1
     assert setting.given is None
     assert setting.plan.endings == (frozenset({0}),)
 
 
 def test_parallels_are_barred_from_chorales_unless_something_speaks_for_them() -> None:
-    def barred(brief: Brief, habit: Habit = CHOIR) -> bool:
-        return any(isinstance(c, Parallels) for c in settle(brief, habit, 30).controls)
+    def barred(brief: Brief, habit: InstrumentDefaults = CHOIR) -> bool:
+        return any(isinstance(c, Parallels) for c in compile_constraints(brief, habit, 30).controls)
 
     chorale = replace(BRIEF, style="chorale")
     assert barred(chorale)

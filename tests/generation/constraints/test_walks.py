@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError
-from troubadour.generation.constraints.base import Guide
-from troubadour.generation.constraints.build import Habit, settle
+from troubadour.generation.constraints.base import ConstrainedDecoder
+from troubadour.generation.constraints.build import InstrumentDefaults, compile_constraints
 from troubadour.generation.constraints.chords import Harmony, parse_chords
 from troubadour.generation.constraints.pitches import scale
 from troubadour.generation.originality import Corpus
@@ -18,14 +18,14 @@ from troubadour.generation.request import Brief, GivenNote
 from troubadour.music.instruments import playable
 from troubadour.music.quantise import quantise
 from troubadour.music.score import MODES, Key, Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.prefix import density_level
 from troubadour.tokens.tokenizer import decode, encode, score_of
 
 HABITS = {
-    1: Habit(((40, 1),), ((60, 83),)),
-    2: Habit(((40, 1), (42, 1)), ((60, 83), (40, 64))),
-    4: Habit(((52, 1),) * 4, ((62, 79), (57, 72), (51, 67), (38, 62))),
+    1: InstrumentDefaults(((40, 1),), ((60, 83),)),
+    2: InstrumentDefaults(((40, 1), (42, 1)), ((60, 83), (40, 64))),
+    4: InstrumentDefaults(((52, 1),) * 4, ((62, 79), (57, 72), (51, 67), (38, 62))),
 }
 METRES = ((6, 8), (3, 4), (4, 4), (2, 2), (9, 8), (2, 4), (5, 8), (7, 8), (3, 2))
 CHORDS = (
@@ -41,9 +41,9 @@ CHORDS = (
     "Bbmaj7 Eb",
 )
 WALKS = 3000
-TROUBLE = np.zeros(lx.N_TOKENS, dtype=bool)
-TROUBLE[[lx.DURATION + 11, lx.DURATION + 23]] = True
-TROUBLE[lx.PITCH : lx.PITCH + 128] = np.isin(np.arange(128) % 12, (0, 7))
+TROUBLE = np.zeros(vocab.N_TOKENS, dtype=bool)
+TROUBLE[[vocab.DURATION + 11, vocab.DURATION + 23]] = True
+TROUBLE[vocab.PITCH : vocab.PITCH + 128] = np.isin(np.arange(128) % 12, (0, 7))
 
 
 def random_brief(rng: np.random.Generator) -> tuple[Brief, int]:
@@ -90,7 +90,7 @@ def random_brief(rng: np.random.Generator) -> tuple[Brief, int]:
     return brief, voices
 
 
-def walk(guide: Guide, rng: np.random.Generator) -> Score | None:
+def walk(guide: ConstrainedDecoder, rng: np.random.Generator) -> Score | None:
     """Random choice among what may follow; nothing where a guide comes to a stop.
 
     Some walks are hostile: all voices move in eighths and quarters, in fifths and octaves.
@@ -104,9 +104,9 @@ def walk(guide: Guide, rng: np.random.Generator) -> Score | None:
             if hostile and rng.random() < 0.9 and mask[TROUBLE].any():
                 choice = np.flatnonzero(mask & TROUBLE)
             if not len(choice):
-                if guide.resort is None:
+                if guide.fallback_mask is None:
                     return None
-                mask, guide.resort = guide.resort, None
+                mask, guide.fallback_mask = guide.fallback_mask, None
                 continue
             token = int(rng.choice(choice))
             if guide.take(token):
@@ -220,7 +220,7 @@ def test_every_walk_ends_and_keeps_to_all_its_controls(part: int, corpus: Corpus
     for _ in range(WALKS // 6):
         brief, voices = random_brief(rng)
         try:
-            setting = settle(
+            setting = compile_constraints(
                 brief, HABITS[voices], 30, windows=windows[brief.max_common] if brief.max_common else None
             )
         except InputError as error:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from troubadour.core.errors import InputError, MissingExtraError, UnreadableFileError
-from troubadour.interactions.importers.base import Heard, Malformed, ReadOptions, Remark, Track
+from troubadour.interactions.importers.base import Malformed, NamedTrack, PlayEvent, ReadOptions, Remark
 from troubadour.interactions.importers.formats import format_of, read_plays
 from troubadour.interactions.importers.json_stream import BrokenJsonError, objects
 from troubadour.interactions.importers.sources import Source, sources
@@ -22,8 +22,8 @@ NOW = 1_780_000_000
 OPTIONS = ReadOptions(NOW)
 
 
-def heard(path: Path, form: str = "auto", options: ReadOptions = OPTIONS) -> list[Heard]:
-    return [f for f in read_plays(path, form, options) if isinstance(f, Heard)]
+def heard(path: Path, form: str = "auto", options: ReadOptions = OPTIONS) -> list[PlayEvent]:
+    return [f for f in read_plays(path, form, options) if isinstance(f, PlayEvent)]
 
 
 def causes(path: Path, form: str = "auto", options: ReadOptions = OPTIONS) -> dict[str, int]:
@@ -68,7 +68,7 @@ def test_an_export_archive_is_read_with_feedback_last(tmp_path: Path) -> None:
         archive.write(SAMPLES / "listenbrainz_feedback.jsonl", "feedback.jsonl")
         archive.write(SAMPLES / "listenbrainz.jsonl", "listens/2024/4.jsonl")
     found = list(read_plays(path, "auto", OPTIONS))
-    assert [f.kind for f in found if isinstance(f, Heard)] == ["play"] * 5 + ["like", "rating", "like"]
+    assert [f.kind for f in found if isinstance(f, PlayEvent)] == ["play"] * 5 + ["like", "rating", "like"]
     assert [f.text for f in found if isinstance(f, Remark)] == ["no log of plays; passed over"]
 
 
@@ -105,7 +105,9 @@ def test_the_short_history_of_spotify_is_read_too(tmp_path: Path) -> None:
         "msPlayed": 181000,
     }
     path.write_text(json.dumps([one]))
-    assert heard(path) == [Heard(Track("The Kesh Jig", "The Quills"), "play", 1711965599, None, 181.0)]
+    assert heard(path) == [
+        PlayEvent(NamedTrack("The Kesh Jig", "The Quills"), "play", 1711965599, None, 181.0)
+    ]
 
 
 SERVICE = {
@@ -292,6 +294,6 @@ def test_parquet_tells_the_same_as_csv(tmp_path: Path) -> None:
     columns = {"user": ["a", "b"], "title": ["x", "y"], "time": [5, 6], "share": [0.5, None]}
     parquet.write_table(arrow.table(columns), path)
     assert heard(path) == [
-        Heard(Track("x"), "play", 5, 0.5, listener="a"),
-        Heard(Track("y"), "play", 6, None, listener="b"),
+        PlayEvent(NamedTrack("x"), "play", 5, 0.5, listener="a"),
+        PlayEvent(NamedTrack("y"), "play", 6, None, listener="b"),
     ]

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from troubadour.models.chorales.key_network import KeyNetwork, KeyProblem, piece_nats, rolls_of  # noqa: E402
+from troubadour.models.chorales.key_network import KeyNetwork, KeyTask, piece_nats, rolls_of  # noqa: E402
 from troubadour.models.chorales.piano_roll import KEYS, prepare_roll  # noqa: E402
 from troubadour.models.chorales.run import FrameRun  # noqa: E402
 from troubadour.models.chorales.spec import FrameSpec  # noqa: E402
@@ -76,5 +76,5 @@ def test_what_repeats_is_learnt(tmp_path):
     rolls = [prepare_roll(keys)]
     options = TrainOptions(steps=60, tokens_a_step=128, warmup=5, evaluate_every=60, checkpoint_every=60,
                            average=0.9, learning_rate=1e-2, matrix_rate=1e-2)  # fmt: skip
-    state = FrameRun(tmp_path, KeyProblem(SPEC, rolls, rolls, shift=2, window=32), options).go()
+    state = FrameRun(tmp_path, KeyTask(SPEC, rolls, rolls, shift=2, window=32), options).go()
     assert state["best"] < 1.0

@@ -9,12 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from troubadour.core.errors import InputError  # noqa: E402
-from troubadour.models.chorales.ensemble import Mixture  # noqa: E402
+from troubadour.models.chorales.ensemble import Ensemble  # noqa: E402
 from troubadour.models.chorales.network import Frames, VoiceNetwork, parallels  # noqa: E402
 from troubadour.models.chorales.run import FrameRun  # noqa: E402
 from troubadour.models.chorales.sampling import write  # noqa: E402
 from troubadour.models.chorales.spec import FrameSpec  # noqa: E402
-from troubadour.models.chorales.training import VoiceProblem, batch_of, cell_nats  # noqa: E402
+from troubadour.models.chorales.training import VoiceTask, batch_of, cell_nats  # noqa: E402
 from troubadour.models.chorales.voice_leading import PERFECT, check, clear  # noqa: E402
 from troubadour.models.chorales.voices import prepare, transpose  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
@@ -82,7 +82,7 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(tmp_path):
     pieces = [prepare(some_piece(i)) for i in range(6)]
     options = {"tokens_a_step": 80, "warmup": 2, "evaluate_every": 4, "checkpoint_every": 3, "average": 0.9}
     spec = FrameSpec(**SMALL)
-    problem = VoiceProblem(spec, pieces[:4], pieces[4:])
+    problem = VoiceTask(spec, pieces[:4], pieces[4:])
     whole = FrameRun(tmp_path / "whole", problem, TrainOptions(steps=6, decay=0.0, **options))
     whole.go()
     FrameRun(tmp_path / "cut", problem, TrainOptions(steps=3, decay=0.0, **options)).go()
@@ -97,7 +97,7 @@ def test_what_repeats_is_learnt(core, tmp_path):
     pieces = [prepare(np.tile([[67, 64, 60, 48], [65, 62, 59, 43]], (16, 1)))] * 2
     options = TrainOptions(steps=60, tokens_a_step=80, warmup=5, evaluate_every=60, checkpoint_every=60,
                            average=0.9, learning_rate=1e-2, matrix_rate=1e-2)  # fmt: skip
-    problem = VoiceProblem(
+    problem = VoiceTask(
         FrameSpec(core=core, dropout=0.0, feature_dropout=0.0, **SMALL), pieces, pieces, shift=2
     )
     state = FrameRun(tmp_path, problem, options).go()
@@ -144,24 +144,24 @@ def test_parallels_can_be_learnt_to_be_shunned():
 def test_a_mixture_is_the_mean_of_its_parts():
     networks = [network_of("transformer"), network_of("lstm")]
     pieces = [prepare(some_piece(i, frames)) for i, frames in enumerate((12, 30))]
-    mixed = Mixture(networks, (0, 2)).cell_nats(pieces)
+    mixed = Ensemble(networks, (0, 2)).cell_nats(pieces)
     for i, piece in enumerate(pieces):
         parts = [np.exp(-cell_nats(n, [p])[0]) for n in networks for p in (piece, transpose(piece, 2))]
         np.testing.assert_allclose(np.exp(-mixed[i]), np.mean(parts, axis=0), rtol=1e-4)
-    calm = Mixture(networks[:1], temperature=1e6).cell_nats(pieces)
+    calm = Ensemble(networks[:1], temperature=1e6).cell_nats(pieces)
     np.testing.assert_allclose(calm[0], np.log(65), atol=1e-3)
-    assert Mixture(networks).weights == sum(Mixture([n]).weights for n in networks)
+    assert Ensemble(networks).weights == sum(Ensemble([n]).weights for n in networks)
 
 
 def test_mixtures_of_nothing_or_of_different_orders_are_refused():
     with pytest.raises(InputError, match="at least one network"):
-        Mixture([])
+        Ensemble([])
     with pytest.raises(InputError, match="temperature is 0"):
-        Mixture([network_of("lstm")], temperature=0.0)
+        Ensemble([network_of("lstm")], temperature=0.0)
     with pytest.raises(InputError, match="different orders"):
-        Mixture([network_of("lstm"), network_of("lstm", (0, 1, 2, 3))])
+        Ensemble([network_of("lstm"), network_of("lstm", (0, 1, 2, 3))])
     with pytest.raises(InputError, match="leave"):
-        Mixture([network_of("lstm")], (40,)).cell_nats([prepare(some_piece(1))])
+        Ensemble([network_of("lstm")], (40,)).cell_nats([prepare(some_piece(1))])
 
 
 @pytest.mark.parametrize("core", ["transformer", "lstm"])

@@ -15,7 +15,7 @@ from troubadour.core.errors import InputError
 from troubadour.formats.abc.read import read_abc
 from troubadour.models.vae.attribute_transfer import Search, move
 from troubadour.models.vae.composer import VaeComposer
-from troubadour.models.vae.guidance import leaning
+from troubadour.models.vae.guidance import attribute_guidance
 from troubadour.models.vae.latent_map import ATTRIBUTES, measure
 from troubadour.models.vae.passages import HOLD, N_TOKENS, PAD, PITCH, Passage, passages
 from troubadour.models.vae.space import Sampling
@@ -149,7 +149,7 @@ def test_other_wishes_are_refused(
 
 def written(jig: Passage, attribute: str, strength: float, wanted: float) -> Passage:
     """What a decoder writes that finds the tune's own tokens three nats likelier than any other."""
-    choose = leaning(
+    choose = attribute_guidance(
         attribute,
         np.float32([strength]),
         wanted,

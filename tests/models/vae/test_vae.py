@@ -12,7 +12,7 @@ from troubadour.generation.autoregressive import DOCUMENT, WEIGHTS
 from troubadour.generation.request import Brief
 from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.dataset import batches, stack, transposed
-from troubadour.models.vae.latent_map import ATTRIBUTES, TONIC, chart, measure, normalised
+from troubadour.models.vae.latent_map import ATTRIBUTES, TONIC, latent_map_of, measure, normalised
 from troubadour.models.vae.passages import METRES, PAD, PITCH, Passage, passages, steps_of
 from troubadour.models.vae.space import Sampling, slerp, token_accuracy
 from troubadour.music.score import Key, Score
@@ -186,7 +186,7 @@ def test_a_planted_attribute_is_found(pieces: Pieces) -> None:
     density = np.array([measure(p)[0] for p in thinned])
     z = rng.standard_normal((len(thinned), 3)).astype(np.float32)
     z[:, 0] = (density - density.mean()) / density.std()
-    atlas = chart(z, thinned, ["jig"] * len(thinned))
+    atlas = latent_map_of(z, thinned, ["jig"] * len(thinned))
     direction = atlas.directions[ATTRIBUTES.index("density")]
     assert direction[0] == pytest.approx(1.0, abs=0.15)
     assert np.abs(direction[1:]).max() < 0.5

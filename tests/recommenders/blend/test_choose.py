@@ -10,13 +10,13 @@ import pytest
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import Interactions, Kind
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend.choose import Choice, Effort, choose
+from troubadour.recommenders.blend.choose import Choice, TuningBudget, choose
 from troubadour.recommenders.blend.recommender import BlendRecommender
 from troubadour.recommenders.blend.report import to_markdown
 from troubadour.recommenders.blend.weights import Pool, cross_fitted, learn
 from troubadour.recommenders.evaluation.split import split_by_share
 
-AMPLE = Effort(seconds=1000, trials=2)
+AMPLE = TuningBudget(seconds=1000, trials=2)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_tiny_logs_fall_back_and_say_so(listeners: int, tribes: Interactions) ->
 
 
 def test_what_was_cut_is_told(tribes: Interactions) -> None:
-    found = choose(tribes, FitOptions(), np.random.default_rng(0), Effort(seconds=1e-9, trials=3))
+    found = choose(tribes, FitOptions(), np.random.default_rng(0), TuningBudget(seconds=1e-9, trials=3))
     assert any("no time left" in text for text in found.left_out)
     assert any(
         "item vectors" in text for text in choose(tribes, FitOptions(), np.random.default_rng(0)).left_out
@@ -110,9 +110,9 @@ def test_the_report_holds_every_trial_with_its_interval(choice: Choice) -> None:
 
 def test_no_effort_is_refused() -> None:
     with pytest.raises(InputError, match="effort"):
-        Effort(seconds=0)
+        TuningBudget(seconds=0)
     with pytest.raises(InputError, match="effort"):
-        Effort(recipes=())
+        TuningBudget(recipes=())
 
 
 def pool(rng: np.random.Generator, n: int, strengths: tuple[float, ...]) -> Pool:

@@ -14,7 +14,7 @@ from troubadour.interactions.events import History, Interactions, Kind
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.evaluation.bootstrap import compare, interval
 from troubadour.recommenders.evaluation.evaluate import PER_LISTENER, evaluate, evaluate_lists
-from troubadour.recommenders.evaluation.evaluation_set import Cases, discovery_cases, next_play_cases
+from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet, discovery_cases, next_play_cases
 from troubadour.recommenders.evaluation.split import split_at, split_by_share
 
 
@@ -28,9 +28,9 @@ class Fixed:
         return np.tile(self.values[items], (len(histories), 1))
 
 
-def cases(n_items: int, relevant: list[list[int]], hidden: list[list[int]]) -> Cases:
+def cases(n_items: int, relevant: list[list[int]], hidden: list[list[int]]) -> EvaluationSet:
     as_rows = [tuple(np.array(rows, np.int32) for rows in column) for column in (relevant, hidden)]
-    return Cases(tuple(History.empty() for _ in relevant), *as_rows, n_items)
+    return EvaluationSet(tuple(History.empty() for _ in relevant), *as_rows, n_items)
 
 
 def test_the_whole_catalogue_is_ranked_and_what_was_heard_is_not() -> None:

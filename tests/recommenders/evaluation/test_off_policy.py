@@ -10,7 +10,7 @@ import pytest
 from troubadour.core.errors import InputError
 from troubadour.interactions.simulate import SimulationSpec, simulate_with_truth
 from troubadour.recommenders.evaluation.off_policy import Logged, doubly_robust, ips, snips
-from troubadour.recommenders.slate.exploration import best_of
+from troubadour.recommenders.slate.exploration import probability_best
 
 N = 24
 PLACES = 4000
@@ -44,8 +44,8 @@ def world() -> World:
     poor, good = (utility + rng.normal(0, noise, utility.shape) for noise in (3.0, 0.7))
     return World(
         1 / (1 + np.exp(0.5 - utility)),
-        np.stack([best_of(row / 6, np.ones(N)) for row in poor]),
-        np.stack([best_of(row, np.ones(N)) for row in good]),
+        np.stack([probability_best(row / 6, np.ones(N)) for row in poor]),
+        np.stack([probability_best(row, np.ones(N)) for row in good]),
         np.clip(0.4 + 0.1 * good, 0, 1),
     )
 

@@ -5,7 +5,7 @@ import pytest
 
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import History, Interactions, Kind, Weights
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.scorers.als import AlsSpec
 from troubadour.recommenders.scorers.cold import ColdRecommender, ColdSpec
@@ -29,8 +29,8 @@ def world() -> tuple[Interactions, np.ndarray, np.ndarray]:
     n = len(who)
     log = Interactions(
         np.array(who, np.int32), np.array(what, np.int32), np.full(n, Kind.LIKE, np.uint8),
-        np.full(n, np.nan, np.float32), np.arange(1, n + 1), Vocabulary(map(str, range(LISTENERS))),
-        Vocabulary(map(str, range(ITEMS))),
+        np.full(n, np.nan, np.float32), np.arange(1, n + 1), IdMap(map(str, range(LISTENERS))),
+        IdMap(map(str, range(ITEMS))),
     )  # fmt: skip
     return log, vectors, kind
 
@@ -81,7 +81,7 @@ def test_entries_that_are_not_known_are_neutral() -> None:
         [[1, 0, np.nan], [-1, 1, np.nan], [np.nan, np.nan, 1], [np.nan, np.nan, -1], [1, 0, 1]],
         dtype=np.float32,
     )
-    log = Interactions.from_ids(["a"], ["0"], [int(Kind.LIKE)], [np.nan], [0], items=Vocabulary("01234"))
+    log = Interactions.from_ids(["a"], ["0"], [int(Kind.LIKE)], [np.nan], [0], items=IdMap("01234"))
     content = ContentRecommender().fit(log, FitOptions(item_vectors=vectors))
     assert content.known.all()
     assert content.similar(0, np.array([2, 3])).tolist() == [0.0, 0.0]

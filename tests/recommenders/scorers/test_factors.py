@@ -5,8 +5,8 @@ import pytest
 
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
-from troubadour.recommenders.base import faded
+from troubadour.interactions.id_map import IdMap
+from troubadour.recommenders.base import time_decay
 from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
 from troubadour.recommenders.scorers.bpr import BprRecommender, BprSpec
 from troubadour.recommenders.scorers.personal import PersonalRecommender, PersonalSpec
@@ -25,7 +25,7 @@ def groups(listeners: int = 60, items: int = 40, kinds: int = 4) -> Interactions
     n = len(cells)
     return Interactions(
         who, what, np.full(n, Kind.LIKE, np.uint8), np.full(n, np.nan, np.float32), np.arange(n) + 1,
-        Vocabulary(f"l{i}" for i in range(listeners)), Vocabulary(f"i{i}" for i in range(items)),
+        IdMap(f"l{i}" for i in range(listeners)), IdMap(f"i{i}" for i in range(items)),
     )  # fmt: skip
 
 
@@ -66,10 +66,10 @@ def test_another_seed_is_another_start() -> None:
 
 def test_weights_fade_by_age() -> None:
     history = History(np.array([5, 3, 8]), np.array([4.0, 4.0, 4.0]))
-    assert faded(history, 1.0).weights.tolist() == [1.0, 2.0, 4.0]
-    assert faded(history, 0.0) is history
+    assert time_decay(history, 1.0).weights.tolist() == [1.0, 2.0, 4.0]
+    assert time_decay(history, 0.0) is history
     with pytest.raises(InputError, match="half_life"):
-        faded(history, -1.0)
+        time_decay(history, -1.0)
 
 
 def test_the_next_play_is_the_most_played_then_the_most_popular() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import Interactions, Kind, Weights
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.scorers.ratings import RatingsRecommender, RatingsSpec, ratings_only
 
@@ -22,7 +22,7 @@ def planted(
     value = np.clip(truth + rng.normal(0, 0.2, truth.shape), 1, 5)[seen].astype(np.float32)
     log = Interactions(
         who.astype(np.int32), what.astype(np.int32), np.full(len(who), Kind.RATING, np.uint8), value,
-        rng.permutation(len(who)) + 1, Vocabulary(map(str, range(listeners))), Vocabulary(map(str, range(items))),
+        rng.permutation(len(who)) + 1, IdMap(map(str, range(listeners))), IdMap(map(str, range(items))),
     )  # fmt: skip
     cut = int(len(log) * 0.8)
     return log.where(slice(0, cut)), log.where(slice(cut, None))
@@ -50,7 +50,7 @@ def test_only_ratings_are_learnt_from_and_the_latest_counts() -> None:
         n = len(events)
         return Interactions(
             np.zeros(n, np.int32), np.zeros(n, np.int32), np.array([k for k, _ in events], np.uint8),
-            np.array([v for _, v in events], np.float32), np.arange(1, n + 1), Vocabulary("a"), Vocabulary("x"),
+            np.array([v for _, v in events], np.float32), np.arange(1, n + 1), IdMap("a"), IdMap("x"),
         )  # fmt: skip
 
     spec = RatingsSpec(factors=0, bias_regularisation=0)

@@ -7,9 +7,9 @@ import pytest
 
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.scorers.sequential.recommender import SequentialRecommender
-from troubadour.recommenders.scorers.sequential.runtime import Engine
+from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 SMALL = SequentialSpec(width=16, heads=2, layers=2, context=8, dropout=0.1, epochs=30, batch=16, rate=5e-3)
@@ -22,8 +22,8 @@ def cycles(n_listeners: int = 40, n_items: int = 10) -> Interactions:
     n = len(who)
     return Interactions(
         who.astype(np.int32), ((who + step) % n_items).astype(np.int32), np.full(n, Kind.LIKE, np.uint8),
-        np.full(n, np.nan, np.float32), step + 1, Vocabulary(f"l{i}" for i in range(n_listeners)),
-        Vocabulary(f"i{i}" for i in range(n_items)),
+        np.full(n, np.nan, np.float32), step + 1, IdMap(f"l{i}" for i in range(n_listeners)),
+        IdMap(f"i{i}" for i in range(n_items)),
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_serving_computes_what_training_did() -> None:
             parameter.add_(torch.randn_like(parameter) * 0.3)
         table = network.table()
         weights = {k: v.numpy() for k, v in network.state_dict().items() if k not in ("items", "sound")}
-        engine = Engine(SMALL, {**weights, "items": table.numpy()})
+        engine = SequentialRuntime(SMALL, {**weights, "items": table.numpy()})
         for length in (0, 1, 5, 7):
             items = rng.integers(0, 12, length)
             tokens = torch.tensor([[12, *items.tolist()]])

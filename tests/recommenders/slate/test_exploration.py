@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from troubadour.recommenders.slate.exploration import best_of, doubt, explore
+from troubadour.recommenders.slate.exploration import explore, posterior_std, probability_best
 
 
 def test_the_chance_to_be_best_is_what_sampling_says() -> None:
@@ -11,13 +11,15 @@ def test_the_chance_to_be_best_is_what_sampling_says() -> None:
     mean, deviation = rng.normal(size=12), rng.uniform(0.2, 2.0, 12)
     drawn = rng.normal(mean, deviation, size=(200_000, 12)).argmax(axis=1)
     np.testing.assert_allclose(
-        best_of(mean, deviation), np.bincount(drawn, minlength=12) / 200_000, atol=0.005
+        probability_best(mean, deviation), np.bincount(drawn, minlength=12) / 200_000, atol=0.005
     )
 
 
 def test_it_is_certain_where_nothing_is_in_doubt() -> None:
-    np.testing.assert_allclose(best_of(np.array([0.0, 5.0, 1.0]), np.full(3, 0.1)), [0, 1, 0], atol=1e-9)
-    np.testing.assert_allclose(best_of(np.array([3.0]), np.array([1.0])), [1.0])
+    np.testing.assert_allclose(
+        probability_best(np.array([0.0, 5.0, 1.0]), np.full(3, 0.1)), [0, 1, 0], atol=1e-9
+    )
+    np.testing.assert_allclose(probability_best(np.array([3.0]), np.array([1.0])), [1.0])
 
 
 def test_items_come_up_as_often_as_their_propensity_says() -> None:
@@ -43,4 +45,4 @@ def test_without_chance_the_best_are_taken_surely() -> None:
 
 
 def test_the_better_known_are_less_in_doubt() -> None:
-    np.testing.assert_allclose(doubt(np.array([0, 3, 99]), 2.0), [2.0, 1.0, 0.2])
+    np.testing.assert_allclose(posterior_std(np.array([0, 3, 99]), 2.0), [2.0, 1.0, 0.2])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.interactions.events import History
-from troubadour.recommenders.evaluation.evaluation_set import Cases
+from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet
 from troubadour.recommenders.evaluation.metrics import concentration
 from troubadour.recommenders.slate.exposure import STRENGTHS, affordable, caps, prices
 
@@ -65,8 +65,10 @@ def test_prices_are_taken_only_as_far_as_they_can_be_afforded() -> None:
     histories = tuple(History.empty() for _ in range(people))
     nothing = tuple(np.empty(0, np.int32) for _ in range(people))
 
-    def cases(relevant: list[int]) -> Cases:
-        return Cases(histories, tuple(np.array(relevant, np.int32) for _ in range(people)), nothing, n)
+    def cases(relevant: list[int]) -> EvaluationSet:
+        return EvaluationSet(
+            histories, tuple(np.array(relevant, np.int32) for _ in range(people)), nothing, n
+        )
 
     strength, figures = affordable(total, cases([0, 1, 2]), plays)
     assert strength < 1

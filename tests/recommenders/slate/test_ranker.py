@@ -7,7 +7,7 @@ import pytest
 
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.interactions.events import History, Interactions, Kind
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.interactions.simulate import SimulationSpec, simulate_with_truth
 from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
 from troubadour.recommenders.evaluation.evaluate import discovery_cases, evaluate, interval
@@ -15,7 +15,7 @@ from troubadour.recommenders.evaluation.split import split_by_share
 from troubadour.recommenders.scorers.popular import PopularRecommender
 from troubadour.recommenders.slate.item_info import ItemInfo
 from troubadour.recommenders.slate.ranker import Ranker
-from troubadour.recommenders.slate.rerank import RankSpec, Scored, Shelf, make_list
+from troubadour.recommenders.slate.rerank import CatalogueView, RankSpec, Scored, rerank
 
 STYLES = ("jig", "reel", "air", "chorale")
 N = 300
@@ -152,7 +152,7 @@ def test_wrong_requests_are_refused(ranker: Ranker, world) -> None:
         Ranker.fit(log, vectors, infos[:-1], np.random.default_rng(0))
     with pytest.raises(InputError):
         ranker.with_items(["p1"], vectors[:1], infos[:1])
-    assert isinstance(ranker.items, Vocabulary)
+    assert isinstance(ranker.items, IdMap)
 
 
 @pytest.mark.parametrize("parts", [("ease", "rp3beta"), ("als", "ease"), ("bpr",)], ids="+".join)
@@ -186,8 +186,8 @@ def test_few_new_pieces_are_not_pushed_on_everybody(new: int, expected: int) -> 
     """Two of 20 places are for the new, but the second only where there are 40 pieces to choose from."""
     n = 400
     heard = np.where(np.arange(n) >= n - new, 0, 50)
-    shelf = Shelf([ItemInfo()] * n, np.zeros((n, 0)), heard, None)
+    shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), heard, None)
     scored = Scored(History.empty(), -np.arange(n, dtype=np.float64), np.ones(n, dtype=bool))
-    found = make_list(shelf, RankSpec(), scored, 20, np.ones(n, dtype=bool))
+    found = rerank(shelf, RankSpec(), scored, 20, np.ones(n, dtype=bool))
     assert [one.row for one in found[: 20 - expected]] == [*range(20 - expected)]
     assert sum(heard[one.row] == 0 for one in found) == expected

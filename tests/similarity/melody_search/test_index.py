@@ -9,7 +9,7 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score, Track
 from troubadour.similarity.melody_search.index import MelodyIndex
-from troubadour.similarity.melody_search.lines import Line, lines, query_line
+from troubadour.similarity.melody_search.lines import Skyline, lines, query_skyline
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +23,13 @@ def index(tunes: list[tuple[str, Score]]) -> MelodyIndex:
     return MelodyIndex.of(tunes)
 
 
-def bars(score: Score, first: int, last: int) -> Line:
-    line = query_line(score)
+def bars(score: Score, first: int, last: int) -> Skyline:
+    line = query_skyline(score)
     return line[slice(*np.searchsorted(line.bar, [first, last + 1]).tolist())]
 
 
-def changed(line: Line, semitones: int = 0, tempo: float = 1.0) -> Line:
-    return Line((line.pitch + semitones).astype(np.int16), line.onset * tempo, line.bar)
+def changed(line: Skyline, semitones: int = 0, tempo: float = 1.0) -> Skyline:
+    return Skyline((line.pitch + semitones).astype(np.int16), line.onset * tempo, line.bar)
 
 
 @pytest.mark.parametrize(("semitones", "tempo"), [(0, 1.0), (5, 1.0), (-12, 0.5), (-7, 1.37), (14, 2.0)])
@@ -59,14 +59,14 @@ def test_altered_passages_find_the_tunes_they_came_from(
                 keep[i] = False
             else:
                 pitch[i] += int(rng.choice([-3, -2, 2, 3]))
-        altered = Line(pitch[keep] + np.int16(rng.integers(-9, 9)), line.onset[keep], line.bar[keep])
+        altered = Skyline(pitch[keep] + np.int16(rng.integers(-9, 9)), line.onset[keep], line.bar[keep])
         # Two books may print the same tune: the title, without the number in front, decides.
         hits += index.search(altered, 1)[0].piece[4:] == name[4:]
     assert hits >= 57
 
 
 def test_a_match_counts_the_notes_that_agree_and_says_where(index: MelodyIndex) -> None:
-    planted = Line(
+    planted = Skyline(
         np.array([60, 67, 61, 70, 62, 73, 63, 76, 60, 60], dtype=np.int16),
         np.arange(10) * 0.5,
         np.arange(10, dtype=np.int32) // 2 + 1,
@@ -85,13 +85,15 @@ def test_every_voice_of_a_piece_is_searched(index: MelodyIndex) -> None:
     bass = [40, 47, 41, 50, 42, 53, 43, 56, 40]
     rows = [[i * 24, 24, 72, 80, 0] for i in range(9)] + [[i * 24, 24, p, 80, 1] for i, p in enumerate(bass)]
     score = Score.from_notes(rows, ticks_per_quarter=24, tracks=(Track(), Track(43)))
-    query = Line(np.array(bass, dtype=np.int16) + 24, np.arange(9.0), np.ones(9, dtype=np.int32))
+    query = Skyline(np.array(bass, dtype=np.int16) + 24, np.arange(9.0), np.ones(9, dtype=np.int32))
     found = index.with_pieces([("two voices", score)]).search(query, 1)[0]
     assert (found.piece, found.track, found.semitones) == ("two voices", 1, -24)
 
 
 def test_short_queries_are_found_too(index: MelodyIndex) -> None:
-    query = Line(np.array([60, 66, 59, 71], dtype=np.int16), np.arange(4.0), np.ones(4, np.int32), 0, False)
+    query = Skyline(
+        np.array([60, 66, 59, 71], dtype=np.int16), np.arange(4.0), np.ones(4, np.int32), 0, False
+    )
     rows = [[i * 24, 24, p, 80, 0] for i, p in enumerate([60, 62, 68, 61, 73, 60])]
     found = index.with_pieces([("leaps", Score.from_notes(rows, ticks_per_quarter=24))]).search(query, 1)
     assert found[0].piece == "leaps"
@@ -119,7 +121,7 @@ def test_the_piece_that_was_asked_from_can_be_left_out(
     index: MelodyIndex, tunes: list[tuple[str, Score]]
 ) -> None:
     name, score = tunes[3]
-    assert name not in {m.piece for m in index.search(query_line(score), 20, without=name)}
+    assert name not in {m.piece for m in index.search(query_skyline(score), 20, without=name)}
 
 
 def test_a_stored_index_finds_the_same(index: MelodyIndex, tunes: list[tuple[str, Score]]) -> None:
@@ -145,23 +147,25 @@ def test_what_holds_no_melody_is_refused_and_an_empty_index_finds_nothing() -> N
     for score in (empty, one, drums):
         assert lines(score) == []
         with pytest.raises(InputError, match="at least 4 pitched notes"):
-            query_line(score)
+            query_skyline(score)
     nothing = MelodyIndex.of([("empty", empty), ("drums", drums)])
-    query = Line(np.array([60, 62, 64, 65], dtype=np.int16), np.arange(4.0), np.ones(4, np.int32))
+    query = Skyline(np.array([60, 62, 64, 65], dtype=np.int16), np.arange(4.0), np.ones(4, np.int32))
     assert nothing.search(query) == []
     assert MelodyIndex.from_state(nothing.state()).search(query) == []
 
 
 def test_a_long_query_is_cut_rather_than_refused(index: MelodyIndex, tunes: list[tuple[str, Score]]) -> None:
-    whole = query_line(tunes[30][1])
+    whole = query_skyline(tunes[30][1])
     times = 1 + 2000 // len(whole)
-    long = Line(np.tile(whole.pitch, times), np.arange(len(whole) * times) * 0.5, np.tile(whole.bar, times))
+    long = Skyline(
+        np.tile(whole.pitch, times), np.arange(len(whole) * times) * 0.5, np.tile(whole.bar, times)
+    )
     assert index.search(long, 1)[0].piece == tunes[30][0]
 
 
 def test_a_track_can_be_chosen() -> None:
     rows = [[i * 24, 24, 60 + i, 80, t] for i in range(6) for t in (0, 1)]
     score = Score.from_notes(rows, ticks_per_quarter=24, tracks=(Track(), Track()))
-    assert query_line(score, 1).track == 1
+    assert query_skyline(score, 1).track == 1
     with pytest.raises(InputError, match="0 to 1"):
-        query_line(score, 2)
+        query_skyline(score, 2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from troubadour.audio.dsp.sung_notes import SungNotes, in_tune
 from troubadour.core.errors import InputError
-from troubadour.similarity.melody_search.lines import LEAST_NOTES, Line
+from troubadour.similarity.melody_search.lines import LEAST_NOTES, Skyline
 
 LONGEST_SECONDS: Final = 60.0
 """Of a longer recording the middle is listened to."""
@@ -19,7 +19,7 @@ READINGS: Final = (0.1, 0.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hummed:
+class HummedQuery:
     """What was heard of a recorded melody."""
 
     notes: SungNotes
@@ -27,7 +27,7 @@ class Hummed:
     """How long the whole recording lasts."""
     warnings: tuple[str, ...]
 
-    def queries(self) -> list[Line]:
+    def queries(self) -> list[Skyline]:
         """Readings of the notes, to be searched for all; usually one, two where the tuning drifts.
 
         Raises:
@@ -38,13 +38,13 @@ class Hummed:
                 f"{len(self.notes)} notes heard in {self.seconds:.1f} s; at least {LEAST_NOTES} are needed. Sing, "
                 "whistle or play one line alone, near to the microphone"
             )
-        found: dict[tuple[int, ...], Line] = {}
+        found: dict[tuple[int, ...], Skyline] = {}
         for follow in READINGS:
             sung = np.clip(in_tune(self.notes, follow), 0, 127)
             pitch = np.rint(sung).astype(np.int16)
             # Quarters at 120 a minute: a search takes any tempo.
             onset, bar = 2 * self.notes.onset, np.ones(len(pitch), dtype=np.int32)
-            line = Line(pitch, onset, bar, astray=(sung - pitch).astype(np.float32))
+            line = Skyline(pitch, onset, bar, astray=(sung - pitch).astype(np.float32))
             found.setdefault(tuple(pitch.tolist()), line)
         return list(found.values())
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.app.audio_library.encoders import encoder_folder
-from troubadour.app.audio_library.humming import Hummed
+from troubadour.app.audio_library.humming import HummedQuery
 from troubadour.app.audio_library.importing import sound_row
 from troubadour.app.audio_library.pool import Workers
 from troubadour.audio.describe import VERSION
@@ -21,7 +21,7 @@ from troubadour.catalogue.sounds import SoundRow, matrix
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.errors import InputError, NotFoundError, UnreadableFileError
 from troubadour.core.threads import one_thread
-from troubadour.similarity.timbre import Gaussians, mutual, usual
+from troubadour.similarity.timbre import Gaussians, mutual, reference_statistics
 from troubadour.similarity.vectors import VectorIndex
 
 WAYS: Final = ("timbre", "sound")
@@ -41,7 +41,7 @@ class SoundsLike:
     facts: dict[str, Any]
 
 
-class Hearing:
+class SoundSearch:
     """Everything that was measured of a home's pieces, loaded when first asked for."""
 
     def __init__(self, store: Store, workers: Workers | None = None) -> None:
@@ -61,7 +61,7 @@ class Hearing:
         found = self._ask("path", path)
         return sound_row("", "recording", found), found
 
-    def melody(self, path: Path) -> Hummed:
+    def melody(self, path: Path) -> HummedQuery:
         """The notes of a recording in which one voice or instrument sounds alone; nothing is stored.
 
         Raises:
@@ -69,7 +69,7 @@ class Hearing:
         """
         found = self._ask("melody", path)
         notes = SungNotes(**{k: np.array(v, dtype=np.float64) for k, v in found["notes"].items()})
-        return Hummed(notes, float(found["seconds"]), tuple(found["warnings"]))
+        return HummedQuery(notes, float(found["seconds"]), tuple(found["warnings"]))
 
     def _ask(self, what: str, path: Path) -> dict[str, Any]:
         """A worker's answer, from a process of its own."""
@@ -138,7 +138,7 @@ class _Loaded:
                 [getattr(r, f"timbre_{w}") for r in self.rows] for w in ("mean", "covariance")
             )
             self._gaussians = Gaussians.of(means, covariances)
-            self._usual = usual(self._gaussians, np.random.default_rng(0))
+            self._usual = reference_statistics(self._gaussians, np.random.default_rng(0))
         asked = Gaussians.of([query.timbre_mean], [query.timbre_covariance])
         distances = self._gaussians.distances_from(asked)
         others = distances[[r.piece != query.piece for r in self.rows]]

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app.surfaces.listed import Listed
+from troubadour.app.surfaces.listed import ListedItem
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import LATEST, Kind
@@ -29,7 +29,7 @@ class Chart:
     style: str
     plays: int
     listeners: int
-    items: tuple[Listed, ...]
+    items: tuple[ListedItem, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -96,7 +96,7 @@ def chart(
     now = _counted(log, end - length, end, len(pieces))
     before = _counted(log, end - 2 * length, end - length, len(pieces))
     was = {row: rank for rank, row in enumerate(before.ranked(), start=1)}
-    entries: list[Listed] = []
+    entries: list[ListedItem] = []
     for rank, row in enumerate(now.ranked()[:n], start=1):
         plays, people, last = int(now.plays[row]), int(now.listeners[row]), was.get(row)
         heard = f"{_many(plays, 'play')} by {_many(people, 'listener')}"
@@ -109,7 +109,7 @@ def chart(
             "generated": pieces[row].generated,
         }
         reasons = (heard, _moved(rank, last))
-        entries.append(Listed(pieces[row].id, pieces[row].title, float(now.scores[row]), reasons, more))
+        entries.append(ListedItem(pieces[row].id, pieces[row].title, float(now.scores[row]), reasons, more))
     return Chart(period, max(end - length, 0), end, style, int(now.plays.sum()), now.in_all, tuple(entries))
 
 

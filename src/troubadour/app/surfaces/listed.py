@@ -10,7 +10,7 @@ from troubadour.recommenders.slate.ranker import Recommendation
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedItem:
     """An entry of a list, in every context alike."""
 
     id: str
@@ -35,9 +35,9 @@ class Listed:
         }
 
 
-def listed(one: Recommendation, *reasons: str) -> Listed:
+def listed(one: Recommendation, *reasons: str) -> ListedItem:
     """A recommendation as an entry, with reasons of the context before its own."""
     more = {"generated": one.generated, **({"fallback": one.fallback} if one.fallback else {})}
-    return Listed(
+    return ListedItem(
         one.id, one.title, one.score, (*reasons, *(r.text for r in one.reasons)), more, one.propensity
     )

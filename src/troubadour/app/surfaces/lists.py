@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app.surfaces.listed import Listed, listed
+from troubadour.app.surfaces.listed import ListedItem, listed
 from troubadour.interactions.events import History
 from troubadour.recommenders.slate.ranker import Ranker, Recommendation
 
@@ -26,7 +26,7 @@ def of_piece(ranker: Ranker, piece: str) -> History:
     return History(np.array([ranker.items.row(piece)]), np.ones(1))
 
 
-def more_like(ranker: Ranker, piece: str, n: int, *, exclude: Iterable[str] = ()) -> list[Listed]:
+def more_like(ranker: Ranker, piece: str, n: int, *, exclude: Iterable[str] = ()) -> list[ListedItem]:
     """What goes with a piece: heard with it and sounding like it, whoever asks.
 
     Raises:
@@ -38,7 +38,7 @@ def more_like(ranker: Ranker, piece: str, n: int, *, exclude: Iterable[str] = ()
 
 def because(
     ranker: Ranker, history: History, n: int, *, piece: str | None = None, exclude: Iterable[str] = ()
-) -> list[tuple[str, list[Listed]]]:
+) -> list[tuple[str, list[ListedItem]]]:
     """Lists for a listener, each because of one piece: (id of the piece, its list), no entry twice.
 
     Args:
@@ -53,7 +53,7 @@ def because(
         [piece] if piece is not None else [ranker.items.id(row) for row in liked[::-1][:_ANCHORS].tolist()]
     )
     taken = {*exclude, *(ranker.items.id(row) for row in history.items.tolist())}
-    lists: list[tuple[str, list[Listed]]] = []
+    lists: list[tuple[str, list[ListedItem]]] = []
     for anchor in anchors:
         found = more_like(ranker, anchor, n, exclude=taken)
         taken |= {one.id for one in found}
@@ -61,7 +61,7 @@ def because(
     return lists
 
 
-def discover(ranker: Ranker, history: History, n: int, *, exclude: Iterable[str] = ()) -> list[Listed]:
+def discover(ranker: Ranker, history: History, n: int, *, exclude: Iterable[str] = ()) -> list[ListedItem]:
     """Only what a listener has not met: no artist of their history, and nothing that everybody hears.
 
     Pieces of which no artist is named are barred only by being popular.
@@ -77,7 +77,7 @@ def discover(ranker: Ranker, history: History, n: int, *, exclude: Iterable[str]
     return [_discovered(ranker, one, bool(met)) for one in found]
 
 
-def _discovered(ranker: Ranker, one: Recommendation, met: bool) -> Listed:
+def _discovered(ranker: Ranker, one: Recommendation, met: bool) -> ListedItem:
     """An entry that says how little known it is, where its other reasons do not."""
     row = ranker.items.row(one.id)
     counts = ranker.blend.popular.counts

@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app.surfaces.listed import Listed
+from troubadour.app.surfaces.listed import ListedItem
 from troubadour.core.errors import InputError
 from troubadour.interactions.events import History
 from troubadour.recommenders.blend.combine import Parts
@@ -82,7 +82,7 @@ def from_style(ranker: Ranker, style: str) -> History:
 
 def next_piece(
     ranker: Ranker, session: Session, seed: int = 0, spec: RadioSpec | None = None
-) -> Listed | None:
+) -> ListedItem | None:
     """The next piece of a session; nothing when all has been played. Costs one scoring of the catalogue.
 
     Args:
@@ -108,7 +108,7 @@ def next_piece(
     info = ranker.infos[row]
     more = {"generated": info.generated, "artist": info.artist}
     why = _why(ranker, parts, history, session, row)
-    return Listed(ranker.items.id(row), info.title, float(total[row]), why, more, float(chances[row]))
+    return ListedItem(ranker.items.id(row), info.title, float(total[row]), why, more, float(chances[row]))
 
 
 def heard_in(ranker: Ranker, session: Session, spec: RadioSpec) -> History:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from troubadour.app.generate import Models
+from troubadour.app.generate import LoadedRelease
 from troubadour.app.studio import Studio
 from troubadour.app.surfaces import charts, lists, radio, trends
-from troubadour.app.surfaces.listed import Listed
+from troubadour.app.surfaces.listed import ListedItem
 from troubadour.app.surfaces.radio import RadioSpec, Session
 from troubadour.core.errors import InputError
 from troubadour.core.threads import one_thread
@@ -23,7 +23,7 @@ from troubadour.interactions.events import History
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class RadioRequest:
     """What a radio is asked for, and the session so far."""
 
     piece: str | None = None
@@ -99,7 +99,7 @@ def discover(studio: Studio, listener: str, n: int = 10) -> dict[str, Any]:
     return _answer(studio, "discover", found, models, listener=listener)
 
 
-def play_radio(studio: Studio, asked: Tuned, n: int = 10, *, seed: int = 0) -> dict[str, Any]:
+def play_radio(studio: Studio, asked: RadioRequest, n: int = 10, *, seed: int = 0) -> dict[str, Any]:
     """The next n pieces of a radio, after what the session played and skipped; fewer at the end.
 
     Raises:
@@ -115,7 +115,7 @@ def play_radio(studio: Studio, asked: Tuned, n: int = 10, *, seed: int = 0) -> d
     return _answer(studio, "radio", found, models, **told)
 
 
-def radio_stream(studio: Studio, asked: Tuned, *, seed: int = 0) -> Iterator[Listed]:
+def radio_stream(studio: Studio, asked: RadioRequest, *, seed: int = 0) -> Iterator[ListedItem]:
     """A radio that goes on until all has been played; nothing of it is stored as shown.
 
     Raises:
@@ -126,7 +126,7 @@ def radio_stream(studio: Studio, asked: Tuned, *, seed: int = 0) -> Iterator[Lis
     return _stream(models, _session(studio, models, asked), seed, asked.spec)
 
 
-def _stream(models: Models, session: Session, seed: int, spec: RadioSpec) -> Iterator[Listed]:
+def _stream(models: LoadedRelease, session: Session, seed: int, spec: RadioSpec) -> Iterator[ListedItem]:
     while True:
         with one_thread():  # not around the yield, which may never return
             found = radio.next_piece(models.ranker, session, seed, spec)
@@ -136,7 +136,7 @@ def _stream(models: Models, session: Session, seed: int, spec: RadioSpec) -> Ite
         yield found
 
 
-def _session(studio: Studio, models: Models, asked: Tuned) -> Session:
+def _session(studio: Studio, models: LoadedRelease, asked: RadioRequest) -> Session:
     if asked.piece and asked.style:
         raise InputError(
             f"both a piece ({asked.piece}) and a style ({asked.style}) are given; start from one"
@@ -174,7 +174,7 @@ def trend(studio: Studio, by: str = "style", n: int = 20, *, weeks_ahead: int = 
     return {"context": "trends", **trends.trends(studio.store, by, n, weeks_ahead).to_dict()}
 
 
-def _listener(studio: Studio, listener: str) -> tuple[Models, History, set[str]]:
+def _listener(studio: Studio, listener: str) -> tuple[LoadedRelease, History, set[str]]:
     """Models, what a listener did, and what no list of theirs may hold."""
     studio.store.listener(listener)
     models = studio.models()
@@ -182,12 +182,12 @@ def _listener(studio: Studio, listener: str) -> tuple[Models, History, set[str]]
 
 
 def _answer(
-    studio: Studio, context: str, entries: Sequence[Listed], models: Models, **about: Any
+    studio: Studio, context: str, entries: Sequence[ListedItem], models: LoadedRelease, **about: Any
 ) -> dict[str, Any]:
     return {"context": context, **about, "release": models.release.id, "items": _items(studio, entries)}
 
 
-def _items(studio: Studio, entries: Sequence[Listed]) -> list[dict[str, Any]]:
+def _items(studio: Studio, entries: Sequence[ListedItem]) -> list[dict[str, Any]]:
     return [{**one.to_dict(), **rights(studio.store.piece(one.id))} for one in entries]
 
 

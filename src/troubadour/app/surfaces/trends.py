@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.app.surfaces.forecast import LEAST, Forecast, forecast
-from troubadour.app.surfaces.listed import Listed
+from troubadour.app.surfaces.listed import ListedItem
 from troubadour.catalogue.records import PieceRow
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
@@ -40,7 +40,7 @@ class Trends:
     begin: int
     """Unix seconds of the first whole week."""
     weeks: int
-    items: tuple[Listed, ...]
+    items: tuple[ListedItem, ...]
     mase: float
     """Mean error of all forecasts, whether or not among the items, on weeks that their choice had not
     seen; NaN without any."""
@@ -93,7 +93,7 @@ def trends(store: Store, by: str = "style", n: int = 20, horizon: int = 4) -> Tr
     if not 1 <= horizon <= 26:
         raise InputError(f"horizon is {horizon}; allowed: 1 to 26 weeks")
     weekly = _weekly(store, by)
-    entries: list[Listed] = []
+    entries: list[ListedItem] = []
     found: list[Forecast] = []
     for name, title, plays in zip(weekly.names, weekly.titles, weekly.plays, strict=True):
         one = forecast(plays, horizon)
@@ -154,7 +154,7 @@ def _groups(pieces: list[PieceRow], by: str) -> tuple[list[str], list[str], NDAr
     return names, names, np.array([number.get(name, -1) for name in of], dtype=np.int64)
 
 
-def _entry(name: str, title: str, plays: NDArray[np.float64], one: Forecast) -> Listed:
+def _entry(name: str, title: str, plays: NDArray[np.float64], one: Forecast) -> ListedItem:
     recent = float(plays[-_RECENT:].mean())
     before = float(plays[-2 * _RECENT : -_RECENT].mean())
     ahead = float(one.values.mean())
@@ -170,7 +170,7 @@ def _entry(name: str, title: str, plays: NDArray[np.float64], one: Forecast) -> 
         "mase": _rounded(one.mase),
         "naive_mase": _rounded(one.naive_mase),
     }
-    return Listed(name, title, (ahead - recent) / (recent + _FEW), reasons, more)
+    return ListedItem(name, title, (ahead - recent) / (recent + _FEW), reasons, more)
 
 
 def _worth(one: Forecast) -> str:

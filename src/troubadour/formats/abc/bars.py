@@ -18,7 +18,7 @@ MAX_QUARTERS: Final = 20_000
 
 
 @dataclass(slots=True)
-class Event:
+class AbcEvent:
     """Notes or a rest of one voice; times in ticks from the bar's start."""
 
     start: int
@@ -31,7 +31,7 @@ class Event:
 class Bar:
     """One written bar of one voice; times in ticks from its start."""
 
-    events: list[Event]
+    events: list[AbcEvent]
     length: int
     metre: Metre
     key: Key

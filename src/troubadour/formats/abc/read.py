@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from troubadour.core.errors import InputError, UnreadableFileError
-from troubadour.formats.abc.bars import TICKS_PER_QUARTER, Bar, Event, assemble
+from troubadour.formats.abc.bars import TICKS_PER_QUARTER, AbcEvent, Bar, assemble
 from troubadour.formats.abc.fields import (
     clean_title,
     default_length,
@@ -66,7 +66,7 @@ class _Voice:
     altered: dict[str, int]
     unit: int
     bars: list[Bar] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[AbcEvent] = field(default_factory=list)
     time: int = 0
     accidentals: dict[tuple[str, int], int] = field(default_factory=dict)
     tuplet: tuple[int, int, int] = (1, 1, 0)
@@ -292,7 +292,7 @@ def _place(voice: _Voice, pitches: list[int], length: int) -> None:
     voice.notes += 1
     if voice.notes > MAX_NOTES:
         raise InputError(f"more than {MAX_NOTES} notes in a voice")
-    voice.events.append(Event(voice.time, length, pitches))
+    voice.events.append(AbcEvent(voice.time, length, pitches))
     voice.time += length
 
 

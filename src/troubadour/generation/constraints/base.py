@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
 
@@ -21,11 +21,11 @@ class Span(NamedTuple):
     """MIDI, rising; none = a rest."""
 
 
-class Control(Protocol):
+class Constraint(Protocol):
     """One hard constraint on what is composed."""
 
     @property
-    def remembers(self) -> bool:
+    def needs_lookahead(self) -> bool:
         """Whether it may leave a pitch without a length, so that pitches have to be tried."""
         ...
 
@@ -33,7 +33,7 @@ class Control(Protocol):
         """Narrow the mask, shape (N_TOKENS,), where an event or its length is expected."""
         ...
 
-    def heard(self, lane: int, span: Span) -> None:
+    def on_event(self, lane: int, span: Span) -> None:
         """Take in an event that was completed in voice `lane`."""
         ...
 
@@ -49,17 +49,17 @@ class Forcing(Protocol):
         """The only token that may follow, or `None` where it is free."""
         ...
 
-    def settles(self, automaton: Automaton) -> bool:
+    def fully_forces(self, automaton: Automaton) -> bool:
         """Whether all that is left is given."""
         ...
 
 
-class Static:
+class Stateless:
     """A control without state: the same for every sequence."""
 
-    remembers = False
+    needs_lookahead = False
 
-    def heard(self, lane: int, span: Span) -> None:
+    def on_event(self, lane: int, span: Span) -> None:
         """Nothing to remember."""
 
     def copy(self) -> Self:
@@ -67,7 +67,7 @@ class Static:
         return self
 
 
-class Guide:
+class ConstrainedDecoder:
     """An automaton under controls, as the sampler sees it.
 
     Args:
@@ -76,19 +76,19 @@ class Guide:
         given: what is forced; other controls are not asked there.
     """
 
-    __slots__ = ("_controls", "_given", "_mask", "_tries", "automaton", "forced", "resort")
+    __slots__ = ("_controls", "_given", "_mask", "_tries", "automaton", "fallback_mask", "forced")
 
     def __init__(
-        self, automaton: Automaton, controls: Sequence[Control] = (), given: Forcing | None = None
+        self, automaton: Automaton, controls: Sequence[Constraint] = (), given: Forcing | None = None
     ) -> None:
         self.automaton = automaton
         self._controls = tuple(controls)
         self._given = given
-        self._tries = any(c.remembers for c in controls)
+        self._tries = any(c.needs_lookahead for c in controls)
         self._mask: Mask | None = None
         self.forced = False
         """Whether the next token is given; its likelihood then says how well the rest fits it."""
-        self.resort: Mask | None = None
+        self.fallback_mask: Mask | None = None
         """What may follow where nothing of `allowed` can."""
 
     @property
@@ -97,39 +97,39 @@ class Guide:
         return self.automaton.phase == Phase.DONE
 
     @property
-    def settled(self) -> bool:
+    def fully_forced(self) -> bool:
         """Whether all that is left is given: no network is needed for that."""
-        return self.done or (self._given is not None and self._given.settles(self.automaton))
+        return self.done or (self._given is not None and self._given.fully_forces(self.automaton))
 
     def features(self) -> tuple[int, ...]:
         """Musical position of the next token."""
         return self.automaton.features()
 
-    def copy(self) -> Guide:
+    def copy(self) -> ConstrainedDecoder:
         """An independent guide in the same state."""
-        new = Guide.__new__(Guide)
+        new = ConstrainedDecoder.__new__(ConstrainedDecoder)
         new.automaton = self.automaton.copy()
         new._controls = tuple(c.copy() for c in self._controls)
         new._given, new._tries, new._mask = self._given, self._tries, None
-        new.forced, new.resort = False, None
+        new.forced, new.fallback_mask = False, None
         return new
 
     def advance(self, token: int) -> None:
         """Take one token without trying what comes after it."""
         automaton = self.automaton
-        ends_event = lx.DURATION <= token < lx.PITCH and automaton.phase in (Phase.CHORD, Phase.LENGTH)
+        ends_event = vocab.DURATION <= token < vocab.PITCH and automaton.phase in (Phase.CHORD, Phase.LENGTH)
         if ends_event and self._controls:
-            stop = automaton.now + automaton.longs * lx.MAX_DURATION + token - lx.DURATION + 1
+            stop = automaton.now + automaton.longs * vocab.MAX_DURATION + token - vocab.DURATION + 1
             span = Span(automaton.now, stop, tuple(automaton.pitches))
             for control in self._controls:
-                control.heard(automaton.lane, span)
+                control.on_event(automaton.lane, span)
         automaton.advance(token)
         self._mask = None
 
     def take(self, token: int) -> bool:
         """Take one token; false, and nothing changed, if nothing could follow it."""
-        pitch = lx.PITCH <= token < lx.PITCH + 128
-        if not self._tries or self.forced or not (pitch or token == lx.LONG):
+        pitch = vocab.PITCH <= token < vocab.PITCH + 128
+        if not self._tries or self.forced or not (pitch or token == vocab.LONG):
             self.advance(token)
             return True
         ahead = self.copy()
@@ -138,7 +138,7 @@ class Guide:
         if not mask.any():
             return False
         self.automaton, self._controls, self._mask = ahead.automaton, ahead._controls, mask
-        self.forced, self.resort = ahead.forced, ahead.resort
+        self.forced, self.fallback_mask = ahead.forced, ahead.fallback_mask
         return True
 
     def unforced(self) -> Mask:
@@ -150,43 +150,43 @@ class Guide:
         if self._mask is not None:
             return self._mask
         automaton = self.automaton
-        self.resort = None
+        self.fallback_mask = None
         token = None if self._given is None else self._given.token(automaton)
         self.forced = token is not None
         if token is not None:
-            mask = np.zeros(lx.N_TOKENS, dtype=bool)
+            mask = np.zeros(vocab.N_TOKENS, dtype=bool)
             mask[token] = True
             return mask
         mask = automaton.allowed()
-        if automaton.phase < Phase.EVENT or mask[lx.BAR] or mask[lx.END]:
+        if automaton.phase < Phase.EVENT or mask[vocab.BAR] or mask[vocab.END]:
             return mask
-        may_rest = bool(mask[lx.REST])
+        may_rest = bool(mask[vocab.REST])
         for control in self._controls:
             control.allow(automaton, mask)
         if may_rest:
             # A rest after a rest says nothing new, and a rest that a control has struck out
             # stands in for a note only where there is none.
             if automaton.resting[automaton.lane]:
-                mask[lx.REST] = False
-            if not mask[lx.REST]:
-                self.resort = np.zeros(lx.N_TOKENS, dtype=bool)
-                self.resort[lx.REST] = True
+                mask[vocab.REST] = False
+            if not mask[vocab.REST]:
+                self.fallback_mask = np.zeros(vocab.N_TOKENS, dtype=bool)
+                self.fallback_mask[vocab.REST] = True
                 if not mask.any():
-                    return self.resort
+                    return self.fallback_mask
         return mask
 
 
 def until(automaton: Automaton, mask: Mask, tick: int) -> None:
     """Let the event that is being written last until `tick` at most."""
-    room = tick - automaton.now - automaton.longs * lx.MAX_DURATION
-    if room <= lx.MAX_DURATION:
-        mask[lx.LONG] = False
-        mask[lx.DURATION + max(room, 0) : lx.PITCH] = False
+    room = tick - automaton.now - automaton.longs * vocab.MAX_DURATION
+    if room <= vocab.MAX_DURATION:
+        mask[vocab.LONG] = False
+        mask[vocab.DURATION + max(room, 0) : vocab.PITCH] = False
 
 
 def keep_pitches(mask: Mask, pitches: Mask) -> None:
     """Strike out all pitches but some, shape (128,)."""
-    mask[lx.PITCH : lx.PITCH + 128] &= pitches
+    mask[vocab.PITCH : vocab.PITCH + 128] &= pitches
 
 
 def of_classes(classes: Iterable[int]) -> Mask:

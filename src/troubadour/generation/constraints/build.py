@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.generation.constraints.base import Control, Guide, Span, of_classes
+from troubadour.generation.constraints.base import ConstrainedDecoder, Constraint, Span, of_classes
 from troubadour.generation.constraints.checks import HABIT, Spans, check_masks, check_parallels, merged
 from troubadour.generation.constraints.chords import Chord, Harmony, parse_chords
 from troubadour.generation.constraints.density import Density, note_counts
 from troubadour.generation.constraints.given import Given
-from troubadour.generation.constraints.intersection import Named, demand
-from troubadour.generation.constraints.ngram_blocker import Novelty, longest_run
+from troubadour.generation.constraints.intersection import Named, intersect
+from troubadour.generation.constraints.ngram_blocker import NgramBlocker, longest_run
 from troubadour.generation.constraints.parallels import Parallels
 from troubadour.generation.constraints.pitches import Pitches, scale
-from troubadour.generation.originality import Windows
+from troubadour.generation.originality import PassageIndex
 from troubadour.generation.request import Brief
 from troubadour.music.instruments import NAMES, playable
 from troubadour.music.score import Key
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase, Plan
 
 _ALL = frozenset(range(12))
@@ -31,36 +31,36 @@ _MINOR = ("minor", "dorian", "phrygian", "locrian")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ConstraintPlan:
     """All that holds for one request."""
 
     plan: Plan
-    controls: tuple[Control, ...] = ()
+    controls: tuple[Constraint, ...] = ()
     given: Given | None = None
 
-    def guide(self) -> Guide:
+    def guide(self) -> ConstrainedDecoder:
         """A guide for one new sequence."""
-        return Guide(Automaton(self.plan), [c.copy() for c in self.controls], self.given)
+        return ConstrainedDecoder(Automaton(self.plan), [c.copy() for c in self.controls], self.given)
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
+class InstrumentDefaults:
     """What a style does where nothing is asked for."""
 
     programs: tuple[tuple[int, int], ...]
     ranges: tuple[tuple[int, int], ...]
 
 
-def settle(
+def compile_constraints(
     brief: Brief,
-    habit: Habit,
+    habit: InstrumentDefaults,
     tempo_index: int | None,
     *,
-    windows: Windows | None = None,
+    windows: PassageIndex | None = None,
     spans: Spans = (),
     upbeat: int | None = None,
     ticks: int | None = None,
-) -> Setting:
+) -> ConstraintPlan:
     """Decide what holds.
 
     Args:
@@ -103,8 +103,8 @@ def settle(
         rests=True,
     )
     probe = _probe(replace(draft, endings=(_ALL,) * voices))
-    named = [pitch_demands(brief, habit, lane) for lane in range(voices)]
-    sets = tuple(demand(n, f"voice {i + 1}") for i, n in enumerate(named))
+    named = [pitch_requirements(brief, habit, lane) for lane in range(voices)]
+    sets = tuple(intersect(n, f"voice {i + 1}") for i, n in enumerate(named))
     harmony = Harmony.of(bars, brief.metre, probe.upbeat, voices) if bars else None
     if harmony is not None:
         _check_chords(brief, named, harmony)
@@ -117,7 +117,7 @@ def settle(
     closing = _closing(brief, spans, probe)
     if closing and endings[0] is None:
         closing = not any(e is not None for e in endings)
-    controls: list[Control] = []
+    controls: list[Constraint] = []
     if given is not None:
         check_masks(brief, given, named, harmony, probe)
         controls.append(given)
@@ -131,7 +131,7 @@ def settle(
         controls.append(Parallels(voices, given, lasts))
     if brief.max_common is not None:
         controls.append(_novelty(brief, draft, windows, given, spans, voices))
-    return Setting(plan, tuple(controls), given)
+    return ConstraintPlan(plan, tuple(controls), given)
 
 
 def _parallels_barred(brief: Brief, draft: Plan, spans: Spans) -> bool:
@@ -156,7 +156,7 @@ def _probe(plan: Plan) -> Automaton:
     while automaton.phase < Phase.EVENT:
         mask = automaton.allowed()
         choice = np.flatnonzero(mask)
-        automaton.advance(lx.BAR if mask[lx.BAR] else int(choice[0]))
+        automaton.advance(vocab.BAR if mask[vocab.BAR] else int(choice[0]))
     return automaton
 
 
@@ -173,7 +173,7 @@ def _upbeat(brief: Brief, given: Given | None, bars: Sequence[object]) -> int | 
     return None
 
 
-def pitch_demands(brief: Brief, habit: Habit, lane: int) -> list[Named]:
+def pitch_requirements(brief: Brief, habit: InstrumentDefaults, lane: int) -> list[Named]:
     """What each demand leaves of the pitches of one voice."""
     place = np.arange(128)
 
@@ -212,7 +212,7 @@ def _check_chords(brief: Brief, named: list[list[Named]], harmony: Harmony) -> N
     for lane, sets in enumerate(named):
         table = harmony.lowest if lane == harmony.bass else harmony.inner
         for mask in np.unique(table, axis=0):
-            demand([*sets, (f"chords {brief.chords}", mask)], f"voice {lane + 1}")
+            intersect([*sets, (f"chords {brief.chords}", mask)], f"voice {lane + 1}")
 
 
 def _ending(
@@ -248,7 +248,7 @@ def _ending(
         sets.append((f"chords {brief.chords}", harmony.last(lane, deadline) & close))
     home = ("cadence on the tonic", of_classes(classes))
     what = f"the last note of voice {lane + 1}"
-    kept = demand([*sets, home] if brief.cadence else sets, what)
+    kept = intersect([*sets, home] if brief.cadence else sets, what)
     if brief.cadence is None and (kept & home[1]).any():
         kept = kept & home[1]
     return frozenset((np.flatnonzero(kept) % 12).tolist()), kept
@@ -306,8 +306,8 @@ def _check_single(plan: Plan, what: str) -> None:
 
 
 def _novelty(
-    brief: Brief, plan: Plan, windows: Windows | None, given: Given | None, spans: Spans, voices: int
-) -> Novelty:
+    brief: Brief, plan: Plan, windows: PassageIndex | None, given: Given | None, spans: Spans, voices: int
+) -> NgramBlocker:
     if windows is None:
         raise InputError("max_common needs the music of a catalogue to compare with")
     _check_single(plan, "max_common")
@@ -318,4 +318,4 @@ def _novelty(
                 f"notes and max_common {brief.max_common} clash: "
                 "the given notes alone have as long a passage in common with the catalogue"
             )
-    return Novelty(windows, voices, given)
+    return NgramBlocker(windows, voices, given)

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.generation.constraints.base import Static, of_classes, until
+from troubadour.generation.constraints.base import Stateless, of_classes, until
 from troubadour.music.quantise import TICKS_PER_QUARTER
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
 _LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -78,7 +78,7 @@ def parse_chords(text: str, bars: int | None) -> tuple[tuple[Chord, ...], ...]:
     bars = bars or len(rows)
     if bars % len(rows):
         raise InputError(f"chords and bars clash: {len(rows)} bars of chords do not fill {bars} bars evenly")
-    if bars > lx.MAX_BARS:
+    if bars > vocab.MAX_BARS:
         raise InputError(f"chords fill {bars} bars; allowed: 1 to {lx.MAX_BARS}")
     return tuple(rows) * (bars // len(rows))
 
@@ -90,7 +90,7 @@ def beat_ticks(numerator: int, denominator: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Harmony(Static):
+class Harmony(Stateless):
     """Whatever sounds at the start of a chord or on a beat belongs to the chord there.
 
     In several voices the lowest sounds the chord's bass where a chord starts, if it sounds there.
@@ -142,7 +142,7 @@ class Harmony(Static):
         if automaton.phase == Phase.EVENT:
             place = bisect_right(self.places, automaton.time) - 1
             if place >= 0 and self.places[place] == automaton.time:
-                mask[lx.PITCH : lx.PITCH + 128] &= table[place]
+                mask[vocab.PITCH : vocab.PITCH + 128] &= table[place]
         elif automaton.pitches:
             first = bisect_right(self.places, automaton.now)
             bad = np.flatnonzero(~table[first:, automaton.pitches[0]])

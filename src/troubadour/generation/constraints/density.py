@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from troubadour.generation.constraints.base import Span, until
 from troubadour.generation.constraints.given import Given
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 from troubadour.tokens.prefix import DENSITY_EDGES
 
@@ -30,7 +30,7 @@ class Density:
         given: the given events.
     """
 
-    remembers = False
+    needs_lookahead = False
 
     def __init__(self, bounds: tuple[int, int], given: Given | None) -> None:
         self._low, self._high = bounds
@@ -74,15 +74,15 @@ class Density:
             if self._is_due(lane, automaton.time):
                 return
             if self.most <= 0:
-                mask[lx.PITCH : lx.PITCH + 128] = False
-            elif self.spare < SLOT and mask[lx.PITCH : lx.PITCH + 128].any():
-                mask[lx.REST] = False
+                mask[vocab.PITCH : vocab.PITCH + 128] = False
+            elif self.spare < SLOT and mask[vocab.PITCH : vocab.PITCH + 128].any():
+                mask[vocab.REST] = False
         elif not self._is_due(lane, automaton.now):
             # A note fills a slot of its own; a rest fills none.
             room = self.spare + (SLOT if automaton.pitches and self._low > self._count + self._due else 0)
             until(automaton, mask, automaton.now + max(room, SLOT))
 
-    def heard(self, lane: int, span: Span) -> None:
+    def on_event(self, lane: int, span: Span) -> None:
         """Count the notes of an event, and take its ticks from the free ones."""
         self._count += len(span.pitches)
         if self._is_due(lane, span.start):

@@ -6,12 +6,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Self
 
-from troubadour.generation.constraints.base import Span, Static, until
-from troubadour.tokens import vocabulary as lx
+from troubadour.generation.constraints.base import Span, Stateless, until
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
 
-class Given(Static):
+class Given(Stateless):
     """Each voice's given events; whatever is composed before one of them ends in time.
 
     Args:
@@ -56,17 +56,17 @@ class Given(Static):
             span = self.next(lane, automaton.time)
             if span is None or span.start != automaton.time:
                 return None
-            return lx.PITCH + span.pitches[0] if span.pitches else lx.REST
+            return vocab.PITCH + span.pitches[0] if span.pitches else vocab.REST
         span = self.next(lane, automaton.now)
         if span is None or span.start != automaton.now:
             return None
         said = len(automaton.pitches)
         if said < len(span.pitches):
-            return lx.PITCH + span.pitches[said]
-        left = span.stop - span.start - automaton.longs * lx.MAX_DURATION
-        return lx.LONG if left > lx.MAX_DURATION else lx.DURATION + left - 1
+            return vocab.PITCH + span.pitches[said]
+        left = span.stop - span.start - automaton.longs * vocab.MAX_DURATION
+        return vocab.LONG if left > vocab.MAX_DURATION else vocab.DURATION + left - 1
 
-    def settles(self, automaton: Automaton) -> bool:
+    def fully_forces(self, automaton: Automaton) -> bool:
         """Whether every voice is given from here to the end of the piece."""
         final = automaton.final
         return final is not None and automaton.time >= self._closed_from and final <= self._closed_until

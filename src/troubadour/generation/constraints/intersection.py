@@ -12,7 +12,7 @@ from troubadour.tokens.grammar import Mask
 Named = tuple[str, Mask]
 
 
-def demand(sets: Sequence[Named], what: str) -> Mask:
+def intersect(sets: Sequence[Named], what: str) -> Mask:
     """The pitches that all demands leave, shape (128,).
 
     Raises:

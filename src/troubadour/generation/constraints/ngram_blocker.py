@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from troubadour.generation.constraints.base import Span
 from troubadour.generation.constraints.given import Given
-from troubadour.generation.originality import Windows, step
-from troubadour.tokens import vocabulary as lx
+from troubadour.generation.originality import PassageIndex, step
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
-_LENGTHS = np.arange(1, lx.MAX_DURATION + 1)
+_LENGTHS = np.arange(1, vocab.MAX_DURATION + 1)
 _Note = tuple[int, int]  # pitch, ticks
 
 
-class Novelty:
+class NgramBlocker:
     """Forbids notes that would make a passage too long that stands in other music.
 
     All notes but the last of a voice are held to one note less than the limit, so that any last
@@ -32,9 +32,9 @@ class Novelty:
         given: the given notes.
     """
 
-    remembers = True
+    needs_lookahead = True
 
-    def __init__(self, windows: Windows, voices: int, given: Given | None) -> None:
+    def __init__(self, windows: PassageIndex, voices: int, given: Given | None) -> None:
         self._windows = windows
         self._given = given
         self._notes: list[tuple[_Note, ...]] = [()] * voices
@@ -46,7 +46,7 @@ class Novelty:
         new._notes = self._notes.copy()
         return new
 
-    def heard(self, lane: int, span: Span) -> None:
+    def on_event(self, lane: int, span: Span) -> None:
         """Remember as many notes of a voice as a passage has."""
         if span.pitches:
             kept = self._notes[lane][-self._windows.length :]
@@ -62,8 +62,8 @@ class Novelty:
         # A passage has `size` steps; so many notes stand before the one that is being written.
         if len(notes) + len(coming) < size:
             return
-        gone = automaton.longs * lx.MAX_DURATION
-        open_ = np.flatnonzero(mask[lx.DURATION : lx.PITCH])
+        gone = automaton.longs * vocab.MAX_DURATION
+        open_ = np.flatnonzero(mask[vocab.DURATION : vocab.PITCH])
         if automaton.final is not None and not coming:
             open_ = open_[automaton.now + gone + open_ + 1 != automaton.final]
         if not len(open_):
@@ -81,7 +81,7 @@ class Novelty:
         for start in range(max(0, len(past) - size + 1), len(row) - size + 1):
             if start + size > first and not bad.all():
                 bad |= self._windows.contain(row[start : start + size], len(open_))
-        mask[lx.DURATION + open_[bad]] = False
+        mask[vocab.DURATION + open_[bad]] = False
 
     def _coming(self, lane: int, tick: int) -> list[_Note]:
         """The given notes of a voice from `tick` on, as far as one passage reaches."""
@@ -94,7 +94,7 @@ class Novelty:
         return found
 
 
-def longest_run(notes: Sequence[_Note], windows: Windows) -> bool:
+def longest_run(notes: Sequence[_Note], windows: PassageIndex) -> bool:
     """Whether any passage of successive notes is among the windows."""
     steps = [step(a, b) for a, b in pairwise(notes)]
     size = windows.length
@@ -108,4 +108,4 @@ def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> NDArray[np.int64]
     return steps
 
 
-__all__ = ["Novelty", "longest_run"]
+__all__ = ["NgramBlocker", "longest_run"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from troubadour.generation.constraints.base import Span
 from troubadour.generation.constraints.given import Given
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
 PERFECT = (0, 7)
@@ -38,7 +38,7 @@ class Parallels:
         lasts: pitches on which each voice may end, one mask a voice, shape (128,).
     """
 
-    remembers = True
+    needs_lookahead = True
 
     def __init__(self, voices: int, given: Given | None, lasts: Sequence[Mask]) -> None:
         self._given = given or Given(((),) * voices)
@@ -47,7 +47,7 @@ class Parallels:
         self._now: list[Span | None] = [None] * voices
         self._before: list[Span | None] = [None] * voices
 
-    def heard(self, lane: int, span: Span) -> None:
+    def on_event(self, lane: int, span: Span) -> None:
         """Remember a voice's last two events."""
         self._before[lane], self._now[lane] = self._now[lane], span
 
@@ -82,29 +82,29 @@ class Parallels:
             interval = abs(old - their_old) % 12
             if interval in PERFECT and their_old != their_new:
                 clash = (np.abs(_PLACE - their_new) % 12 == interval) & (old != _PLACE)
-                mask[lx.PITCH : lx.PITCH + 128] &= ~clash
+                mask[vocab.PITCH : vocab.PITCH + 128] &= ~clash
         due = self._due(tick, after=lane)
         if due:
-            pitches = np.flatnonzero(mask[lx.PITCH : lx.PITCH + 128])
+            pitches = np.flatnonzero(mask[vocab.PITCH : vocab.PITCH + 128])
             for pitch in pitches.tolist():
                 if not _solvable([*started, (old, pitch)], due):
-                    mask[lx.PITCH + pitch] = False
+                    mask[vocab.PITCH + pitch] = False
 
     def _allow_lengths(self, automaton: Automaton, mask: Mask) -> None:
-        lane, start = automaton.lane, automaton.now + automaton.longs * lx.MAX_DURATION
+        lane, start = automaton.lane, automaton.now + automaton.longs * vocab.MAX_DURATION
         place = self._place(lane, automaton.now + 1)
-        if place < 0 or place > start + 2 * lx.MAX_DURATION:
+        if place < 0 or place > start + 2 * vocab.MAX_DURATION:
             return
         room = place - start
-        if lx.MAX_DURATION < room <= lx.MAX_DURATION + 3:
-            mask[lx.LONG] = False
-        if not 1 <= room <= lx.MAX_DURATION or not mask[lx.DURATION + room - 1]:
+        if vocab.MAX_DURATION < room <= vocab.MAX_DURATION + 3:
+            mask[vocab.LONG] = False
+        if not 1 <= room <= vocab.MAX_DURATION or not mask[vocab.DURATION + room - 1]:
             return
         pitch = automaton.pitches[-1]
         due = [(pitch, self._options(lane, place))]
         due += self._due(place, after=-1, without=lane)
         if not _solvable([], due):
-            mask[lx.DURATION + room - 1] = False
+            mask[vocab.DURATION + room - 1] = False
 
     def _place(self, lane: int, tick: int) -> int:
         """The first place from `tick` on where a note of a voice is due; -1 = nowhere."""

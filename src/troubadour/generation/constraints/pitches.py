@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from troubadour.generation.constraints.base import Static, keep_pitches
+from troubadour.generation.constraints.base import Stateless, keep_pitches
 from troubadour.music.score import Key
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
@@ -31,7 +31,7 @@ def scale(fifths: int, mode: str) -> frozenset[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pitches(Static):
+class Pitches(Stateless):
     """Each voice keeps to a set of pitches of its own."""
 
     sets: tuple[Mask, ...]

@@ -6,13 +6,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-from troubadour.generation.constraints.base import Span, Static, until
+from troubadour.generation.constraints.base import Span, Stateless, until
 from troubadour.generation.constraints.given import Given
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
 
-class Rhythm(Static):
+class Rhythm(Stateless):
     """Each voice starts and ends its notes where a given piece does; pitches are free.
 
     Where no pitch is left a rest of the same length stands in.
@@ -35,23 +35,23 @@ class Rhythm(Static):
             if span is None or span.start != automaton.time:
                 return
             if span.pitches:
-                mask[lx.REST] = False
+                mask[vocab.REST] = False
                 if self._lasts and span.start == self._last[automaton.lane]:
-                    kept = mask[lx.PITCH : lx.PITCH + 128] & self._lasts[automaton.lane]
+                    kept = mask[vocab.PITCH : vocab.PITCH + 128] & self._lasts[automaton.lane]
                     if kept.any():
-                        mask[lx.PITCH : lx.PITCH + 128] = kept
+                        mask[vocab.PITCH : vocab.PITCH + 128] = kept
             else:
-                mask[lx.PITCH : lx.PITCH + 128] = False
+                mask[vocab.PITCH : vocab.PITCH + 128] = False
             return
         span = self._given.next(automaton.lane, automaton.now)
         if span is None or span.start != automaton.now:
             return
-        left = span.stop - span.start - automaton.longs * lx.MAX_DURATION
+        left = span.stop - span.start - automaton.longs * vocab.MAX_DURATION
         free = mask.copy()
-        mask[lx.DURATION : lx.PITCH] = False
-        mask[lx.LONG] = left > lx.MAX_DURATION
-        if left <= lx.MAX_DURATION:
-            mask[lx.DURATION + left - 1] = free[lx.DURATION + left - 1]
+        mask[vocab.DURATION : vocab.PITCH] = False
+        mask[vocab.LONG] = left > vocab.MAX_DURATION
+        if left <= vocab.MAX_DURATION:
+            mask[vocab.DURATION + left - 1] = free[vocab.DURATION + left - 1]
 
 
 class Cell(NamedTuple):
@@ -69,7 +69,7 @@ class PitchOrder:
         cells: of each voice, without gaps: a bar each, or more where no note starts in a bar.
     """
 
-    remembers = False
+    needs_lookahead = False
 
     def __init__(self, cells: Sequence[Sequence[Cell]]) -> None:
         self._cells = tuple(tuple(c) for c in cells)
@@ -86,7 +86,7 @@ class PitchOrder:
     def _at(self, lane: int, tick: int) -> int:
         return bisect_right(self._starts[lane], tick) - 1
 
-    def heard(self, lane: int, span: Span) -> None:
+    def on_event(self, lane: int, span: Span) -> None:
         """One more chord of its cell was said."""
         if span.pitches:
             self._said[lane][self._at(lane, span.start)] += 1
@@ -100,23 +100,23 @@ class PitchOrder:
         cell, said = self._cells[lane][index], self._said[lane][index]
         left = len(cell.chords) - said
         if starts:
-            wanted = mask[lx.PITCH : lx.PITCH + 128].copy()
-            mask[lx.PITCH : lx.PITCH + 128] = False
+            wanted = mask[vocab.PITCH : vocab.PITCH + 128].copy()
+            mask[vocab.PITCH : vocab.PITCH + 128] = False
             if left:
                 pitch = cell.chords[said][0]
-                mask[lx.PITCH + pitch] = wanted[pitch]
+                mask[vocab.PITCH + pitch] = wanted[pitch]
             if left and cell.stop - tick - _slot(cell, tick, left) * left < 3:
-                mask[lx.REST] = False
+                mask[vocab.REST] = False
             return
         if automaton.pitches and left:
             chord = cell.chords[said]
             if len(automaton.pitches) < len(chord):
                 pitch = chord[len(automaton.pitches)]
-                may = mask[lx.PITCH + pitch]
+                may = mask[vocab.PITCH + pitch]
                 mask[:] = False
-                mask[lx.PITCH + pitch] = may
+                mask[vocab.PITCH + pitch] = may
                 return
-            mask[lx.PITCH : lx.PITCH + 128] = False
+            mask[vocab.PITCH : vocab.PITCH + 128] = False
             left -= 1
         until(automaton, mask, max(cell.stop - _slot(cell, tick, left + 1) * left, tick + 3))
 

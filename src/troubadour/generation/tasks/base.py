@@ -9,15 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from troubadour.core.errors import InputError, TroubadourError
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.constraints.base import Span
-from troubadour.generation.constraints.build import Setting
-from troubadour.generation.originality import Corpus, Windows
+from troubadour.generation.constraints.build import ConstraintPlan
+from troubadour.generation.originality import Corpus, PassageIndex
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks.source import tempo_index
 from troubadour.music.quantise import METRONOME
 from troubadour.music.score import Key, Score, Tempo
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Phase
 from troubadour.tokens.visible import show
 
@@ -26,17 +26,17 @@ _LEAST_ROOM = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PreparedTask:
     """A task that is ready to be composed."""
 
     brief: Brief
     """Complete; what the network is told."""
-    setting: Setting
+    setting: ConstraintPlan
     opening: tuple[int, ...]
     """Tokens with which the piece begins, after BODY."""
     finish: Callable[[Score], Score]
     """Puts what was composed into the given piece."""
-    heed: float = 1.0
+    context_guidance: float = 1.0
     """How much what is shown beforehand counts; see `EventComposer.grow`."""
 
 
@@ -48,7 +48,9 @@ class Task(Protocol):
         """The given piece, quantised."""
         ...
 
-    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+    def settle(
+        self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
+    ) -> PreparedTask:
         """Decide what holds.
 
         Args:
@@ -61,8 +63,8 @@ class Task(Protocol):
         ...
 
 
-def carry_out(
-    composer: EventComposer,
+def run_task(
+    composer: AutoregressiveComposer,
     task: Task,
     brief: Brief,
     rng: np.random.Generator,
@@ -78,7 +80,9 @@ def carry_out(
     ready = task.settle(composer, brief, corpus)
     given = _as_told(task.score, brief)
     found: list[Score] = []
-    for score in composer.grow(ready.brief, ready.setting, rng, candidates, ready.opening, ready.heed):
+    for score in composer.decode(
+        ready.brief, ready.setting, rng, candidates, ready.opening, ready.context_guidance
+    ):
         done = _as_told(ready.finish(score), brief)
         if done != given and done not in found:
             found.append(done)
@@ -99,7 +103,10 @@ def _as_told(score: Score, brief: Brief) -> Score:
 
 
 def opening(
-    composer: EventComposer, brief: Brief, setting: Setting, shown: Sequence[Sequence[Span]] = ()
+    composer: AutoregressiveComposer,
+    brief: Brief,
+    setting: ConstraintPlan,
+    shown: Sequence[Sequence[Span]] = (),
 ) -> tuple[int, ...]:
     """All that is decided before the first choice: header, what is shown, and given events up to there.
 
@@ -110,7 +117,7 @@ def opening(
         InputError: it leaves no room in the model's context.
     """
     guide = setting.guide()
-    for token in (lx.START, lx.BODY):
+    for token in (vocab.START, vocab.BODY):
         guide.advance(token)
     out: list[int] = []
     part = shown
@@ -134,7 +141,7 @@ def opening(
     return tuple(out)
 
 
-def passages(composer: EventComposer, brief: Brief, corpus: Corpus | None) -> Windows | None:
+def passages(composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None) -> PassageIndex | None:
     """What `brief.max_common` forbids."""
     if brief.max_common is None or corpus is None:
         return None

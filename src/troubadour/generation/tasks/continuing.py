@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from troubadour.core.errors import InputError
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.constraints.base import Span
-from troubadour.generation.constraints.build import settle
+from troubadour.generation.constraints.build import compile_constraints
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.generation.tasks.base import Ready, opening, passages
+from troubadour.generation.tasks.base import PreparedTask, opening, passages
 from troubadour.generation.tasks.source import (
     Excerpt,
     describe,
     excerpt,
-    habit_of,
+    instrument_defaults_of,
     joined,
     lanes,
     refuse_parts,
@@ -24,7 +24,7 @@ from troubadour.generation.tasks.source import (
 )
 from troubadour.music.quantise import TICKS_PER_QUARTER, bars_of
 from troubadour.music.score import Score
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 
 CONTEXT_BARS: Final = 32
 """Bars of a given piece that the network sees when it continues it."""
@@ -39,13 +39,15 @@ class Continue:
     bars: int
     """How many more, 1 to 32."""
 
-    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+    def settle(
+        self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
+    ) -> PreparedTask:
         """As `Task.settle`; all controls hold for what is new.
 
         Raises:
             InputError: bars is out of range, or the piece or a control is not acceptable.
         """
-        most = lx.MAX_BARS - CONTEXT_BARS
+        most = vocab.MAX_BARS - CONTEXT_BARS
         if not 1 <= self.bars <= most:
             raise InputError(f"bars is {self.bars}; allowed: 1 to {most} more bars")
         refuse_parts(brief)
@@ -59,9 +61,9 @@ class Continue:
         end = -(-(piece.end_ticks - piece.upbeat_ticks) // bar) * bar + piece.upbeat_ticks
         # The last bar of a piece with an upbeat is as short as the upbeat leaves it.
         ticks = max(end, total * bar) if piece.end_ticks == end and piece.upbeat_ticks else None
-        setting = settle(
+        setting = compile_constraints(
             told,
-            habit_of(piece),
+            instrument_defaults_of(piece),
             tempo_index(told),
             windows=passages(composer, told, corpus),
             spans=[_until(lane, piece.end_ticks) for lane in lanes(piece)],
@@ -76,7 +78,7 @@ class Continue:
                 row[4] = part.tracks[row[4]]
             return joined(self.score, self.score.notes(), new)
 
-        return Ready(told, setting, opening(composer, told, setting), finish)
+        return PreparedTask(told, setting, opening(composer, told, setting), finish)
 
 
 def _tail(score: Score) -> Excerpt:

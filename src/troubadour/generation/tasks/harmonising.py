@@ -9,15 +9,15 @@ from typing import Final, Literal
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.constraints.base import Span, of_classes
-from troubadour.generation.constraints.build import Setting
+from troubadour.generation.constraints.build import ConstraintPlan
 from troubadour.generation.constraints.chords import Chord, parse_chords
 from troubadour.generation.constraints.pitches import Pitches
 from troubadour.generation.constraints.rhythm import Rhythm
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.generation.tasks.base import Ready, opening
+from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.infilling import after_gap
 from troubadour.generation.tasks.source import describe, end_of, lanes, refuse_parts, track_of_lanes
 from troubadour.music.quantise import TICKS_PER_QUARTER, quantise
@@ -44,7 +44,9 @@ class Harmonise:
     chords: bool = False
     """Chords of three notes on the beats of the bar, as one part, instead of three voices."""
 
-    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+    def settle(
+        self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
+    ) -> PreparedTask:
         """As `Task.settle`; the brief's style decides how many voices there are, a chorale's without a word.
 
         Raises:
@@ -70,7 +72,9 @@ class Reharmonise:
     keep: tuple[int, ...] = (1,)
     """As in `Harmonise`."""
 
-    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+    def settle(
+        self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
+    ) -> PreparedTask:
         """As `Harmonise.settle`.
 
         Raises:
@@ -94,7 +98,9 @@ class Accompany:
     figure: Figure = "offbeat"
     """Chords after the bass, or held together with it."""
 
-    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+    def settle(
+        self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
+    ) -> PreparedTask:
         """As `Harmonise.settle`.
 
         Raises:
@@ -121,7 +127,7 @@ class Accompany:
 
 
 def _in_parts(
-    composer: EventComposer,
+    composer: AutoregressiveComposer,
     score: Score,
     keep: tuple[int, ...],
     brief: Brief,
@@ -129,7 +135,7 @@ def _in_parts(
     finish: Callable[[Score], Score],
     *,
     chords: bool = False,
-) -> Ready:
+) -> PreparedTask:
     refuse_parts(brief)
     style = brief.style or CHORAL
     told = describe(score, replace(brief, style=style))
@@ -166,10 +172,10 @@ def _in_parts(
     def done(new: Score) -> Score:
         return finish(new.replace(tempos=score.tempos, keys=score.keys))
 
-    return Ready(told, setting, opening(composer, told, setting, after_gap(spans)), done)
+    return PreparedTask(told, setting, opening(composer, told, setting, after_gap(spans)), done)
 
 
-def _steady(setting: Setting, score: Score, told: Brief, voices: int) -> Setting:
+def _steady(setting: ConstraintPlan, score: Score, told: Brief, voices: int) -> ConstraintPlan:
     """All voices but the first move together, once a beat of the slower kind."""
     assert told.key is not None
     tonic, mode = Key(0, *told.key).tonic, told.key[1]
@@ -188,7 +194,7 @@ def _steady(setting: Setting, score: Score, told: Brief, voices: int) -> Setting
     rhythm = Rhythm([[], *[spans] * (voices - 1)], lasts)
     # The rhythm decides how long the last note is; it seeks the tonic itself.
     plan = replace(setting.plan, endings=(), closing=False)
-    return Setting(plan, (*setting.controls, rhythm), setting.given)
+    return ConstraintPlan(plan, (*setting.controls, rhythm), setting.given)
 
 
 def _pulse(score: Score, asked: Sequence[Sequence[Chord]]) -> list[tuple[int, int]]:

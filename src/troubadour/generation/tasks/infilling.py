@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from troubadour.core.errors import InputError
-from troubadour.generation.autoregressive import EventComposer
+from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.constraints.base import Span
-from troubadour.generation.constraints.build import settle
+from troubadour.generation.constraints.build import compile_constraints
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.generation.tasks.base import Ready, opening, passages
+from troubadour.generation.tasks.base import PreparedTask, opening, passages
 from troubadour.generation.tasks.source import (
     Excerpt,
     describe,
     excerpt,
-    habit_of,
+    instrument_defaults_of,
     joined,
     lanes,
     refuse_parts,
@@ -48,19 +48,21 @@ class Infill:
     """First and last bar, from 1; all without a word."""
     voices: tuple[int, ...] = ()
     """Voices to compose, from 1 in the order of the tracks, higher voices of a track first; all, if none is named."""
-    heed: float | None = None
+    context_guidance: float | None = None
     """How much what follows the gap counts, 1 (as learnt) to 4; above 1 the network runs twice. Without a word
     `HEED` in one voice, 1 in several."""
 
-    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+    def settle(
+        self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
+    ) -> PreparedTask:
         """As `Task.settle`; all controls hold for what is new, and given notes are held against them.
 
         Raises:
             InputError: there are no such bars or voices, nothing is left to go by, or two demands clash.
         """
         refuse_parts(brief)
-        if self.heed is not None and not 1.0 <= self.heed <= 4.0:
-            raise InputError(f"heed is {self.heed}; allowed: 1 to 4")
+        if self.context_guidance is not None and not 1.0 <= self.context_guidance <= 4.0:
+            raise InputError(f"context_guidance is {self.context_guidance}; allowed: 1 to 4")
         if not len(self.score):
             raise InputError("the given piece has no notes")
         first, stop = stretch(self.score, self.bars)
@@ -68,7 +70,7 @@ class Infill:
         piece = part.score
         told = describe(piece, brief)
         voices = lanes(piece)
-        heed = self.heed or (HEED if len(voices) == 1 else 1.0)
+        context_guidance = self.context_guidance or (HEED if len(voices) == 1 else 1.0)
         begin, end = first - part.cut, stop - part.cut
         asked = self._asked(len(voices))
         given = [
@@ -78,9 +80,9 @@ class Infill:
             raise InputError("bars and voices leave nothing of the given piece; use compose for a new one")
         if given == voices:
             raise InputError(f"bars are {self.bars}: no note of the voices asked for starts there")
-        setting = settle(
+        setting = compile_constraints(
             told,
-            habit_of(piece),
+            instrument_defaults_of(piece),
             tempo_index(told),
             windows=passages(composer, told, corpus),
             spans=given,
@@ -112,7 +114,9 @@ class Infill:
             kept = [n for n in self.score.notes().tolist() if (n[0], n[2], n[4]) not in places]
             return joined(self.score, kept, new)
 
-        return Ready(told, setting, opening(composer, told, setting, after_gap(given)), finish, heed)
+        return PreparedTask(
+            told, setting, opening(composer, told, setting, after_gap(given)), finish, context_guidance
+        )
 
     def _asked(self, voices: int) -> set[int]:
         bad = [v for v in self.voices if not 1 <= v <= voices]

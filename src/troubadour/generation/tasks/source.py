@@ -9,7 +9,7 @@ import numpy as np
 
 from troubadour.core.errors import InputError
 from troubadour.generation.constraints.base import Span
-from troubadour.generation.constraints.build import Habit
+from troubadour.generation.constraints.build import InstrumentDefaults
 from troubadour.generation.request import Brief
 from troubadour.music.quantise import (
     METRONOME,
@@ -21,7 +21,7 @@ from troubadour.music.quantise import (
 )
 from troubadour.music.score import Metre, Score
 from troubadour.music.voices import split_voices
-from troubadour.tokens import vocabulary as lx
+from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.prefix import density_level
 
 _WIDER = 3
@@ -54,7 +54,7 @@ def describe(score: Score, brief: Brief) -> Brief:
     voices = len(lanes(score))
     if voices > 8:
         raise InputError(f"the given piece has {voices} voices; allowed: 1 to 8")
-    if score.n_bars > lx.MAX_BARS:
+    if score.n_bars > vocab.MAX_BARS:
         raise InputError(f"the given piece has {score.n_bars} bars; allowed: 1 to {lx.MAX_BARS}")
     metre = score.metres[0]
     density = brief.density
@@ -105,17 +105,17 @@ def end_of(score: Score) -> int:
     return short if score.end_ticks <= short else short + score.upbeat_ticks
 
 
-def habit_of(score: Score) -> Habit:
+def instrument_defaults_of(score: Score) -> InstrumentDefaults:
     """The instruments and ranges of a given piece."""
     programs: list[tuple[int, int]] = []
     ranges: list[tuple[int, int]] = []
     for i, track in enumerate(score.tracks):
         voices = split_voices(score, i)
-        programs.append((lx.DRUMS if track.is_drum else track.program, len(voices)))
+        programs.append((vocab.DRUMS if track.is_drum else track.program, len(voices)))
         for voice in voices:
             pitches = [p for _, _, chord in voice for p, _ in chord]
             ranges.append((max(min(pitches) - _WIDER, 0), min(max(pitches) + _WIDER, 127)))
-    return Habit(tuple(programs), tuple(ranges))
+    return InstrumentDefaults(tuple(programs), tuple(ranges))
 
 
 def tempo_index(brief: Brief) -> int:

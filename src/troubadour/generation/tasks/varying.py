@@ -10,22 +10,22 @@ from typing import Literal
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.generation.autoregressive import EventComposer
-from troubadour.generation.constraints.base import Control, Span, of_classes
-from troubadour.generation.constraints.build import Habit, Setting, pitch_demands
+from troubadour.generation.autoregressive import AutoregressiveComposer
+from troubadour.generation.constraints.base import Constraint, Span, of_classes
+from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults, pitch_requirements
 from troubadour.generation.constraints.checks import check_pitches, place_of
 from troubadour.generation.constraints.given import Given
-from troubadour.generation.constraints.intersection import demand
+from troubadour.generation.constraints.intersection import intersect
 from troubadour.generation.constraints.pitches import Pitches
 from troubadour.generation.constraints.rhythm import Cell, PitchOrder, Rhythm
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.generation.tasks.base import Ready, opening
+from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.infilling import after_gap
 from troubadour.generation.tasks.source import (
     describe,
     end_of,
-    habit_of,
+    instrument_defaults_of,
     lanes,
     refuse_parts,
     stretch,
@@ -49,7 +49,9 @@ class Vary:
     bars: tuple[int, int] | None = None
     """First and last bar to vary, from 1; all without a word."""
 
-    def settle(self, composer: EventComposer, brief: Brief, corpus: Corpus | None = None) -> Ready:
+    def settle(
+        self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
+    ) -> PreparedTask:
         """As `Task.settle`; of controls key, `strict` (the key as a scale), ranges, lowest and highest hold.
 
         Raises:
@@ -69,7 +71,7 @@ class Vary:
         voices = lanes(score)
         first, stop = stretch(score, self.bars)
         outside = [[s for s in lane if not first <= s.start < stop] for lane in voices]
-        habit = habit_of(score)
+        habit = instrument_defaults_of(score)
         given = Given(outside) if any(outside) else None
         varied = self._control(voices)
         sets = self._sets(told, habit, outside if self.keep == "rhythm" else voices)
@@ -85,25 +87,29 @@ class Vary:
             closing=False,
             rests=True,
         )
-        controls: list[Control] = [Pitches(sets), varied] if given is None else [given, Pitches(sets), varied]
-        setting = Setting(plan, tuple(controls), given)
+        controls: list[Constraint] = (
+            [Pitches(sets), varied] if given is None else [given, Pitches(sets), varied]
+        )
+        setting = ConstraintPlan(plan, tuple(controls), given)
 
         def finish(new: Score) -> Score:
             return new.replace(tempos=score.tempos, keys=score.keys)
 
-        return Ready(told, setting, opening(composer, told, setting, after_gap(outside)), finish)
+        return PreparedTask(told, setting, opening(composer, told, setting, after_gap(outside)), finish)
 
     def _control(self, voices: list[list[Span]]) -> Rhythm | PitchOrder:
         if self.keep == "pitch":
             return PitchOrder([_cells(self.score, lane) for lane in voices])
         return Rhythm(voices, [of_classes({p % 12 for p in _last(lane).pitches}) for lane in voices])
 
-    def _sets(self, told: Brief, habit: Habit, stays: Sequence[Sequence[Span]]) -> tuple[Mask, ...]:
+    def _sets(
+        self, told: Brief, habit: InstrumentDefaults, stays: Sequence[Sequence[Span]]
+    ) -> tuple[Mask, ...]:
         """Pitches of each voice; those that stay as they are have to be among them."""
         sets = []
         for lane, spans in enumerate(stays):
-            named = pitch_demands(told, habit, lane)
-            sets.append(demand(named, f"voice {lane + 1}"))
+            named = pitch_requirements(told, habit, lane)
+            sets.append(intersect(named, f"voice {lane + 1}"))
             for span in spans:
                 check_pitches(span, named, place_of(told, span.start - self.score.upbeat_ticks))
         return tuple(sets) if self.keep == "rhythm" else tuple(np.ones(128, dtype=bool) for _ in sets)

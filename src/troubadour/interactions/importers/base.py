@@ -13,7 +13,7 @@ FUTURE_SLACK_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class NamedTrack:
     """What was heard, as the file names it."""
 
     title: str = ""
@@ -24,10 +24,10 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PlayEvent:
     """One event of a file."""
 
-    track: Track
+    track: NamedTrack
     kind: str
     """`play`, `like`, `skip` or `rating`."""
     time: int
@@ -72,7 +72,7 @@ class ReadOptions:
     """Best rating of the source, the worst being 1; brought to 1 .. 5."""
 
 
-Found = Iterator[Heard | Malformed | Remark]
+Found = Iterator[PlayEvent | Malformed | Remark]
 Reader = Callable[[Source, ReadOptions], Found]
 """Reads one source; a fault ends the source or is passed over, and is told either way."""
 

@@ -15,7 +15,7 @@ import csv
 import itertools
 from typing import Any, Final
 
-from troubadour.interactions.importers.base import Found, Heard, Malformed, ReadOptions, Track
+from troubadour.interactions.importers.base import Found, Malformed, NamedTrack, PlayEvent, ReadOptions
 from troubadour.interactions.importers.json_stream import BrokenJsonError, objects
 from troubadour.interactions.importers.sources import Source
 from troubadour.interactions.importers.table import delimiter_of, events, split_row
@@ -65,11 +65,11 @@ def read(source: Source, options: ReadOptions) -> Found:
             yield Malformed(source.name, "no columns of a Last.fm export")
             return
         for found in events(rows, roles, source.name, options):
-            yield _by(found, listener) if isinstance(found, Heard) and listener else found
+            yield _by(found, listener) if isinstance(found, PlayEvent) and listener else found
 
 
-def _by(found: Heard, listener: str) -> Heard:
-    return Heard(found.track, found.kind, found.time, listener=listener)
+def _by(found: PlayEvent, listener: str) -> PlayEvent:
+    return PlayEvent(found.track, found.kind, found.time, listener=listener)
 
 
 def _json(source: Source, options: ReadOptions) -> Found:
@@ -77,18 +77,18 @@ def _json(source: Source, options: ReadOptions) -> Found:
         try:
             for number, line in enumerate(objects(stream, ("scrobbles",)), start=1):
                 found = _scrobble(line, options)
-                yield found if isinstance(found, Heard) else Malformed(f"{source.name}:{number}", found)
+                yield found if isinstance(found, PlayEvent) else Malformed(f"{source.name}:{number}", found)
         except BrokenJsonError as error:
             yield Malformed(source.name, str(error))
 
 
-def _scrobble(line: dict[str, Any], options: ReadOptions) -> Heard | str:
+def _scrobble(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
     title = line.get("track")
     if not isinstance(title, str) or not title:
         return "no title"
-    track = Track(title, str(line.get("artist") or ""), str(line.get("album") or ""))
+    track = NamedTrack(title, str(line.get("artist") or ""), str(line.get("album") or ""))
     try:
-        return Heard(track, "play", unix_seconds(line.get("date"), options.now))
+        return PlayEvent(track, "play", unix_seconds(line.get("date"), options.now))
     except BadTimeError as error:
         return str(error)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from troubadour.interactions.importers.base import Found, Heard, Malformed, ReadOptions, Track
+from troubadour.interactions.importers.base import Found, Malformed, NamedTrack, PlayEvent, ReadOptions
 from troubadour.interactions.importers.json_stream import BrokenJsonError, objects
 from troubadour.interactions.importers.sources import Source
 from troubadour.interactions.importers.times import BadTimeError, unix_seconds
@@ -33,12 +33,12 @@ def read(source: Source, options: ReadOptions) -> Found:
                 except BadTimeError as error:
                     yield Malformed(where, str(error))
                     continue
-                yield found if isinstance(found, Heard) else Malformed(where, found)
+                yield found if isinstance(found, PlayEvent) else Malformed(where, found)
         except BrokenJsonError as error:
             yield Malformed(source.name, str(error))
 
 
-def _event(line: dict[str, Any], options: ReadOptions) -> Heard | str:
+def _event(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
     if "score" in line:
         return _feedback(line, options)
     told = line.get("track_metadata")
@@ -57,13 +57,13 @@ def _event(line: dict[str, Any], options: ReadOptions) -> Heard | str:
         "spotify": _text(more.get("spotify_id")).rpartition("/")[2],
         "msid": _text(told.get("recording_msid") or line.get("recording_msid")),
     }
-    track = Track(
+    track = NamedTrack(
         title,
         _text(told.get("artist_name")),
         _text(told.get("release_name")),
         tuple((scheme, value) for scheme, value in named.items() if value),
     )
-    return Heard(
+    return PlayEvent(
         track,
         "play",
         unix_seconds(line.get("listened_at"), options.now),
@@ -71,10 +71,10 @@ def _event(line: dict[str, Any], options: ReadOptions) -> Heard | str:
     )
 
 
-def _feedback(line: dict[str, Any], options: ReadOptions) -> Heard | str:
+def _feedback(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
     named = {"mbid": _text(line.get("recording_mbid")).lower(), "msid": _text(line.get("recording_msid"))}
     told = _dict(line.get("track_metadata"))
-    track = Track(
+    track = NamedTrack(
         _text(told.get("track_name")),
         _text(told.get("artist_name")),
         identifiers=tuple((scheme, value) for scheme, value in named.items() if value),
@@ -83,9 +83,9 @@ def _feedback(line: dict[str, Any], options: ReadOptions) -> Heard | str:
         return "feedback names no recording"
     time = unix_seconds(line.get("created"), options.now)
     if line["score"] == 1:
-        return Heard(track, "like", time)
+        return PlayEvent(track, "like", time)
     if line["score"] == -1:
-        return Heard(track, "rating", time, _HATED)
+        return PlayEvent(track, "rating", time, _HATED)
     return "feedback taken back"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from troubadour.interactions.importers.base import Found, Heard, Malformed, ReadOptions, Track
+from troubadour.interactions.importers.base import Found, Malformed, NamedTrack, PlayEvent, ReadOptions
 from troubadour.interactions.importers.json_stream import BrokenJsonError, objects
 from troubadour.interactions.importers.sources import Source
 from troubadour.interactions.importers.times import BadTimeError, unix_seconds
@@ -34,12 +34,12 @@ def read(source: Source, options: ReadOptions) -> Found:
                     found = _event(line, options)
                 except BadTimeError as error:
                     found = str(error)
-                yield found if isinstance(found, Heard) else Malformed(f"{source.name}:{number}", found)
+                yield found if isinstance(found, PlayEvent) else Malformed(f"{source.name}:{number}", found)
         except BrokenJsonError as error:
             yield Malformed(source.name, str(error))
 
 
-def _event(line: dict[str, Any], options: ReadOptions) -> Heard | str:
+def _event(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
     title = _text(line.get("master_metadata_track_name") or line.get("trackName"))
     if not title:
         return "no track: a podcast, an audiobook or a video"
@@ -51,7 +51,7 @@ def _event(line: dict[str, Any], options: ReadOptions) -> Heard | str:
         return "heard for no time at all"
     ended = unix_seconds(line.get("ts") or line.get("endTime"), options.now)
     uri = _text(line.get("spotify_track_uri"))
-    track = Track(
+    track = NamedTrack(
         title,
         _text(line.get("master_metadata_album_artist_name") or line.get("artistName")),
         _text(line.get("master_metadata_album_album_name")),
@@ -61,10 +61,10 @@ def _event(line: dict[str, Any], options: ReadOptions) -> Heard | str:
     listener = _text(line.get("username"))
     reason = _text(line.get("reason_end"))
     if reason == "trackdone":
-        return Heard(track, "play", time, 1.0, seconds, seconds, listener)
+        return PlayEvent(track, "play", time, 1.0, seconds, seconds, listener)
     left = line.get("skipped") is True or reason in _FORWARD
     kind = "skip" if left and seconds < STREAM_SECONDS else "play"
-    return Heard(track, kind, time, None, seconds, None, listener)
+    return PlayEvent(track, kind, time, None, seconds, None, listener)
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from troubadour.core.errors import InputError, MissingExtraError
-from troubadour.interactions.importers.base import Found, Heard, Malformed, ReadOptions, Remark, Track
+from troubadour.interactions.importers.base import (
+    Found,
+    Malformed,
+    NamedTrack,
+    PlayEvent,
+    ReadOptions,
+    Remark,
+)
 from troubadour.interactions.importers.sources import Source
 from troubadour.interactions.importers.times import BadTimeError, unix_seconds
 
@@ -83,7 +90,7 @@ def events(
                 found = _event(cells, options)
             except BadTimeError as error:
                 found = str(error)
-            yield found if isinstance(found, Heard) else Malformed(f"{name}:{number}", found)
+            yield found if isinstance(found, PlayEvent) else Malformed(f"{name}:{number}", found)
     except csv.Error as error:
         yield Malformed(f"{name}:{number + 1}", f"no CSV: {error}")
 
@@ -139,11 +146,11 @@ def _unused(header: Sequence[str], roles: Mapping[str, int], name: str) -> Found
         yield Remark(name, f"columns that were not used: {', '.join(unused)}")
 
 
-def _event(cells: Mapping[str, Any], options: ReadOptions) -> Heard | str:
+def _event(cells: Mapping[str, Any], options: ReadOptions) -> PlayEvent | str:
     named = {scheme: _text(cells.get(scheme)) for scheme in ("piece", "mbid", "isrc", "spotify")}
     named["mbid"], named["isrc"] = named["mbid"].lower(), named["isrc"].upper().replace("-", "")
     named["spotify"] = named["spotify"].rpartition(":")[2]
-    track = Track(
+    track = NamedTrack(
         _text(cells.get("title")),
         _text(cells.get("artist")),
         _text(cells.get("album")),
@@ -165,7 +172,7 @@ def _event(cells: Mapping[str, Any], options: ReadOptions) -> Heard | str:
         value = None
     elif value is not None and not 0 <= value <= 1:
         return "share heard outside 0 to 1"
-    return Heard(
+    return PlayEvent(
         track,
         kind,
         unix_seconds(cells.get("time"), options.now),

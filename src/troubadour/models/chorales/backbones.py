@@ -17,7 +17,7 @@ _REACH = 6
 """How far the short convolution hears: one, two and three frames back, one after the other."""
 
 
-class Block(nn.Module):
+class BackboneLayer(nn.Module):
     """Pre-norm residual feed-forward net with squared ReLU."""
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
@@ -75,7 +75,9 @@ class TransformerCore(nn.Module):
     def __init__(self, spec: FrameSpec) -> None:
         super().__init__()
         self.attention = nn.ModuleList(Attention(spec) for _ in range(spec.layers))
-        self.feed = nn.ModuleList(Block(spec.width, spec.hidden, spec.dropout) for _ in range(spec.layers))
+        self.step = nn.ModuleList(
+            BackboneLayer(spec.width, spec.hidden, spec.dropout) for _ in range(spec.layers)
+        )
         self.norm = nn.RMSNorm(spec.width, eps=1e-6)
         head = spec.width // spec.heads
         frequency = spec.rotary_base ** (-torch.arange(0, head, 2, dtype=torch.float64) / head)
@@ -94,7 +96,7 @@ class TransformerCore(nn.Module):
         start = past[0][1].shape[2] if past else 0
         cos, sin = (table[start : start + x.shape[1]] for table in (self.cos, self.sin))
         kept = []
-        for i, (attention, feed) in enumerate(zip(self.attention, self.feed, strict=True)):
+        for i, (attention, feed) in enumerate(zip(self.attention, self.step, strict=True)):
             x, memory = attention(x, cos, sin, past[i] if past else None)
             x = feed(x)
             kept.append(memory)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.models.chorales.voices import PITCHES, VOICES, Piece
+from troubadour.models.chorales.voices import PITCHES, VOICES, VoiceGrid
 
 _REST = 99
 _SYMBOLS = PITCHES + 1
@@ -30,7 +30,7 @@ class VoiceCounts:
         self._seen: dict[_Context, dict[int, int]] = defaultdict(dict)
         self._total: dict[_Context, int] = defaultdict(int)
 
-    def fit(self, pieces: Sequence[Piece]) -> VoiceCounts:
+    def fit(self, pieces: Sequence[VoiceGrid]) -> VoiceCounts:
         """Count these pieces too."""
         for piece in pieces:
             for _, _, contexts, symbol in self._cells(piece):
@@ -40,7 +40,7 @@ class VoiceCounts:
                     self._total[context] += 1
         return self
 
-    def cell_nats(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
+    def cell_nats(self, pieces: Sequence[VoiceGrid]) -> list[np.ndarray]:
         """What each cell of each piece costs, (time, 4) nats."""
         found = []
         for piece in pieces:
@@ -57,7 +57,7 @@ class VoiceCounts:
             found.append(nats)
         return found
 
-    def _cells(self, piece: Piece) -> Iterator[tuple[int, int, list[_Context], int]]:
+    def _cells(self, piece: VoiceGrid) -> Iterator[tuple[int, int, list[_Context], int]]:
         """Frame, voice, contexts from coarse to fine, and the interval that came."""
         for t in range(len(piece)):
             frame, before, reference = (

@@ -15,11 +15,11 @@ import numpy as np
 from troubadour.core.errors import InputError
 from troubadour.models.chorales.network import VoiceNetwork
 from troubadour.models.chorales.training import cell_nats
-from troubadour.models.chorales.voices import Piece, transpose
+from troubadour.models.chorales.voices import VoiceGrid, transpose
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
+class Ensemble:
     """Equal parts of each network in each key.
 
     Raises:
@@ -47,7 +47,7 @@ class Mixture:
         """Of all networks together."""
         return sum(p.numel() for network in self.networks for p in network.parameters())
 
-    def cell_nats(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
+    def cell_nats(self, pieces: Sequence[VoiceGrid]) -> list[np.ndarray]:
         """What each cell of each piece costs, (time, 4) nats.
 
         Raises:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.models.chorales.backbones import Block, TransformerCore
+from troubadour.models.chorales.backbones import BackboneLayer, TransformerCore
 from troubadour.models.chorales.copies import MATCH_LEVELS
-from troubadour.models.chorales.network import Bag, near
-from troubadour.models.chorales.piano_roll import KEYS, LONGEST, Roll, room_of, transpose_roll
+from troubadour.models.chorales.network import FeatureEmbedding, near
+from troubadour.models.chorales.piano_roll import KEYS, LONGEST, PianoRoll, room_of, transpose_roll
 from troubadour.models.chorales.spec import FrameSpec
 from troubadour.models.options import TrainOptions
 
@@ -48,15 +48,15 @@ class KeyNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         width = spec.width
-        self.places = Bag([16, 12, 33, MATCH_LEVELS], width, spec.feature_dropout)
+        self.places = FeatureEmbedding([16, 12, 33, MATCH_LEVELS], width, spec.feature_dropout)
         self.sounds = nn.Linear(4 * KEYS, width, bias=False)
         self.core = TransformerCore(spec)
         width = spec.reader_width
         self.context = nn.Linear(spec.width, width, bias=False)
-        self.last = Bag([KEYS + 1, KEYS + 2, 2 * _NEAR + 1], width, 0.0)
+        self.last = FeatureEmbedding([KEYS + 1, KEYS + 2, 2 * _NEAR + 1], width, 0.0)
         self.given = nn.Linear(2 * KEYS, width, bias=False)
         self.reader = nn.ModuleList(
-            Block(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
+            BackboneLayer(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
         )
         self.norm = nn.RMSNorm(width, eps=1e-6)
         # Of each key itself; as an interval from the key below, from the lowest and the highest key of
@@ -117,7 +117,7 @@ class KeyNetwork(nn.Module):
         return self.core(y)
 
 
-def rolls_of(rolls: Sequence[Roll], unheard: int = 0) -> Rolls:
+def rolls_of(rolls: Sequence[PianoRoll], unheard: int = 0) -> Rolls:
     """Rolls as one batch, filled up at the end; the first `unheard` frames of each are not counted."""
     longest = max(len(r) for r in rolls)
 
@@ -126,14 +126,14 @@ def rolls_of(rolls: Sequence[Roll], unheard: int = 0) -> Rolls:
         ends = [np.pad(a, [(0, longest - len(a))] + [(0, 0)] * (a.ndim - 1)) for a in arrays]
         return torch.from_numpy(np.stack(ends))
 
-    columns = {name: filled(name) for name in Roll.__slots__}
+    columns = {name: filled(name) for name in PianoRoll.__slots__}
     place = torch.arange(longest).expand(len(rolls), longest)
     counted = (place < torch.tensor([len(r) for r in rolls])[:, None]) & (place >= unheard)
     return Rolls(**columns, counted=counted)
 
 
 @torch.inference_mode()
-def piece_nats(network: KeyNetwork, rolls: Sequence[Roll], window: int = 512) -> list[np.ndarray]:
+def piece_nats(network: KeyNetwork, rolls: Sequence[PianoRoll], window: int = 512) -> list[np.ndarray]:
     """What each frame of each piece costs, (time,) nats; pieces longer than a window are read in several,
     each frame with at least half a window of what came before it."""
     network.eval()
@@ -147,11 +147,16 @@ def piece_nats(network: KeyNetwork, rolls: Sequence[Roll], window: int = 512) ->
     return found
 
 
-class KeyProblem:
+class KeyTask:
     """To foretell piano rolls; nats a frame."""
 
     def __init__(
-        self, spec: FrameSpec, train: Sequence[Roll], valid: Sequence[Roll], shift: int = 6, window: int = 256
+        self,
+        spec: FrameSpec,
+        train: Sequence[PianoRoll],
+        valid: Sequence[PianoRoll],
+        shift: int = 6,
+        window: int = 256,
     ) -> None:
         self.spec, self._train, self._valid, self._shift, self._window = spec, train, valid, shift, window
 

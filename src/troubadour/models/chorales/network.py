@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.models.chorales.backbones import Block, CoreMemory, LstmCore, TransformerCore
+from troubadour.models.chorales.backbones import BackboneLayer, CoreMemory, LstmCore, TransformerCore
 from troubadour.models.chorales.copies import MATCH_LEVELS
 from troubadour.models.chorales.spec import FrameSpec
 from troubadour.models.chorales.voice_leading import PERFECT
@@ -29,7 +29,7 @@ _LOUD = 8.0
 """Scale of the logits of parallels, which are rare: it lets the few that there are be learnt in time."""
 
 
-class Bag(nn.Module):
+class FeatureEmbedding(nn.Module):
     """Sum of the embeddings of several features: one table, and a row of it for each value.
 
     Args:
@@ -93,7 +93,7 @@ class VoiceNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         per_voice = [IDS, LONGEST_HOLD + 1, 2 * _MELODIC + 1, 2 * _MELODIC + 1]
-        self.bag = Bag(
+        self.bag = FeatureEmbedding(
             [*per_voice * VOICES, *[2 * _HARMONIC + 1] * 6, 16, 12, 33, MATCH_LEVELS, MATCH_LEVELS],
             spec.width,
             spec.feature_dropout,
@@ -106,9 +106,9 @@ class VoiceNetwork(nn.Module):
         sizes += [v * MATCH_LEVELS * 2, v * 3 * 2 * (2 * _MELODIC + 1)] * 2
         # Of each other voice: its pitch from one's own last one, its step, whether it is given yet.
         sizes += [v * 2 * (2 * _HARMONIC + 1), v * (2 * _MELODIC + 2), v * 2 * IDS] * v
-        self.reader_bag = Bag(sizes, width, spec.feature_dropout, spec.reader_rank)
+        self.reader_bag = FeatureEmbedding(sizes, width, spec.feature_dropout, spec.reader_rank)
         self.reader = nn.ModuleList(
-            Block(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
+            BackboneLayer(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
         )
         self.reader_norm = nn.RMSNorm(width, eps=1e-6)
         self.rows = IDS + (2 * _MELODIC + 1) + v * (2 * _HARMONIC + 1) + 2

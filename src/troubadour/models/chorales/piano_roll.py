@@ -21,7 +21,7 @@ LONGEST = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Roll:
+class PianoRoll:
     """A piece, with what is known before each of its frames."""
 
     keys: NDArray[np.bool_]
@@ -41,12 +41,12 @@ class Roll:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def part(self, start: int, stop: int) -> Roll:
+    def part(self, start: int, stop: int) -> PianoRoll:
         """Some of its frames, still knowing what came before them."""
-        return Roll(*(getattr(self, name)[start:stop] for name in self.__slots__))
+        return PianoRoll(*(getattr(self, name)[start:stop] for name in self.__slots__))
 
 
-def prepare_roll(keys: NDArray[np.generic]) -> Roll:
+def prepare_roll(keys: NDArray[np.generic]) -> PianoRoll:
     """What is known before each frame of a piano roll; O(time²).
 
     Args:
@@ -71,12 +71,12 @@ def prepare_roll(keys: NDArray[np.generic]) -> Roll:
         passages.add(name[:t] == name[t])
     at, level = (np.array(column) for column in zip(*found, strict=True))
     foretold = np.where(at[:, None] >= 0, down[at], before)
-    return Roll(down, before, held, foretold, level, np.arange(len(down)))
+    return PianoRoll(down, before, held, foretold, level, np.arange(len(down)))
 
 
-def transpose_roll(roll: Roll, semitones: int) -> Roll:
+def transpose_roll(roll: PianoRoll, semitones: int) -> PianoRoll:
     """The roll, moved; the caller sees to it that no key falls off (`room_of`)."""
-    return Roll(
+    return PianoRoll(
         np.roll(roll.keys, semitones, axis=1),
         np.roll(roll.before, semitones, axis=1),
         np.roll(roll.held, semitones, axis=1),
@@ -86,7 +86,7 @@ def transpose_roll(roll: Roll, semitones: int) -> Roll:
     )
 
 
-def room_of(roll: Roll, most: int) -> tuple[int, int]:
+def room_of(roll: PianoRoll, most: int) -> tuple[int, int]:
     """Lowest and highest transposition, at most `most` either way, that keeps all keys."""
     used = np.flatnonzero((roll.keys | roll.before | roll.foretold | (roll.held > 0)).any(axis=0))
     return (max(-most, -int(used[0])), min(most, KEYS - 1 - int(used[-1]))) if len(used) else (0, 0)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 Batch = TypeVar("Batch")
 
 
-class Problem(Protocol[Batch]):
+class TrainingTask(Protocol[Batch]):
     """What is to be learnt, and from what."""
 
     spec: Any
@@ -54,7 +54,7 @@ class Problem(Protocol[Batch]):
 class FrameRun(Generic[Batch]):
     """A training run in a folder; call `go` to start it or to go on with it."""
 
-    def __init__(self, folder: Path, problem: Problem[Batch], options: TrainOptions) -> None:
+    def __init__(self, folder: Path, problem: TrainingTask[Batch], options: TrainOptions) -> None:
         self.folder, self.problem, self.options = folder, problem, options
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from troubadour.models.chorales.backbones import CoreMemory
 from troubadour.models.chorales.network import VoiceNetwork
 from troubadour.models.chorales.training import batch_of
-from troubadour.models.chorales.voices import LOWEST, VOICES, Past, Piece
+from troubadour.models.chorales.voices import LOWEST, VOICES, Past, VoiceGrid
 
 Bound = Callable[[NDArray[np.int64], NDArray[np.int64], int, tuple[int, ...]], NDArray[np.bool_]]
 """Frame before, this frame, voice, voices already given -> which ids are allowed, (65,)."""
@@ -62,7 +62,9 @@ def write(
         for i, past in enumerate(pasts):
             for column, value in zip(known, past.known(), strict=True):
                 column[i, t] = value
-        batch = batch_of([Piece(lines[i, : t + 1], *(c[i, : t + 1] for c in known)) for i in range(pieces)])
+        batch = batch_of(
+            [VoiceGrid(lines[i, : t + 1], *(c[i, : t + 1] for c in known)) for i in range(pieces)]
+        )
         frame = batch.last()
         went_on = [network.go_on(frame, memory) for network, memory in zip(networks, memories, strict=True)]
         hidden, memories = [h for h, _ in went_on], [memory for _, memory in went_on]

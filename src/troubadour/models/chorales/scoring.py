@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from troubadour.models.chorales.voices import Piece
+from troubadour.models.chorales.voices import VoiceGrid
 
 _GRAM = 12
 
@@ -16,7 +16,7 @@ _GRAM = 12
 class CellModel(Protocol):
     """Anything that gives each note a probability from what comes before it in a fixed order."""
 
-    def cell_nats(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
+    def cell_nats(self, pieces: Sequence[VoiceGrid]) -> list[np.ndarray]:
         """What each cell of each piece costs, (time, 4) nats."""
         ...
 
@@ -35,7 +35,7 @@ class CellScore:
     """Of the others; not a number, if all changed."""
 
 
-def score(nats: Sequence[np.ndarray], pieces: Sequence[Piece]) -> CellScore:
+def score(nats: Sequence[np.ndarray], pieces: Sequence[VoiceGrid]) -> CellScore:
     """Means of what `cell_nats` found for these pieces."""
     every = np.concatenate(nats)
     changed = np.concatenate([piece.frames != piece.before for piece in pieces])
@@ -43,7 +43,7 @@ def score(nats: Sequence[np.ndarray], pieces: Sequence[Piece]) -> CellScore:
     return CellScore(len(pieces), every.size, float(every.mean()), float(every[changed].mean()), held)
 
 
-def new_tunes(pieces: Sequence[Piece], train: Sequence[Piece], share: float = 0.5) -> list[int]:
+def new_tunes(pieces: Sequence[VoiceGrid], train: Sequence[VoiceGrid], share: float = 0.5) -> list[int]:
     """Which pieces do not have `share` or more of their soprano's runs of 12 intervals in common with one
     piece of `train`, in whatever key. A soprano too short for such a run counts as new."""
     known = [_runs(piece) for piece in train]
@@ -55,7 +55,7 @@ def new_tunes(pieces: Sequence[Piece], train: Sequence[Piece], share: float = 0.
     return found
 
 
-def _runs(piece: Piece) -> set[tuple[int, ...]]:
+def _runs(piece: VoiceGrid) -> set[tuple[int, ...]]:
     soprano = piece.frames[:, 0]
     line = soprano[(soprano > 0) & np.append(True, soprano[1:] != soprano[:-1])]
     steps = np.diff(line).tolist()

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from troubadour.models.chorales.network import Frames, VoiceNetwork
 from troubadour.models.chorales.scoring import score
 from troubadour.models.chorales.spec import FrameSpec
-from troubadour.models.chorales.voices import VOICES, Piece, room, transpose
+from troubadour.models.chorales.voices import VOICES, VoiceGrid, room, transpose
 from troubadour.models.options import TrainOptions
 
 FIELDS = ("frames", "before", "reference", "earlier", "held", "match_level")
 
 
-def batch_of(pieces: Sequence[Piece]) -> Frames:
+def batch_of(pieces: Sequence[VoiceGrid]) -> Frames:
     """Pieces as one batch, filled up at the end."""
     longest = max(len(p) for p in pieces)
 
@@ -34,7 +34,9 @@ def batch_of(pieces: Sequence[Piece]) -> Frames:
     return Frames(**columns, foretold=foretold, at=at, counted=counted)
 
 
-def batches(pieces: Sequence[Piece], options: TrainOptions, shift: int, first: int = 0) -> Iterator[Frames]:
+def batches(
+    pieces: Sequence[VoiceGrid], options: TrainOptions, shift: int, first: int = 0
+) -> Iterator[Frames]:
     """Batches of about `options.tokens_a_step` frames without end, from the batch `first` on; each epoch
     draws a new order and a new transposition, up to `shift` semitones either way, of each piece."""
     epoch, seen = 0, 0
@@ -66,7 +68,7 @@ def groups_of(order: np.ndarray, lengths: Sequence[int], frames: int) -> Iterato
 
 @torch.inference_mode()
 def cell_nats(
-    network: VoiceNetwork, pieces: Sequence[Piece], frames: int = 4096, temperature: float = 1.0
+    network: VoiceNetwork, pieces: Sequence[VoiceGrid], frames: int = 4096, temperature: float = 1.0
 ) -> list[np.ndarray]:
     """What each cell of each piece costs, (time, 4) nats; so many frames at once."""
     network.eval()
@@ -78,11 +80,11 @@ def cell_nats(
     return found
 
 
-class VoiceProblem:
+class VoiceTask:
     """To foretell four voices; nats a cell."""
 
     def __init__(
-        self, spec: FrameSpec, train: Sequence[Piece], valid: Sequence[Piece], shift: int = 6
+        self, spec: FrameSpec, train: Sequence[VoiceGrid], valid: Sequence[VoiceGrid], shift: int = 6
     ) -> None:
         self.spec, self._train, self._valid, self._shift = spec, train, valid, shift
 

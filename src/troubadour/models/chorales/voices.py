@@ -27,7 +27,7 @@ Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class VoiceGrid:
     """A piece, with what is known before each of its frames. `frames` is the piece itself, the rest
     never looks further than one frame back."""
 
@@ -51,7 +51,7 @@ class Piece:
         return len(self.frames)
 
 
-def prepare(pitches: NDArray[np.integer]) -> Piece:
+def prepare(pitches: NDArray[np.integer]) -> VoiceGrid:
     """What is known before each frame of a piece; O(time²).
 
     Args:
@@ -75,7 +75,7 @@ def prepare(pitches: NDArray[np.integer]) -> Piece:
         rows.append(past.known())
         past.add(frame)
     columns = (np.stack(column) for column in zip(*rows, strict=True))
-    return Piece(frames, *columns)
+    return VoiceGrid(frames, *columns)
 
 
 class Past:
@@ -116,7 +116,7 @@ class Past:
         self._length += 1
 
 
-def transpose(piece: Piece, semitones: int) -> Piece:
+def transpose(piece: VoiceGrid, semitones: int) -> VoiceGrid:
     """The piece, moved; rests stay rests.
 
     Raises:
@@ -127,7 +127,7 @@ def transpose(piece: Piece, semitones: int) -> Piece:
         raise InputError(
             f"semitones is {semitones}; the piece would leave {LOWEST} to {LOWEST + PITCHES - 1}"
         )
-    return Piece(
+    return VoiceGrid(
         np.where(piece.frames > 0, piece.frames + semitones, 0),
         np.where(piece.before > 0, piece.before + semitones, 0),
         np.clip(piece.reference + semitones, 1, PITCHES),
@@ -138,7 +138,7 @@ def transpose(piece: Piece, semitones: int) -> Piece:
     )
 
 
-def room(piece: Piece, most: int) -> tuple[int, int]:
+def room(piece: VoiceGrid, most: int) -> tuple[int, int]:
     """Lowest and highest transposition, at most `most` either way, that `transpose` accepts."""
     sung = piece.frames[piece.frames > 0]
     if not len(sung):

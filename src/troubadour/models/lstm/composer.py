@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from troubadour.generation.autoregressive import EventComposer, Runtime
+from troubadour.generation.autoregressive import AutoregressiveComposer, Runtime
 from troubadour.generation.network_spec import Precision, Spec
-from troubadour.models.lstm.runtime import LstmEngine
+from troubadour.models.lstm.runtime import LstmRuntime
 from troubadour.models.lstm.spec import LstmSpec
 
 
-class LstmComposer(EventComposer):
+class LstmComposer(AutoregressiveComposer):
     """Composes with residual LSTM layers; the carried state makes a token cost the same at any length."""
 
     kind: ClassVar[str] = "lstm"
@@ -28,4 +28,4 @@ class LstmComposer(EventComposer):
         spec: LstmSpec, weights: Mapping[str, NDArray[Any]], threads: int, precision: Precision
     ) -> Runtime:
         """ONNX Runtime with the state carried between steps."""
-        return LstmEngine(spec, weights, threads, precision)
+        return LstmRuntime(spec, weights, threads, precision)

@@ -16,7 +16,7 @@ from troubadour.models.lstm.spec import LstmSpec
 from troubadour.models.onnx_graph import Floats, Graph, Ids, Integers, raw_logits
 
 
-class LstmEngine:
+class LstmRuntime:
     """Runs one set of weights.
 
     Args:
@@ -39,11 +39,11 @@ class LstmEngine:
         self.spec = spec
         self._session = _session(spec, weights, threads, precision)
 
-    def start(self, batch: int, length: int) -> LstmStream:
+    def start(self, batch: int, length: int) -> LstmState:
         """`batch` sequences of up to `length` tokens, nothing fed yet."""
         if length > self.spec.context:
             raise ModelError(f"{length} tokens asked for; this model holds {self.spec.context}")
-        return LstmStream(self._session, self.spec, batch, length)
+        return LstmState(self._session, self.spec, batch, length)
 
     def embed(self, tokens: Integers, features: Integers) -> Floats:
         """Last hidden states of whole sequences, (batch, time, width)."""
@@ -51,7 +51,7 @@ class LstmEngine:
         return self.start(batch, time).run(tokens, features, "hidden")
 
 
-class LstmStream:
+class LstmState:
     """Sequences that grow together, with the state of each layer."""
 
     def __init__(self, session: Any, spec: LstmSpec, batch: int, length: int) -> None:
@@ -67,7 +67,7 @@ class LstmStream:
             step.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(self._logits))
         self._turn = 0
 
-    def feed(self, tokens: Integers, features: Integers) -> Floats:
+    def step(self, tokens: Integers, features: Integers) -> Floats:
         """Feed (batch, time) tokens with features (batch, time, n); logits of the next, (batch, tokens)."""
         if tokens.shape[1] > 1:
             return self._ids.lifted(self.run(tokens, features, "logits"))

@@ -104,7 +104,7 @@ def autocast() -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=able)
 
 
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """One pre-norm block: causal self-attention, then the feed-forward net."""
 
     def __init__(self, spec: TransformerSpec) -> None:
@@ -130,12 +130,12 @@ class Layer(nn.Module):
         return x + F.dropout(self.down(y), dropout, self.training)
 
 
-class Network(EventNetwork):
+class TransformerNetwork(EventNetwork):
     """Logits of the next token from tokens and their musical positions."""
 
     def __init__(self, spec: TransformerSpec) -> None:
         super().__init__(spec)
-        self.layer = nn.ModuleList(Layer(spec) for _ in range(spec.layers))
+        self.layer = nn.ModuleList(TransformerLayer(spec) for _ in range(spec.layers))
         self.cos: Tensor
         self.sin: Tensor
         cos, sin = rotary_tables(spec.context, spec.head, spec.rotary_base)

@@ -23,7 +23,7 @@ from troubadour.models.transformer.spec import TransformerSpec
 _MICROSOFT: Final = "com.microsoft"
 
 
-class Engine:
+class TransformerRuntime:
     """Runs one set of weights.
 
     Args:
@@ -46,11 +46,11 @@ class Engine:
         self.spec = spec
         self._session = _session(spec, weights, threads, precision)
 
-    def start(self, batch: int, length: int) -> Stream:
+    def start(self, batch: int, length: int) -> TransformerState:
         """Room for `batch` sequences of up to `length` tokens, nothing fed yet."""
         if length > self.spec.context:
             raise ModelError(f"{length} tokens asked for; this model holds {self.spec.context}")
-        return Stream(self._session, self.spec, batch, length)
+        return TransformerState(self._session, self.spec, batch, length)
 
     def embed(self, tokens: Integers, features: Integers) -> Floats:
         """Last hidden states of whole sequences, (batch, time, width)."""
@@ -58,7 +58,7 @@ class Engine:
         return self.start(batch, time).run(tokens, features, "hidden")
 
 
-class Stream:
+class TransformerState:
     """Sequences that grow together, with their key-value cache."""
 
     def __init__(self, session: Any, spec: TransformerSpec, batch: int, length: int) -> None:
@@ -80,7 +80,7 @@ class Stream:
         self._step = self._bound(self._one)
         self._step.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(self._logits))
 
-    def feed(self, tokens: Integers, features: Integers) -> Floats:
+    def step(self, tokens: Integers, features: Integers) -> Floats:
         """Feed (batch, time) tokens with features (batch, time, n); logits of the next, (batch, tokens)."""
         if tokens.shape[1] > 1:
             return self._ids.lifted(self.run(tokens, features, "logits"))

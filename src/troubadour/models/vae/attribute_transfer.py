@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.models.vae.guidance import leaning
+from troubadour.models.vae.guidance import attribute_guidance
 from troubadour.models.vae.latent_map import ATTRIBUTES, measure, third_of
 from troubadour.models.vae.passages import HIGHEST, LENGTHS, LOWEST, METRES, Grid, Passage
 from troubadour.models.vae.space import Sampling, Space, token_accuracy
@@ -174,7 +174,7 @@ def _candidates(
         z + shifts[:, None] * space.atlas.directions[goal.column],
         np.full(len(pairs), METRES.index(passage.metre)),
         passage.bars,
-        leaning(attribute, strengths, goal.wanted, passage, choose),
+        attribute_guidance(attribute, strengths, goal.wanted, passage, choose),
     )
     for grid in grids:
         made = replace(passage, grid=grid.astype(np.uint8))

@@ -18,9 +18,9 @@ from troubadour.generation.autoregressive import DOCUMENT, WEIGHTS, read_documen
 from troubadour.generation.network_spec import FULL, Precision
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.generation.style_defaults import StyleBook
-from troubadour.generation.style_statistics import Profile
-from troubadour.models.vae.latent_map import ATTRIBUTES, TONIC, Atlas, normalised
+from troubadour.generation.style_defaults import StyleDefaults
+from troubadour.generation.style_statistics import StyleStatistics
+from troubadour.models.vae.latent_map import ATTRIBUTES, TONIC, LatentMap, normalised
 from troubadour.models.vae.passages import (
     HIGHEST,
     HOLD,
@@ -35,7 +35,7 @@ from troubadour.models.vae.passages import (
     passages,
     steps_of,
 )
-from troubadour.models.vae.runtime import VaeEngine
+from troubadour.models.vae.runtime import VaeRuntime
 from troubadour.models.vae.space import Sampling, Space
 from troubadour.models.vae.spec import VaeSpec
 from troubadour.music.quantise import quantise
@@ -70,8 +70,8 @@ class VaeComposer:
         self,
         spec: VaeSpec,
         weights: Mapping[str, NDArray[Any]],
-        profiles: Mapping[str, Profile],
-        atlas: Atlas,
+        profiles: Mapping[str, StyleStatistics],
+        atlas: LatentMap,
         name: str = "",
         threads: int = 1,
     ) -> None:
@@ -81,8 +81,8 @@ class VaeComposer:
             k: v for k, v in profiles.items() if all(p.endswith(":1") and " " not in p for p in v.programs)
         }
         styles = sorted({r.split("|")[0] for r in atlas.regions} - {""})
-        self._book = StyleBook({**alone, "": profiles[""]}, styles)
-        self.space = Space(VaeEngine(spec, weights), atlas)
+        self._book = StyleDefaults({**alone, "": profiles[""]}, styles)
+        self.space = Space(VaeRuntime(spec, weights), atlas)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class VaeComposer:
         return self._weights
 
     @property
-    def profiles(self) -> Mapping[str, Profile]:
+    def profiles(self) -> Mapping[str, StyleStatistics]:
         """What each style is usually like; the empty name stands for any melody."""
         return self._book.profiles
 
@@ -204,8 +204,8 @@ class VaeComposer:
             document = read_document(folder, cls.kind)
             arrays = load((folder / WEIGHTS).read_bytes())
             spec = VaeSpec.from_dict(document["spec"])
-            atlas = Atlas.of(document["regions"], document["scales"], arrays)
-            profiles = {k: Profile.from_dict(v) for k, v in document["profiles"].items()}
+            atlas = LatentMap.of(document["regions"], document["scales"], arrays)
+            profiles = {k: StyleStatistics.from_dict(v) for k, v in document["profiles"].items()}
             weights = {k: v for k, v in arrays.items() if not k.startswith("atlas.")}
             return cls(spec, weights, profiles, atlas, document["name"], threads)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:

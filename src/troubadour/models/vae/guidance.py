@@ -23,7 +23,9 @@ _SLACK: Final = 2
 """Semitones by which a range may become wider than is wanted."""
 
 
-def leaning(attribute: str, strengths: Floats, wanted: float, like: Passage, choose: Choose) -> Choose:
+def attribute_guidance(
+    attribute: str, strengths: Floats, wanted: float, like: Passage, choose: Choose
+) -> Choose:
     """A chooser that sees the logits leant towards an attribute.
 
     Args:

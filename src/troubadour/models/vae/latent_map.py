@@ -29,7 +29,7 @@ _FEWEST: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Atlas:
+class LatentMap:
     """Regions and directions of the latent space, of passages of 16 bars brought to `TONIC`."""
 
     regions: tuple[str, ...]
@@ -84,7 +84,7 @@ class Atlas:
         return cls(tuple(regions), means, spread, directions, tuple(float(scales[a]) for a in ATTRIBUTES))
 
 
-def chart(latents: Floats, passages: Sequence[Passage], styles: Sequence[str]) -> Atlas:
+def latent_map_of(latents: Floats, passages: Sequence[Passage], styles: Sequence[str]) -> LatentMap:
     """Measure regions and directions on encoded passages.
 
     Args:
@@ -123,7 +123,7 @@ def chart(latents: Floats, passages: Sequence[Passage], styles: Sequence[str]) -
         weight = np.linalg.solve(total + _RIDGE / len(z) * np.eye(len(total)), centred.T @ y / len(z))
         step = total @ weight  # the likeliest change of z that goes with a change of y
         directions.append(step / max(float(weight @ step), 1e-9))
-    return Atlas(
+    return LatentMap(
         tuple(regions),
         np.stack(means).astype(np.float32),
         np.linalg.cholesky(covariance).astype(np.float32),

@@ -19,7 +19,7 @@ from troubadour.models.vae.passages import METRES, PAD
 from troubadour.models.vae.spec import VaeSpec
 
 
-class Block(nn.Module):
+class VaeLayer(nn.Module):
     """One pre-norm layer of self-attention and squared ReLU."""
 
     def __init__(self, width: int, head: int, dropout: float, causal: bool) -> None:
@@ -57,7 +57,9 @@ class VaeNetwork(nn.Module):
         self.bar_norm = nn.RMSNorm(hidden, eps=1e-6)
         self.bar_down = nn.Linear(hidden, width, bias=False)
         self.place_in = nn.Embedding(spec.longest + 1, width)
-        self.encoder = nn.ModuleList(Block(width, spec.head, d, causal=False) for _ in range(spec.bar_layers))
+        self.encoder = nn.ModuleList(
+            VaeLayer(width, spec.head, d, causal=False) for _ in range(spec.bar_layers)
+        )
         self.encoder_norm = nn.RMSNorm(width, eps=1e-6)
         # Each bar speaks for itself, at its place, and all together through the first.
         self.to_latent = nn.Linear((spec.longest + 1) * width, 2 * spec.latent, bias=False)
@@ -67,11 +69,13 @@ class VaeNetwork(nn.Module):
         self.place_out = nn.Embedding(spec.longest, width)
         self.metre_out = nn.Embedding(len(METRES), width)
         self.conductor = nn.ModuleList(
-            Block(width, spec.head, d, causal=False) for _ in range(spec.bar_layers)
+            VaeLayer(width, spec.head, d, causal=False) for _ in range(spec.bar_layers)
         )
         self.token_out = nn.Embedding(spec.tokens + 1, width)  # the last stands for what is not heard
         self.bar_out = nn.Linear(width, spec.steps * width, bias=False)
-        self.decoder = nn.ModuleList(Block(width, spec.head, d, causal=True) for _ in range(spec.step_layers))
+        self.decoder = nn.ModuleList(
+            VaeLayer(width, spec.head, d, causal=True) for _ in range(spec.step_layers)
+        )
         self.decoder_norm = nn.RMSNorm(width, eps=1e-6)
         self.head = nn.Linear(width, spec.tokens, bias=False)
         tables = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}

@@ -24,7 +24,7 @@ Choose = Callable[[int, Floats, Integers], Integers]
 """(step, logits (n, bars, tokens), tokens so far (n, bars, step)) -> tokens of the step (n, bars)."""
 
 
-class VaeEngine:
+class VaeRuntime:
     """Runs one set of weights.
 
     Raises:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
-from troubadour.models.vae.latent_map import Atlas
+from troubadour.models.vae.latent_map import LatentMap
 from troubadour.models.vae.passages import HOLD, LENGTHS, LOWEST, METRES, PAD, PITCH, Passage
-from troubadour.models.vae.runtime import Choose, VaeEngine
+from troubadour.models.vae.runtime import Choose, VaeRuntime
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -52,7 +52,7 @@ class Sampling:
 class Space:
     """The latent space of one VAE."""
 
-    def __init__(self, engine: VaeEngine, atlas: Atlas) -> None:
+    def __init__(self, engine: VaeRuntime, atlas: LatentMap) -> None:
         self.engine, self.atlas = engine, atlas
 
     def encode(self, passages: Sequence[Passage]) -> Floats:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from troubadour.generation.style_statistics import Profile
+from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.models.trainer import Run
 from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.dataset import Stack, VaeBatch, batches, free_nats
-from troubadour.models.vae.latent_map import chart, normalised
+from troubadour.models.vae.latent_map import latent_map_of, normalised
 from troubadour.models.vae.network import VaeNetwork
 from troubadour.models.vae.passages import LENGTHS, METRES, STEPS, passages
-from troubadour.models.vae.runtime import VaeEngine
+from troubadour.models.vae.runtime import VaeRuntime
 from troubadour.models.vae.space import Space
 from troubadour.music.score import Score
 
@@ -73,26 +73,30 @@ class VaeRun(Run):
 
 
 def save_vae(
-    folder: Path, run: VaeRun, pieces: Sequence[tuple[Score, str]], profiles: Mapping[str, Profile], name: str
+    folder: Path,
+    run: VaeRun,
+    pieces: Sequence[tuple[Score, str]],
+    profiles: Mapping[str, StyleStatistics],
+    name: str,
 ) -> VaeComposer:
     """Write the best averaged weights as a composer, with the atlas of the training pieces (score, style)."""
     weights: dict[str, Any] = {
         k: v.to(torch.float16).numpy() for k, v in load_file(run.folder / "best.safetensors").items()
     }
-    engine = VaeEngine(run.spec, weights)
+    engine = VaeRuntime(run.spec, weights)
     found = [
         (normalised(p), style) for score, style in pieces for p in passages(score, LENGTHS[-1], stride=8)
     ]
     latents = np.concatenate(
         [_encode(engine, [p for p, _ in found[i : i + _CHUNK]]) for i in range(0, len(found), _CHUNK)]
     )
-    atlas = chart(latents, [p for p, _ in found], [s for _, s in found])
+    atlas = latent_map_of(latents, [p for p, _ in found], [s for _, s in found])
     composer = VaeComposer(run.spec, weights, profiles, atlas, name)
     composer.save(folder)
     return composer
 
 
-def _encode(engine: VaeEngine, some: Sequence[Any]) -> Any:
+def _encode(engine: VaeRuntime, some: Sequence[Any]) -> Any:
     grid = np.stack([p.grid for p in some])
     return engine.encode(grid, np.array([METRES.index(p.metre) for p in some]))[0]
 

@@ -14,7 +14,7 @@ from troubadour.core.errors import InputError
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.blend.combine import combine
-from troubadour.recommenders.blend.recipes import Recipe
+from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
 from troubadour.recommenders.blend.tune import tune
 from troubadour.recommenders.blend.validation import Trial, Tried, Validation
@@ -37,7 +37,7 @@ Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class TuningBudget:
     """How much may be tried."""
 
     seconds: float = 6.0
@@ -57,7 +57,7 @@ class Effort:
             )
 
     @classmethod
-    def of_minutes(cls, minutes: float, recipes: Sequence[str] = ()) -> Effort:
+    def of_minutes(cls, minutes: float, recipes: Sequence[str] = ()) -> TuningBudget:
         """Look until the time is up; all recipes unless some are named."""
         return cls(minutes * 60, 1000, tuple(recipes) or LONG)
 
@@ -119,7 +119,7 @@ def choose(
     interactions: Interactions,
     options: FitOptions,
     rng: np.random.Generator,
-    effort: Effort | None = None,
+    effort: TuningBudget | None = None,
     tell: Tell | None = None,
 ) -> Choice:
     """Try recipes on the latest fifth of the log, tune the best, and blend where that helps.
@@ -136,7 +136,7 @@ def choose(
         InputError: an option is out of range.
     """
     started = time.process_time()
-    effort = effort or Effort()
+    effort = effort or TuningBudget()
     default = BlendSpec()
     if options.item_vectors is None:
         default = BlendSpec(tuple(p for p in default.parts if p.model != "content"))
@@ -205,7 +205,7 @@ def _exposure(
 
 
 def _first_round(
-    validation: Validation, effort: Effort, spent: Callable[[], float], tell: Tell | None
+    validation: Validation, effort: TuningBudget, spent: Callable[[], float], tell: Tell | None
 ) -> tuple[dict[str, Tried], list[str]]:
     """Every recipe at its defaults."""
     found: dict[str, Tried] = {}
@@ -213,7 +213,7 @@ def _first_round(
     registered = registry.names("recommenders")
     names = tuple(dict.fromkeys(("popular", *effort.recipes)))
     for i, name in enumerate(names):
-        recipe = Recipe(name)
+        recipe = ScorerRecipe(name)
         if name not in registered:
             left_out.append(f"{name}: not registered")
         elif not validation.possible(recipe):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from troubadour.recommenders.base import Items, Scores
 
 
-class Basis(IntEnum):
+class FallbackLevel(IntEnum):
     """What a score rests on."""
 
     BLEND = 0
@@ -135,7 +135,9 @@ def combine(
     popular = np.where(full, popularity_weight * popularity, 0.0)
     # An unknown item stays behind every average one, but still has its place in the order.
     popular = np.where(nothing, np.where(stranger, popularity, np.minimum(popularity, 0.0) - 3.0), popular)
-    basis = np.where(nothing, Basis.POPULARITY, np.where(full, Basis.BLEND, Basis.PARTS))
+    basis = np.where(
+        nothing, FallbackLevel.POPULARITY, np.where(full, FallbackLevel.BLEND, FallbackLevel.PARTS)
+    )
     return Parts(
         names,
         amounts,

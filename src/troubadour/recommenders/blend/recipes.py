@@ -13,7 +13,7 @@ from troubadour.recommenders.base import Recommender, Search
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ScorerRecipe:
     """What to fit: a registered recommender, and what of its spec differs from the default."""
 
     model: str

@@ -26,7 +26,7 @@ from troubadour.recommenders.base import (
     require,
 )
 from troubadour.recommenders.blend.combine import Parts, Standard, combine, standardise
-from troubadour.recommenders.blend.recipes import Recipe
+from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.scorers.content import ContentRecommender
 from troubadour.recommenders.scorers.popular import PopularRecommender
 
@@ -49,9 +49,9 @@ class PartSpec:
         check_range(f"weight of {self.model}", self.weight, 0, 1000)
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> ScorerRecipe:
         """How to build it."""
-        return Recipe(self.model, self.options)
+        return ScorerRecipe(self.model, self.options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from troubadour.core.errors import InputError
-from troubadour.recommenders.blend.recipes import Recipe
+from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.validation import Tried, Validation
 
 
@@ -61,7 +61,7 @@ def tune(
             break
         asked = study.ask(ranges)
         try:
-            one = validation.attempt(Recipe(start.trial.recipe.model, dict(asked.params)))
+            one = validation.attempt(ScorerRecipe(start.trial.recipe.model, dict(asked.params)))
         except InputError:
             study.tell(asked, state=optuna.trial.TrialState.FAIL)
             continue

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions, Scores
 from troubadour.recommenders.blend.combine import Standard, standardise
-from troubadour.recommenders.blend.recipes import Recipe
+from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.recommender import NEED_VECTORS
 from troubadour.recommenders.evaluation.bootstrap import Interval, interval
 from troubadour.recommenders.evaluation.evaluate import Evaluation, evaluate_scores
-from troubadour.recommenders.evaluation.evaluation_set import Cases, discovery_cases
+from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet, discovery_cases
 from troubadour.recommenders.evaluation.split import Split, split_fairly
 
 K: Final = 20
@@ -31,7 +31,7 @@ _CELLS: Final = 10_000_000
 class Trial:
     """One recipe that was tried."""
 
-    recipe: Recipe
+    recipe: ScorerRecipe
     ndcg: Interval
     """NDCG@20 over unheard items, mean over the listeners of validation."""
     seconds: float
@@ -64,15 +64,15 @@ class Validation:
         self.split: Split = split_fairly(interactions, share, rng)
         found = discovery_cases(self.split, options.weights)
         most = min(_MOST, max(50, _CELLS // max(1, len(interactions.items))))
-        self.cases: Cases = found.sample(most, rng)
+        self.cases: EvaluationSet = found.sample(most, rng)
         self.options = options
         self.hidden: NDArray[np.bool_] = self.cases.hides()
 
-    def possible(self, recipe: Recipe) -> bool:
+    def possible(self, recipe: ScorerRecipe) -> bool:
         """Whether there is what the recipe needs."""
         return self.options.item_vectors is not None or recipe.model not in NEED_VECTORS
 
-    def attempt(self, recipe: Recipe) -> Tried:
+    def attempt(self, recipe: ScorerRecipe) -> Tried:
         """Fit, score and judge one recipe.
 
         Raises:

@@ -13,7 +13,7 @@ from troubadour.recommenders.blend.combine import Standard, combine
 from troubadour.recommenders.blend.recommender import COLD
 from troubadour.recommenders.blend.validation import K
 from troubadour.recommenders.evaluation import metrics
-from troubadour.recommenders.evaluation.evaluation_set import Cases
+from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet
 
 STEPS: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights that are tried for a part beside the best one's 1."""
@@ -65,7 +65,11 @@ class Pool:
 
 
 def pool_of(
-    parts: Sequence[Standard], popularity: Standard, cases: Cases, hidden: NDArray[np.bool_], seed: int
+    parts: Sequence[Standard],
+    popularity: Standard,
+    cases: EvaluationSet,
+    hidden: NDArray[np.bool_],
+    seed: int,
 ) -> Pool:
     """The best items by each part, and what all parts say of them."""
     n = cases.n_items

@@ -17,7 +17,7 @@ from troubadour.interactions.events import History
 from troubadour.recommenders.base import Items, Scores
 from troubadour.recommenders.evaluation import metrics
 from troubadour.recommenders.evaluation.bootstrap import Interval, compare, interval
-from troubadour.recommenders.evaluation.evaluation_set import Cases, discovery_cases, next_play_cases
+from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet, discovery_cases, next_play_cases
 
 _BATCH: Final = 256
 PER_LISTENER: Final = ("recall", "ndcg", "hit", "reciprocal_rank", "novelty", "miscalibration")
@@ -63,7 +63,12 @@ class Evaluation:
 
 
 def evaluate(
-    scorer: Scorer, cases: Cases, k: int, rng: np.random.Generator, *, styles: Sequence[str] | None = None
+    scorer: Scorer,
+    cases: EvaluationSet,
+    k: int,
+    rng: np.random.Generator,
+    *,
+    styles: Sequence[str] | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue for every listener.
 
@@ -86,7 +91,7 @@ def evaluate(
 
 def evaluate_scores(
     scores_of: Callable[[slice], Scores],
-    cases: Cases,
+    cases: EvaluationSet,
     k: int,
     rng: np.random.Generator,
     *,
@@ -101,7 +106,7 @@ def evaluate_scores(
 
 
 def evaluate_lists(
-    lists: NDArray[np.int64], cases: Cases, *, styles: Sequence[str] | None = None
+    lists: NDArray[np.int64], cases: EvaluationSet, *, styles: Sequence[str] | None = None
 ) -> Evaluation:
     """Of lists as they were shown, after every filter and re-ranking.
 
@@ -164,15 +169,15 @@ def top(
     return np.where(np.isneginf(value), -1, order[best])
 
 
-def _check(cases: Cases, k: int) -> None:
+def _check(cases: EvaluationSet, k: int) -> None:
     if k < 1 or not len(cases):
         raise InputError(f"k is {k} and there are {len(cases)} cases; at least 1 of each is needed")
 
 
 __all__ = [
     "PER_LISTENER",
-    "Cases",
     "Evaluation",
+    "EvaluationSet",
     "Interval",
     "Scorer",
     "compare",

@@ -14,7 +14,7 @@ Rows = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cases:
+class EvaluationSet:
     """One entry a listener."""
 
     histories: tuple[History, ...]
@@ -29,10 +29,10 @@ class Cases:
     def __len__(self) -> int:
         return len(self.histories)
 
-    def pick(self, rows: NDArray[np.int64] | list[int]) -> Cases:
+    def pick(self, rows: NDArray[np.int64] | list[int]) -> EvaluationSet:
         """Only some of them."""
         chosen = [int(row) for row in rows]
-        return Cases(
+        return EvaluationSet(
             tuple(self.histories[i] for i in chosen),
             tuple(self.relevant[i] for i in chosen),
             tuple(self.hidden[i] for i in chosen),
@@ -40,7 +40,7 @@ class Cases:
             self.known_to,
         )
 
-    def sample(self, n: int, rng: np.random.Generator) -> Cases:
+    def sample(self, n: int, rng: np.random.Generator) -> EvaluationSet:
         """At most n of them, drawn at random, in their order."""
         return self if len(self) <= n else self.pick(np.sort(rng.choice(len(self), n, replace=False)))
 
@@ -52,7 +52,7 @@ class Cases:
         return mask
 
 
-def discovery_cases(split: Split, weights: Weights | None = None) -> Cases:
+def discovery_cases(split: Split, weights: Weights | None = None) -> EvaluationSet:
     """Listeners with a past and a future, whose relevant items are new to them and were welcome.
 
     Welcome = the weight of their later events with the item is above 0. Items of the past are
@@ -68,7 +68,7 @@ def discovery_cases(split: Split, weights: Weights | None = None) -> Cases:
     return _cases(kept, split)
 
 
-def next_play_cases(split: Split, weights: Weights | None = None) -> tuple[Cases, NDArray[np.bool_]]:
+def next_play_cases(split: Split, weights: Weights | None = None) -> tuple[EvaluationSet, NDArray[np.bool_]]:
     """The first piece that each listener welcomed after the cut, heard before or not.
 
     Nothing is hidden: much of what people play they have played before, and a model of the next
@@ -92,9 +92,9 @@ def next_play_cases(split: Split, weights: Weights | None = None) -> tuple[Cases
     return _cases(kept, split), np.array(repeats, dtype=bool)
 
 
-def _cases(kept: list[tuple[History, Rows, Rows]], split: Split) -> Cases:
+def _cases(kept: list[tuple[History, Rows, Rows]], split: Split) -> EvaluationSet:
     columns = tuple(zip(*kept, strict=True)) if kept else ((), (), ())
-    return Cases(columns[0], columns[1], columns[2], len(split.train.items), _known_to(split.train))
+    return EvaluationSet(columns[0], columns[1], columns[2], len(split.train.items), _known_to(split.train))
 
 
 def _known_to(log: Interactions) -> NDArray[np.float64]:

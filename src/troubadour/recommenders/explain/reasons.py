@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from troubadour.interactions.events import History
 from troubadour.recommenders.base import Additive
-from troubadour.recommenders.blend.combine import Basis, Parts
+from troubadour.recommenders.blend.combine import FallbackLevel, Parts
 from troubadour.recommenders.blend.recommender import BlendRecommender
 from troubadour.recommenders.scorers.content import ContentRecommender
 from troubadour.recommenders.scorers.popular import PopularRecommender
@@ -97,12 +97,12 @@ def reasons(
 
 def fallback(parts: Parts, at: int, item: int) -> str:
     """What a score had to rest on instead of the whole blend; empty = it did not have to."""
-    basis = Basis(int(parts.basis[at, item]))
-    if basis == Basis.BLEND:
+    basis = FallbackLevel(int(parts.basis[at, item]))
+    if basis == FallbackLevel.BLEND:
         return ""
-    if (parts.basis[at] == Basis.POPULARITY).all():
+    if (parts.basis[at] == FallbackLevel.POPULARITY).all():
         return "nothing is known to go by yet: chosen by popularity"
-    if basis == Basis.POPULARITY:
+    if basis == FallbackLevel.POPULARITY:
         return "nothing to compare it with: chosen by popularity"
     there = [name for name, scale in zip(parts.names, parts.scales, strict=True) if scale[at, item]]
     if there == ["content"]:

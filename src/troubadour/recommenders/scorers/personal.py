@@ -19,9 +19,9 @@ from troubadour.recommenders.base import (
     State,
     check_fitted,
     check_range,
-    faded,
     history_matrix,
     pick,
+    time_decay,
 )
 from troubadour.recommenders.scorers.popular import PopularRecommender
 
@@ -70,7 +70,7 @@ class PersonalRecommender:
         """See `Recommender.score`; never NaN but for items that came after fitting."""
         popular = check_fitted(self._popular, "personal")
         share = popular.counts / (popular.n_listeners + 1.0)
-        own = history_matrix([faded(h, self.spec.half_life) for h in histories], len(share)).toarray()
+        own = history_matrix([time_decay(h, self.spec.half_life) for h in histories], len(share)).toarray()
         liked = np.where(own > 0, own, np.inf).min(axis=1, initial=np.inf)
         least = np.where(np.isfinite(liked), liked, 1.0)[:, None]
         return pick(np.where(own == 0, share * least, own), items)

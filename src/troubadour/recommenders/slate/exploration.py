@@ -20,12 +20,12 @@ class Draw(NamedTuple):
     """The probability with which it was, given the candidates."""
 
 
-def doubt(heard: NDArray[np.int64], curiosity: float) -> NDArray[np.float64]:
+def posterior_std(heard: NDArray[np.int64], curiosity: float) -> NDArray[np.float64]:
     """Standard deviation of what is believed of each item: the fewer met it, the larger."""
     return np.asarray(curiosity / np.sqrt(1.0 + heard))
 
 
-def best_of(mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
+def probability_best(mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
     """The probability of each of some independent normal values to be the largest, sum 1.
 
     By quadrature, within about 1e-6; costs 512 evaluations a candidate. Shape as `mean`.
@@ -77,7 +77,7 @@ def explore(
         if rng is None:
             drawn.append(Draw(int(rows[mine][np.argmax(mean[mine])]), 1.0))
             continue
-        chances = best_of(mean[mine], deviation[mine])
+        chances = probability_best(mean[mine], deviation[mine])
         picked = int(rng.choice(len(chances), p=chances))
         drawn.append(Draw(int(rows[mine][picked]), float(chances[picked])))
     return drawn

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.interactions.events import History
-from troubadour.recommenders.evaluation.evaluation_set import Cases
+from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet
 from troubadour.recommenders.evaluation.metrics import concentration, ndcg
 
 HEAD: Final = 0.01
@@ -125,7 +125,7 @@ def learn_prices(
 
 
 def affordable(
-    total: NDArray[np.float64], cases: Cases, plays: NDArray[np.int64]
+    total: NDArray[np.float64], cases: EvaluationSet, plays: NDArray[np.int64]
 ) -> tuple[float, tuple[float, ...]]:
     """How much of the prices can be taken off scores without losing more than 3% of NDCG@20.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.interactions.events import History
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.slate.item_info import ItemInfo
 
 
@@ -26,7 +26,7 @@ class Filters:
     heard: bool = False
     """Whether pieces of the history may be recommended."""
 
-    def allowed(self, items: Vocabulary, infos: Sequence[ItemInfo], history: History) -> NDArray[np.bool_]:
+    def allowed(self, items: IdMap, infos: Sequence[ItemInfo], history: History) -> NDArray[np.bool_]:
         """Which items may be in the list, shape (n_items,)."""
         mask = np.ones(len(items), dtype=bool)
         if not self.heard:

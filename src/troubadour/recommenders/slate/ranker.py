@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from troubadour.core.errors import InputError, ModelError
 from troubadour.interactions.events import History, Interactions, Weights
-from troubadour.interactions.id_map import Vocabulary
+from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import FitOptions, Items, Scores, State, require
-from troubadour.recommenders.blend.choose import Choice, Effort, Tell, choose
-from troubadour.recommenders.blend.combine import Basis, Parts
+from troubadour.recommenders.blend.choose import Choice, Tell, TuningBudget, choose
+from troubadour.recommenders.blend.combine import FallbackLevel, Parts
 from troubadour.recommenders.blend.recommender import BlendRecommender, BlendSpec
 from troubadour.recommenders.evaluation.metrics import style_matrix
 from troubadour.recommenders.explain.reasons import Reason, fallback, reasons
@@ -22,7 +22,7 @@ from troubadour.recommenders.slate.exploration import Draw
 from troubadour.recommenders.slate.exposure import learn_prices
 from troubadour.recommenders.slate.filters import Filters
 from troubadour.recommenders.slate.item_info import ItemInfo, phrase, shared
-from troubadour.recommenders.slate.rerank import RankSpec, Scored, Shelf, first_works, make_list
+from troubadour.recommenders.slate.rerank import CatalogueView, RankSpec, Scored, first_works, rerank
 
 _BATCH: Final = 64
 
@@ -67,7 +67,7 @@ class Ranker:
     def __init__(
         self,
         blend: BlendRecommender,
-        items: Vocabulary,
+        items: IdMap,
         infos: Sequence[ItemInfo],
         weights: Weights | None = None,
         spec: RankSpec | None = None,
@@ -86,7 +86,7 @@ class Ranker:
         self.choice = choice
         """How the blend was chosen; `None` after loading, or where it was given."""
         styles = style_matrix([str(info.attributes.get("style", "")) for info in self.infos])
-        self.shelf = Shelf(self.infos, styles, heard, blend.content.units if blend.content else None)
+        self.view = CatalogueView(self.infos, styles, heard, blend.content.units if blend.content else None)
 
     @classmethod
     def fit(
@@ -99,7 +99,7 @@ class Ranker:
         weights: Weights | None = None,
         spec: RankSpec | None = None,
         blend: BlendSpec | None = None,
-        effort: Effort | None = None,
+        effort: TuningBudget | None = None,
         tell: Tell | None = None,
     ) -> Self:
         """Learn from a log.
@@ -149,7 +149,7 @@ class Ranker:
     @property
     def heard(self) -> NDArray[np.int64]:
         """How many listeners met each item, shape (n_items,)."""
-        return self.shelf.heard
+        return self.view.heard
 
     def forget(
         self,
@@ -255,7 +255,7 @@ class Ranker:
         allowed[blocked[blocked >= 0]] = False
         parts = self.blend.parts([history])
         (scored,) = self._scored([history], parts)
-        drawn = make_list(self.shelf, self.spec, scored, n, allowed, heard=filters.heard, rng=rng)
+        drawn = rerank(self.view, self.spec, scored, n, allowed, heard=filters.heard, rng=rng)
         total = parts.total()[0]
         return [self._explained(history, parts, float(total[one.row]), one) for one in drawn]
 
@@ -269,7 +269,7 @@ class Ranker:
             batch = histories[at : at + _BATCH]
             for i, scored in enumerate(self._scored(batch, self.blend.parts(batch)), start=at):
                 allowed = Filters().allowed(self.items, self.infos, scored.history)
-                rows = [one.row for one in make_list(self.shelf, self.spec, scored, n, allowed)]
+                rows = [one.row for one in rerank(self.view, self.spec, scored, n, allowed)]
                 out[i, : len(rows)] = rows
         return out
 
@@ -311,7 +311,7 @@ class Ranker:
             )
 
     def _scored(self, histories: Sequence[History], parts: Parts) -> list[Scored]:
-        personal = parts.basis != Basis.POPULARITY
+        personal = parts.basis != FallbackLevel.POPULARITY
         # A stranger is shown what is popular, and that is the reason given: no price on it.
         total = parts.total() - np.where(personal, self.spec.exposure * self.price, 0.0)
         return [Scored(h, total[i], personal[i]) for i, h in enumerate(histories)]
@@ -345,7 +345,7 @@ class Ranker:
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """See `Persistent.from_state`."""
-        items = Vocabulary(require(spec, "items", "ranker"))
+        items = IdMap(require(spec, "items", "ranker"))
         infos = [ItemInfo.from_dict(values) for values in require(spec, "infos", "ranker")]
         blend = BlendRecommender.from_state(require(spec, "blend", "ranker"), arrays)
         heard, price = (require(arrays, f"rank.{name}", "ranker") for name in ("heard", "price"))

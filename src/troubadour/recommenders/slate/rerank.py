@@ -14,7 +14,7 @@ from troubadour.core.topn import best
 from troubadour.interactions.events import History
 from troubadour.recommenders.evaluation.metrics import style_shares
 from troubadour.recommenders.slate.diversity import Candidates, diversify, one_per_work
-from troubadour.recommenders.slate.exploration import RARE, Draw, doubt, explore
+from troubadour.recommenders.slate.exploration import RARE, Draw, explore, posterior_std
 from troubadour.recommenders.slate.item_info import ItemInfo
 
 _RARE_POOL: Final = 50
@@ -53,7 +53,7 @@ class RankSpec:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shelf:
+class CatalogueView:
     """What making a list needs to know of the catalogue."""
 
     infos: Sequence[ItemInfo]
@@ -76,8 +76,8 @@ class Scored:
     """Whether a score rests on more than popularity, shape (n_items,)."""
 
 
-def make_list(
-    shelf: Shelf,
+def rerank(
+    view: CatalogueView,
     spec: RankSpec,
     scored: Scored,
     n: int,
@@ -96,16 +96,16 @@ def make_list(
         heard: whether variants of works in the history may be in it.
         rng: leaves the places kept for new pieces to chance.
     """
-    works = set() if heard else {shelf.infos[row].work for row in scored.history.items.tolist()} - {""}
-    pool = first_works(scored.total, allowed, shelf.infos, works, max(n, spec.pool))
-    units = np.zeros((len(pool), 1)) if shelf.units is None else shelf.units[pool]
+    works = set() if heard else {view.infos[row].work for row in scored.history.items.tolist()} - {""}
+    pool = first_works(scored.total, allowed, view.infos, works, max(n, spec.pool))
+    units = np.zeros((len(pool), 1)) if view.units is None else view.units[pool]
     candidates = Candidates(
         pool,
         scored.total[pool],
         np.asarray(units @ units.T, dtype=np.float64),
-        [shelf.infos[row].group for row in pool],
-        shelf.styles[pool],
-        style_shares(scored.history, shelf.styles),
+        [view.infos[row].group for row in pool],
+        view.styles[pool],
+        style_shares(scored.history, view.styles),
     )
     chosen = diversify(
         candidates,
@@ -115,7 +115,7 @@ def make_list(
         most_of_group=max(1, int(np.ceil(spec.group_share * n))),
     )
     certain = [Draw(row, 1.0) for row in chosen]
-    new = (shelf.heard <= RARE) & scored.personal
+    new = (view.heard <= RARE) & scored.personal
     fresh = allowed & new
     fresh[chosen] = False
     most = max(1, int(fresh.sum()) // _RARE_FEWEST)
@@ -123,9 +123,9 @@ def make_list(
     if missing <= 0:
         return certain
     # The last places go to hardly known pieces, where the list has too few of them.
-    works |= {shelf.infos[row].work for row in chosen} - {""}
-    rows = np.array(first_works(scored.total, fresh, shelf.infos, works, missing * _RARE_POOL), np.int64)
-    drawn = explore(rows, scored.total[rows], doubt(shelf.heard[rows], spec.curiosity), missing, rng)
+    works |= {view.infos[row].work for row in chosen} - {""}
+    rows = np.array(first_works(scored.total, fresh, view.infos, works, missing * _RARE_POOL), np.int64)
+    drawn = explore(rows, scored.total[rows], posterior_std(view.heard[rows], spec.curiosity), missing, rng)
     return certain[: n - len(drawn)] + drawn
 
 

@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Windows:
+class AlignmentWindows:
     """Stretches of the index to align a query with, one entry each."""
 
     line: NDArray[np.int64]
@@ -64,7 +64,7 @@ def align(
     gap: NDArray[np.int8],
     their_pitch: NDArray[np.uint8],
     their_gap: NDArray[np.int8],
-    windows: Windows,
+    windows: AlignmentWindows,
 ) -> NDArray[np.float64]:
     """How well a query stands in each window, shape (n_windows,), 0 to 1.
 
@@ -89,7 +89,7 @@ def _rows(
     gap: NDArray[np.int8],
     their_pitch: NDArray[np.uint8],
     their_gap: NDArray[np.int8],
-    windows: Windows,
+    windows: AlignmentWindows,
 ) -> Any:
     """Rows of the alignment's table, each of shape (n_windows, width)."""
     width = int((windows.stop - windows.start).max())
@@ -140,7 +140,7 @@ def trace(
     gap: NDArray[np.int8],
     their_pitch: NDArray[np.uint8],
     their_gap: NDArray[np.int8],
-    window: Windows,
+    window: AlignmentWindows,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of notes of the best alignment with one window: rows of the query, of the index."""
     table = np.concatenate(list(_rows(pitch, gap, their_pitch, their_gap, window)))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from troubadour.core.errors import ModelError
 from troubadour.music.score import Score
-from troubadour.similarity.melody_search.align import FINE, HELD, Windows, align, trace
-from troubadour.similarity.melody_search.lines import Line, lines
+from troubadour.similarity.melody_search.align import FINE, HELD, AlignmentWindows, align, trace
+from troubadour.similarity.melody_search.lines import Skyline, lines
 from troubadour.similarity.melody_search.runs import GRAM, RADIX, coded, fine, gaps, readings, runs_of
 
 _PLACE_BITS: Final = 4
@@ -83,14 +83,14 @@ class MelodyIndex:
     def of(cls, pieces: Iterable[tuple[str, Score]]) -> Self:
         """Index (id, quantised score); about 1 s a million notes."""
         names: list[str] = []
-        found: list[tuple[int, Line]] = []
+        found: list[tuple[int, Skyline]] = []
         for name, score in pieces:
             found += [(len(names), line) for line in lines(score)]
             names.append(name)
         return cls.of_lines(names, found)
 
     @classmethod
-    def of_lines(cls, names: Sequence[str], found: Sequence[tuple[int, Line]]) -> Self:
+    def of_lines(cls, names: Sequence[str], found: Sequence[tuple[int, Skyline]]) -> Self:
         """Index (row in `names`, line)."""
         lengths = np.array([len(line) for _, line in found], dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -159,7 +159,7 @@ class MelodyIndex:
         )
 
     def search(
-        self, query: Line, n: int = 10, *, candidates: int = CANDIDATES, without: str = ""
+        self, query: Skyline, n: int = 10, *, candidates: int = CANDIDATES, without: str = ""
     ) -> list[MelodyMatch]:
         """The pieces in which a melody stands, best first, each with its best place.
 
@@ -186,7 +186,12 @@ class MelodyIndex:
         return [self._match(query, pitch, gap, windows[i], float(scores[i])) for i in best.values()]
 
     def _match(
-        self, query: Line, pitch: NDArray[np.int16], gap: NDArray[np.int8], window: Windows, score: float
+        self,
+        query: Skyline,
+        pitch: NDArray[np.int16],
+        gap: NDArray[np.int8],
+        window: AlignmentWindows,
+        score: float,
     ) -> MelodyMatch:
         mine, theirs = trace(pitch, gap, self.pitch, self.gap, window)
         line = int(window.line[0])
@@ -204,11 +209,11 @@ class MelodyIndex:
             int(self.track[line]),
         )
 
-    def _places(self, query: Line, candidates: int, without: frozenset[str]) -> Windows:
+    def _places(self, query: Skyline, candidates: int, without: frozenset[str]) -> AlignmentWindows:
         """The places that most runs of the query agree on."""
         where, note, weight, first = self._votes(query)
         if not len(where):
-            return Windows.none()
+            return AlignmentWindows.none()
         place = where.astype(np.int64) - note + len(query)
         bucket = place >> _PLACE_BITS
         votes = np.bincount(bucket, weight)
@@ -237,7 +242,7 @@ class MelodyIndex:
         return self._windows(query, candidate, *votes_of, origin, without)
 
     def _votes(
-        self, query: Line
+        self, query: Skyline
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], NDArray[np.int16]]:
         """Where runs of the query stand: note of the index, note of the query, weight of the vote, its pitch.
 
@@ -264,7 +269,7 @@ class MelodyIndex:
 
     def _windows(
         self,
-        query: Line,
+        query: Skyline,
         candidate: NDArray[np.int64],
         where: NDArray[np.int32],
         note: NDArray[np.int32],
@@ -272,7 +277,7 @@ class MelodyIndex:
         first: NDArray[np.int16],
         origin: NDArray[np.int64],
         without: frozenset[str],
-    ) -> Windows:
+    ) -> AlignmentWindows:
         """Of each candidate: its line, transposition, tempo, and the stretch of notes to align."""
         n = len(origin)
         # The line that most votes lie in, then the transposition that most of those agree on.
@@ -293,7 +298,7 @@ class MelodyIndex:
         gone = np.array([self.pieces[o] in without for o in self.owner[row].tolist()], dtype=bool)
         keep = (stop > start) & ~gone
         tempo = tempo if query.timed else np.full(n, 127)
-        return Windows(row, start, stop, chosen - 128, tempo)[keep]
+        return AlignmentWindows(row, start, stop, chosen - 128, tempo)[keep]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Arrays to store."""

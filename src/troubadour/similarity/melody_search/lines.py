@@ -17,7 +17,7 @@ LEAST_NOTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class Skyline:
     """One melodic line: a track's highest note at each onset."""
 
     pitch: NDArray[np.int16]
@@ -42,9 +42,9 @@ class Line:
         return type(self)(self.pitch[part], self.onset[part], self.bar[part], self.track, self.timed, astray)
 
 
-def lines(score: Score) -> list[Line]:
+def lines(score: Score) -> list[Skyline]:
     """The lines of a quantised score, one a pitched track, those of fewer than two notes left out."""
-    found: list[Line] = []
+    found: list[Skyline] = []
     if not len(score):
         return found
     starts = bars_of(score).start
@@ -60,7 +60,7 @@ def lines(score: Score) -> list[Line]:
         onset = score.onset[top]
         bar = np.searchsorted(starts, onset, side="right") - 1 + first_bar
         found.append(
-            Line(
+            Skyline(
                 score.pitch[top].astype(np.int16),
                 onset / score.ticks_per_quarter,
                 bar.astype(np.int32),
@@ -70,7 +70,7 @@ def lines(score: Score) -> list[Line]:
     return found
 
 
-def query_line(score: Score, track: int | None = None) -> Line:
+def query_skyline(score: Score, track: int | None = None) -> Skyline:
     """The line of a score to search with: of a given track, else of the first that can be searched.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.similarity.melody_search.align import FINE
-from troubadour.similarity.melody_search.lines import Line
+from troubadour.similarity.melody_search.lines import Skyline
 
 GRAM: Final = 4
 """Intervals in a run."""
@@ -23,7 +23,7 @@ _DOUBTED: Final = 0.6
 _SILENT: Final = np.int8(-128)
 
 
-def fine(query: Line) -> NDArray[np.int16]:
+def fine(query: Skyline) -> NDArray[np.int16]:
     """Pitches in `FINE` steps of a semitone, shape (n,)."""
     steps = FINE * query.pitch.astype(np.int16)
     if query.astray is not None:
@@ -31,7 +31,7 @@ def fine(query: Line) -> NDArray[np.int16]:
     return steps
 
 
-def readings(query: Line, length: int) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64]]:
+def readings(query: Skyline, length: int) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64]]:
     """Runs of `length` + 1 notes of the query: pitches, note that each starts at, trust in it.
 
     Notes that were sung astray are also read as the pitch on their other side, the two most doubtful of
@@ -61,7 +61,7 @@ def readings(query: Line, length: int) -> tuple[NDArray[np.int16], NDArray[np.in
     return np.concatenate(every), np.concatenate(kept), np.concatenate(trust)
 
 
-def gaps(line: Line) -> NDArray[np.int8]:
+def gaps(line: Skyline) -> NDArray[np.int8]:
     """Time from each note to the next, eighths of log2 quarters, shape (n,); the last has none."""
     out = np.full(len(line), _SILENT, dtype=np.int8)
     if len(line) > 1:

@@ -11,7 +11,7 @@ from troubadour.core.errors import InputError
 from troubadour.formats.abc.read import read_abc
 from troubadour.music.piece import Unreadable
 from troubadour.music.quantise import quantise
-from troubadour.similarity.melody_search.lines import LEAST_NOTES, Line, query_line
+from troubadour.similarity.melody_search.lines import LEAST_NOTES, Skyline, query_skyline
 
 MOST_CHARACTERS: Final = 5_000
 _NOTES: Final = re.compile(r"[A-Ga-gzx^_=,'\d/|:\[\]()<>\-\s#]*")
@@ -20,7 +20,7 @@ _KEY: Final = re.compile(r"^\s*K:\s*([A-G][b#]?(?:\s*(?:maj|min|m|dor|mix|lyd|ph
 _LENGTH: Final = re.compile(r"[\d/<>z]")
 
 
-def typed_line(text: str) -> Line:
+def typed_skyline(text: str) -> Skyline:
     """The line that typed notes stand for.
 
     Capital letters are the octave from middle C, small letters the one above; `,` and `'` go an
@@ -54,9 +54,9 @@ def typed_line(text: str) -> Line:
         cause = found.cause if found else "nothing to read"
         raise InputError(f"notes {text!r} cannot be read: {cause}; write them as in ABC, such as G A B d2")
     try:
-        line = query_line(quantise(found.score))
+        line = query_skyline(quantise(found.score))
     except InputError:
         raise InputError(
             f"notes {text!r}: at least {LEAST_NOTES} are needed to search with, such as G A B d"
         ) from None
-    return Line(line.pitch, line.onset, np.ones_like(line.bar), 0, bool(_LENGTH.search(notes)))
+    return Skyline(line.pitch, line.onset, np.ones_like(line.bar), 0, bool(_LENGTH.search(notes)))

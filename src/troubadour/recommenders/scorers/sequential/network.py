@@ -28,7 +28,7 @@ class SequentialNetwork(nn.Module):
         self.items = nn.Parameter(torch.randn(n_items + 1, spec.width) * 0.02)
         self.sound = nn.Parameter(torch.zeros(features.shape[1], spec.width))
         self.bias = nn.Parameter(torch.zeros(n_items))
-        self.layers = nn.ModuleList(Layer(spec) for _ in range(spec.layers))
+        self.layers = nn.ModuleList(SequentialLayer(spec) for _ in range(spec.layers))
         self.norm = nn.LayerNorm(spec.width)
         self.dropout = nn.Dropout(spec.dropout)
 
@@ -46,7 +46,7 @@ class SequentialNetwork(nn.Module):
         return hidden
 
 
-class Layer(nn.Module):
+class SequentialLayer(nn.Module):
     """Attention, then two matrices with ReLU between, each after a norm and beside a bypass."""
 
     def __init__(self, spec: SequentialSpec) -> None:

@@ -22,7 +22,7 @@ from troubadour.recommenders.base import (
     pick,
     require,
 )
-from troubadour.recommenders.scorers.sequential.runtime import Engine
+from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 
@@ -49,7 +49,7 @@ class SequentialRecommender:
         self.spec = spec or SequentialSpec()
         self._weights = weights
         self._known = known
-        self._engine = None if weights is None else Engine(self.spec, weights)
+        self._engine = None if weights is None else SequentialRuntime(self.spec, weights)
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
         """See `Recommender.fit`; uses `options.item_vectors` where there are any.

@@ -14,7 +14,7 @@ from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 _EPSILON: Final = 1e-5  # torch's LayerNorm
 
 
-class Engine:
+class SequentialRuntime:
     """Runs one set of weights, in one thread.
 
     Args:

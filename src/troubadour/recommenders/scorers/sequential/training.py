@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.core.errors import InputError
 from troubadour.recommenders.scorers.sequential.network import SequentialNetwork
-from troubadour.recommenders.scorers.sequential.runtime import Engine
+from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ def _weights(network: SequentialNetwork) -> dict[str, Tensor]:
 
 
 def _ndcg(weights: dict[str, Tensor], spec: SequentialSpec, sequences: Sequence[Rows], target: Rows) -> float:
-    engine = Engine(spec, {name: w.numpy() for name, w in weights.items()})
+    engine = SequentialRuntime(spec, {name: w.numpy() for name, w in weights.items()})
     gains: list[float] = []
     for at in range(0, len(sequences), 256):
         some = sequences[at : at + 256]
