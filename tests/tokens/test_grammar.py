@@ -50,7 +50,7 @@ def walk(plan: Plan, seed: int, tokens_until_end: int = 60) -> tuple[list[int], 
     while automaton.phase != Phase.DONE:
         mask = automaton.allowed()
         choice = np.flatnonzero(mask)
-        assert len(choice), f"dead end at {automaton.phase.name} after {[lx.name(t) for t in tokens[-8:]]}"
+        assert len(choice), f"dead end at {automaton.phase.name} after {[vocab.name(t) for t in tokens[-8:]]}"
         token = int(rng.choice(choice))
         if mask[vocab.END] and len(tokens) > tokens_until_end:
             token = vocab.END

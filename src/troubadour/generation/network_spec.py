@@ -50,7 +50,7 @@ class Spec:
         if self.tokeniser != vocab.VERSION or self.tokens != vocab.N_TOKENS:
             raise ModelError(
                 f"model of tokeniser version {self.tokeniser} ({self.tokens} tokens); "
-                f"this program has version {lx.VERSION} ({lx.N_TOKENS} tokens)"
+                f"this program has version {vocab.VERSION} ({vocab.N_TOKENS} tokens)"
             )
         if self.layers < 1 or self.width < 1:
             raise ModelError(f"width is {self.width} and layers {self.layers}; allowed: 1 or more of each")

@@ -92,7 +92,7 @@ class Brief:
 
     def __post_init__(self) -> None:
         if self.bars is not None and not 1 <= self.bars <= vocab.MAX_BARS:
-            raise InputError(f"bars is {self.bars}; allowed: 1 to {lx.MAX_BARS}")
+            raise InputError(f"bars is {self.bars}; allowed: 1 to {vocab.MAX_BARS}")
         if self.bars == 1 and self.upbeat:
             raise InputError("upbeat is asked for and bars is 1; allowed: 2 bars or more")
         if self.voices is not None and not 1 <= self.voices <= 8:
@@ -110,7 +110,7 @@ class Brief:
                 f"tempo is {self.tempo_bpm}; allowed: {METRONOME[0]} to {METRONOME[-1]} quarters a minute"
             )
         if self.density is not None and not 0 <= self.density < vocab.N_DENSITIES:
-            raise InputError(f"density is {self.density}; allowed: 0 to {lx.N_DENSITIES - 1}")
+            raise InputError(f"density is {self.density}; allowed: 0 to {vocab.N_DENSITIES - 1}")
         for low, high in self.ranges or ():
             if not 0 <= low <= high <= 127:
                 raise InputError(f"range is {low} to {high}; allowed: two MIDI pitches from 0 to 127, rising")

@@ -398,7 +398,7 @@ class Automaton:
         self._settle()
 
     def _refusal(self, token: int) -> InputError:
-        return InputError(f"token '{lx.name(token)}' cannot stand where {self.phase.name} is expected")
+        return InputError(f"token '{vocab.name(token)}' cannot stand where {self.phase.name} is expected")
 
     # Musical position -------------------------------------------------------------------------
 

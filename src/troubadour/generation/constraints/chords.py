@@ -79,7 +79,7 @@ def parse_chords(text: str, bars: int | None) -> tuple[tuple[Chord, ...], ...]:
     if bars % len(rows):
         raise InputError(f"chords and bars clash: {len(rows)} bars of chords do not fill {bars} bars evenly")
     if bars > vocab.MAX_BARS:
-        raise InputError(f"chords fill {bars} bars; allowed: 1 to {lx.MAX_BARS}")
+        raise InputError(f"chords fill {bars} bars; allowed: 1 to {vocab.MAX_BARS}")
     return tuple(rows) * (bars // len(rows))
 
 

@@ -55,7 +55,7 @@ def describe(score: Score, brief: Brief) -> Brief:
     if voices > 8:
         raise InputError(f"the given piece has {voices} voices; allowed: 1 to 8")
     if score.n_bars > vocab.MAX_BARS:
-        raise InputError(f"the given piece has {score.n_bars} bars; allowed: 1 to {lx.MAX_BARS}")
+        raise InputError(f"the given piece has {score.n_bars} bars; allowed: 1 to {vocab.MAX_BARS}")
     metre = score.metres[0]
     density = brief.density
     if density is None and not brief.strict:
