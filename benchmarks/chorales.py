@@ -26,17 +26,18 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from chorale_networks.counts import VoiceCounts
+from chorale_networks.ensemble import Ensemble, mean_nats
+from chorale_networks.network import VoiceNetwork
+from chorale_networks.run import FrameRun
+from chorale_networks.sampling import write
+from chorale_networks.scoring import new_tunes, score
+from chorale_networks.spec import FrameSpec
+from chorale_networks.training import VoiceTask
+from chorale_networks.voice_leading import clear
+from chorale_networks.voices import LOWEST, VoiceGrid, prepare, read_chorales
 from curves import curves
-from troubadour.models.chorales.counts import VoiceCounts
-from troubadour.models.chorales.ensemble import Ensemble, mean_nats
-from troubadour.models.chorales.network import VoiceNetwork
-from troubadour.models.chorales.run import FrameRun
-from troubadour.models.chorales.sampling import write
-from troubadour.models.chorales.scoring import new_tunes, score
-from troubadour.models.chorales.spec import FrameSpec
-from troubadour.models.chorales.training import VoiceTask
-from troubadour.models.chorales.voice_leading import VoiceLeading, check, clear
-from troubadour.models.chorales.voices import LOWEST, VoiceGrid, prepare, read_chorales
+from troubadour.generation.evaluation.voice_leading import VoiceLeading, check
 from troubadour.models.options import TrainOptions
 
 ORDER = (0, 3, 1, 2)

@@ -21,9 +21,9 @@ from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.evaluation.descriptors import DURATIONS, INTERVALS, durations, intervals, overlaps
+from troubadour.generation.evaluation.voice_leading import VoiceLeading, check
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.models.chorales.voice_leading import VoiceLeading, check
 from troubadour.models.dataset import example
 from troubadour.models.scoring import bar_nats, scored
 from troubadour.models.vae.composer import VaeComposer

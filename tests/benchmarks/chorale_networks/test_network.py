@@ -8,15 +8,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from chorale_networks.ensemble import Ensemble  # noqa: E402
+from chorale_networks.network import Frames, VoiceNetwork, parallels  # noqa: E402
+from chorale_networks.run import FrameRun  # noqa: E402
+from chorale_networks.sampling import write  # noqa: E402
+from chorale_networks.spec import FrameSpec  # noqa: E402
+from chorale_networks.training import VoiceTask, batch_of, cell_nats  # noqa: E402
+from chorale_networks.voice_leading import clear  # noqa: E402# noqa: E402
+from chorale_networks.voices import prepare, transpose  # noqa: E402
 from troubadour.core.errors import InputError  # noqa: E402
-from troubadour.models.chorales.ensemble import Ensemble  # noqa: E402
-from troubadour.models.chorales.network import Frames, VoiceNetwork, parallels  # noqa: E402
-from troubadour.models.chorales.run import FrameRun  # noqa: E402
-from troubadour.models.chorales.sampling import write  # noqa: E402
-from troubadour.models.chorales.spec import FrameSpec  # noqa: E402
-from troubadour.models.chorales.training import VoiceTask, batch_of, cell_nats  # noqa: E402
-from troubadour.models.chorales.voice_leading import PERFECT, check, clear  # noqa: E402
-from troubadour.models.chorales.voices import prepare, transpose  # noqa: E402
+from troubadour.generation.evaluation.voice_leading import PERFECT, check  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
 
 SMALL = {

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from troubadour.models.chorales.counts import VoiceCounts
-from troubadour.models.chorales.scoring import new_tunes, score
-from troubadour.models.chorales.voices import prepare
+from chorale_networks.counts import VoiceCounts
+from chorale_networks.scoring import new_tunes, score
+from chorale_networks.voices import prepare
 
 
 def tune(steps: list[int], start: int = 60) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from troubadour.models.chorales.voices import VoiceGrid
+from .voices import VoiceGrid
 
 _GRAM = 12
 

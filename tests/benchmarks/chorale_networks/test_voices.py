@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chorale_networks.voices import LOWEST, prepare, room, transpose
 from troubadour.core.errors import InputError
-from troubadour.models.chorales.voices import LOWEST, prepare, room, transpose
 
 FRAMES = st.tuples(*[st.sampled_from([-1, low, low + 2, low + 7]) for low in (65, 60, 53, 45)])
 PIECES = st.lists(FRAMES, min_size=1, max_size=60)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from troubadour.models.chorales.backbones import CoreMemory
-from troubadour.models.chorales.network import VoiceNetwork
-from troubadour.models.chorales.training import batch_of
-from troubadour.models.chorales.voices import LOWEST, VOICES, Past, VoiceGrid
+from .backbones import CoreMemory
+from .network import VoiceNetwork
+from .training import batch_of
+from .voices import LOWEST, VOICES, Past, VoiceGrid
 
 Bound = Callable[[NDArray[np.int64], NDArray[np.int64], int, tuple[int, ...]], NDArray[np.bool_]]
 """Frame before, this frame, voice, voices already given -> which ids are allowed, (65,)."""

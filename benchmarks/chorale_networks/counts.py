@@ -13,7 +13,8 @@ from typing import TypeAlias
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.models.chorales.voices import PITCHES, VOICES, VoiceGrid
+
+from .voices import PITCHES, VOICES, VoiceGrid
 
 _REST = 99
 _SYMBOLS = PITCHES + 1

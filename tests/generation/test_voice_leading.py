@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from troubadour.models.chorales.voice_leading import check, clear
-from troubadour.models.chorales.voices import PITCHES
+from chorale_networks.voice_leading import clear
+from chorale_networks.voices import PITCHES
+from troubadour.generation.evaluation.voice_leading import check
 
 IDS = st.tuples(*[st.integers(0, PITCHES)] * 4)
 

@@ -7,10 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from troubadour.models.chorales.key_network import KeyNetwork, KeyTask, piece_nats, rolls_of  # noqa: E402
-from troubadour.models.chorales.piano_roll import KEYS, prepare_roll  # noqa: E402
-from troubadour.models.chorales.run import FrameRun  # noqa: E402
-from troubadour.models.chorales.spec import FrameSpec  # noqa: E402
+from chorale_networks.key_network import KeyNetwork, KeyTask, piece_nats, rolls_of  # noqa: E402
+from chorale_networks.piano_roll import KEYS, prepare_roll  # noqa: E402
+from chorale_networks.run import FrameRun  # noqa: E402
+from chorale_networks.spec import FrameSpec  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
 
 SPEC = FrameSpec(width=32, layers=2, heads=2, hidden=48, reader_width=32, reader_layers=1, reader_hidden=32,

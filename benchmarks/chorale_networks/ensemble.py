@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.models.chorales.network import VoiceNetwork
-from troubadour.models.chorales.training import cell_nats
-from troubadour.models.chorales.voices import VoiceGrid, transpose
+
+from .network import VoiceNetwork
+from .training import cell_nats
+from .voices import VoiceGrid, transpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.models.chorales.backbones import BackboneLayer, TransformerCore
-from troubadour.models.chorales.copies import MATCH_LEVELS
-from troubadour.models.chorales.network import FeatureEmbedding, near
-from troubadour.models.chorales.piano_roll import KEYS, LONGEST, PianoRoll, room_of, transpose_roll
-from troubadour.models.chorales.spec import FrameSpec
 from troubadour.models.options import TrainOptions
+
+from .backbones import BackboneLayer, TransformerCore
+from .copies import MATCH_LEVELS
+from .network import FeatureEmbedding, near
+from .piano_roll import KEYS, LONGEST, PianoRoll, room_of, transpose_roll
+from .spec import FrameSpec
 
 END = KEYS
 _NEAR = 36

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from troubadour.models.chorales.network import Frames, VoiceNetwork
-from troubadour.models.chorales.scoring import score
-from troubadour.models.chorales.spec import FrameSpec
-from troubadour.models.chorales.voices import VOICES, VoiceGrid, room, transpose
 from troubadour.models.options import TrainOptions
+
+from .network import Frames, VoiceNetwork
+from .scoring import score
+from .spec import FrameSpec
+from .voices import VOICES, VoiceGrid, room, transpose
 
 FIELDS = ("frames", "before", "reference", "earlier", "held", "match_level")
 

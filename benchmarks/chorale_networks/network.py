@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.models.chorales.backbones import BackboneLayer, CoreMemory, LstmCore, TransformerCore
-from troubadour.models.chorales.copies import MATCH_LEVELS
-from troubadour.models.chorales.spec import FrameSpec
-from troubadour.models.chorales.voice_leading import PERFECT
-from troubadour.models.chorales.voices import LONGEST_HOLD, PITCHES, VOICES
+from troubadour.generation.evaluation.voice_leading import PERFECT
+
+from .backbones import BackboneLayer, CoreMemory, LstmCore, TransformerCore
+from .copies import MATCH_LEVELS
+from .spec import FrameSpec
+from .voices import LONGEST_HOLD, PITCHES, VOICES
 
 IDS = PITCHES + 1
 _MELODIC = 24

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from troubadour.core.errors import InputError
-from troubadour.models.chorales.piano_roll import (
+from chorale_networks.piano_roll import (
     KEYS,
     prepare_roll,
     read_rolls,
@@ -12,6 +11,7 @@ from troubadour.models.chorales.piano_roll import (
     transpose_roll,
     without_copies,
 )
+from troubadour.core.errors import InputError
 
 
 def roll_of(*frames: set[int]) -> np.ndarray:

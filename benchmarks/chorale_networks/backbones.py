@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.models.chorales.spec import FrameSpec
+from .spec import FrameSpec
 
 Memory: TypeAlias = tuple[Tensor, ...]
 CoreMemory: TypeAlias = list[Memory]

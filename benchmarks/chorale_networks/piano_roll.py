@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
-from troubadour.models.chorales.copies import Passages
+
+from .copies import Passages
 
 KEYS = 88
 LONGEST = 16
