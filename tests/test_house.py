@@ -69,6 +69,7 @@ def test_the_command_line_starts_light() -> None:
     assert loaded_after("import troubadour.cli") & HEAVY == set()
 
 
+@pytest.mark.slow
 def test_composing_recommending_and_serving_load_neither_torch_nor_music21() -> None:
     loaded = loaded_after("import troubadour.app.studio, troubadour.app.jobs, troubadour.server.app")
     assert loaded & {"torch", "music21"} == set()
