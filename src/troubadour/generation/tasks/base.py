@@ -37,7 +37,7 @@ class PreparedTask:
     finish: Callable[[Score], Score]
     """Puts what was composed into the given piece."""
     context_guidance: float = 1.0
-    """How much what is shown beforehand counts; see `EventComposer.grow`."""
+    """How much what is shown beforehand counts; see `AutoregressiveComposer.grow`."""
 
 
 class Task(Protocol):
