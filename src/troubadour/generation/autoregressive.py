@@ -117,7 +117,7 @@ class AutoregressiveComposer(ABC):
 
         What the brief leaves open is drawn from the style's profile.
 
-        Costs about a sixth of a second for a 16-bar tune on one core.
+        Costs about a third of a second for each candidate of a 16-bar tune on one slow core.
 
         Args:
             corpus: other music, for `brief.max_common`.
