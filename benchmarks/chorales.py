@@ -45,8 +45,8 @@ from chorale_networks.voice_leading import clear
 from chorale_networks.voices import LOWEST, VoiceGrid, prepare, read_chorales
 from curves import curves
 from troubadour.generation.autoregressive import load_composer
+from troubadour.generation.evaluation.voice_leading import check
 from troubadour.generation.request import Brief
-from troubadour.generation.evaluation.voice_leading import VoiceLeading, check
 from troubadour.models.options import TrainOptions
 from troubadour.music.score import Score
 

@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import beta
-from troubadour.generation.network_spec import FULL, PRECISIONS, Precision
 
 from held import CHORDS, Note, Passages, checks, read, top_line
 from troubadour import __version__
@@ -41,6 +40,7 @@ from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.generation.autoregressive import WEIGHTS, AutoregressiveComposer
 from troubadour.generation.cadence import cadence_strength
+from troubadour.generation.network_spec import FULL, PRECISIONS, Precision
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief, GivenNote
 from troubadour.models.transformer.composer import TransformerComposer
