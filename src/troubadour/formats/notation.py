@@ -1,36 +1,31 @@
-"""How long notes are written: split at barlines and beats, with dots, ties and triplets.
+"""How long notes are written: split at barlines and beats, with dots, ties and tuplets.
 
-Works on a quantised score's 24 ticks a quarter.
+The rules follow Gould, Behind Bars (2011): a note may be syncopated by one level and may be dotted
+within a beat (the Scotch snap); a rest never hides a beat. Where printed songs and quartets (the
+OpenScore collections) mostly do otherwise, they were followed: see docs/engraving.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
-from troubadour.music.score import Metre
+from troubadour.formats.engraving.pulse import NO_PLACE, QUARTER, THIRTY_SECOND, Pulse
 
-QUARTER: Final = 24
-_TYPES: Final = {
-    192: ("breve", 0), 144: ("whole", 1), 96: ("whole", 0), 72: ("half", 1), 48: ("half", 0),
-    36: ("quarter", 1), 24: ("quarter", 0), 18: ("eighth", 1), 12: ("eighth", 0), 9: ("16th", 1),
-    6: ("16th", 0), 3: ("32nd", 0),
-}  # fmt: skip
-# Inside a triplet a value sounds two thirds of what is written.
-_TRIPLET_TYPES: Final = {
-    32: ("half", 0), 24: ("quarter", 1), 16: ("quarter", 0), 12: ("eighth", 1), 8: ("eighth", 0),
-    6: ("16th", 1), 4: ("16th", 0), 2: ("32nd", 0), 1: ("64th", 0),
-}  # fmt: skip
-_FLAGS: Final = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
-
-
-@dataclass(frozen=True, slots=True)
-class TupletRegion:
-    """A stretch of a bar in which three notes stand for two."""
-
-    start: int
-    end: int
+_NAMES: Final = (
+    ("long", 16), ("breve", 8), ("whole", 4), ("half", 2), ("quarter", 1), ("eighth", Fraction(1, 2)),
+    ("16th", Fraction(1, 4)), ("32nd", Fraction(1, 8)), ("64th", Fraction(1, 16)),
+    ("128th", Fraction(1, 32)), ("256th", Fraction(1, 64)),
+)  # fmt: skip
+# Quarters to name and dots.
+_KINDS: Final = {
+    **{Fraction(quarters): (name, 0) for name, quarters in _NAMES},
+    **{Fraction(quarters) * 3 / 2: (name, 1) for name, quarters in _NAMES[1:9]},
+    **{Fraction(quarters) * 7 / 4: (name, 2) for name, quarters in _NAMES[4:6]},
+}
+_FLAGS: Final = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4, "128th": 5, "256th": 6}
 
 
 @dataclass(slots=True)
@@ -51,112 +46,126 @@ class Value:
         return _FLAGS.get(self.kind, 0)
 
 
-def triplet_regions(places: Iterable[int], bar: int) -> list[TupletRegion]:
-    """Where a bar needs triplets, given the places at which its notes start and end."""
-    found: list[TupletRegion] = []
-    odd = {p for p in places if p % 3}
-    for half in range(0, bar, 2 * QUARTER):
-        inside = {p - half for p in odd if half <= p < half + 2 * QUARTER}
-        edges = {p - half for p in places if half <= p < half + 2 * QUARTER} - {0}
-        if inside and edges <= {16, 32} and half + 2 * QUARTER <= bar:
-            found.append(TupletRegion(half, half + 2 * QUARTER))
-            continue
-        for beat in range(half, min(half + 2 * QUARTER, bar), QUARTER):
-            here = {p - beat for p in odd if beat <= p < beat + QUARTER}
-            all_here = {p - beat for p in places if beat <= p < beat + QUARTER} - {0}
-            if not here:
-                continue
-            first, second = {p for p in here if p < 12}, {p for p in here if p > 12}
-            if 12 in all_here and (first <= {4, 8} and second <= {16, 20}):
-                if first:
-                    found.append(TupletRegion(beat, beat + 12))
-                if second:
-                    found.append(TupletRegion(beat + 12, beat + QUARTER))
-            else:
-                found.append(TupletRegion(beat, beat + QUARTER))
-    return found
+@lru_cache(maxsize=4096)
+def kind_of(length: int, actual: int = 1, normal: int = 1) -> tuple[str, int] | None:
+    """Name and dots of a length in ticks (within a tuplet); none where no single note has it.
+
+    >>> kind_of(630), kind_of(280, 3, 2), kind_of(1050)
+    (('eighth', 1), ('eighth', 0), None)
+    """
+    return _KINDS.get(Fraction(length * actual, QUARTER * normal))
 
 
 def values(
-    start: int, end: int, metre: Metre, bar: int, regions: list[TupletRegion], sounds: bool = True
+    start: int, end: int, pulse: Pulse, regions: list[TupletRegion], sounds: bool = True
 ) -> list[Value]:
-    """Write the stretch from `start` to `end` (ticks in one bar) as tied note values, or as rests.
-
-    A note may be syncopated by one level; a rest never hides a beat.
-    """
+    """Write the stretch from `start` to `end` (ticks in one bar) as tied note values, or as rests."""
     out: list[Value] = []
     place = start
     while place < end:
         region = next((r for r in regions if r.start <= place < r.end), None)
         following = min((r.start for r in regions if r.start > place), default=end)
-        stop = min(end, region.end if region else following)
         if region:
-            out += _in_triplet(place, stop, region)
+            stop = min(end, region.end)
+            out += _in_tuplet(place, stop, region)
         else:
-            parts = _plain(place, stop, _units(metre, bar), sounds)
-            out += [Value(a, b - a, *_TYPES[b - a]) for a, b in parts]
+            # A tuplet's first note may end a longer plain one only at the tuplet's edge.
+            stop = min(end, following)
+            out += _plain(place, stop, pulse, sounds)
         place = stop
     return out
 
 
-def beam_group(place: int, metre: Metre, eighths_only: bool) -> int:
-    """Number of the beam group that a place in the bar belongs to."""
-    if compound(metre):
-        return place // (3 * 96 // metre.denominator)
-    if metre.denominator == 8 and metre.numerator == 3:
-        return 0
-    beat = 96 // metre.denominator if metre.denominator <= 4 else QUARTER
-    if eighths_only and metre.numerator % 2 == 0:
-        return place // (2 * QUARTER)
-    return place // min(beat, 2 * QUARTER if eighths_only else QUARTER)
-
-
-def compound(metre: Metre) -> bool:
-    """Whether the beat is dotted: 6/8, 9/8, 12/8, 6/16 ..."""
-    return metre.denominator >= 8 and metre.numerator % 3 == 0 and metre.numerator > 3
-
-
-def _units(metre: Metre, bar: int) -> list[int]:
-    """Metrical units from the bar down to the 32nd; each divides the bar's time from its start."""
-    beat = 3 * 96 // metre.denominator if compound(metre) else 96 // metre.denominator
-    units = [bar]
-    if metre.numerator % 4 == 0 or (compound(metre) and metre.numerator % 12 == 0):
-        units.append(bar // 2)
-    if metre.denominator == 2:
-        units += [beat, 24]
-    else:
-        units.append(beat)
-    units += [u for u in (12, 6, 3) if u < beat]
-    return sorted(set(units), reverse=True)
-
-
-def _plain(start: int, end: int, units: list[int], sounds: bool) -> list[tuple[int, int]]:
-    length = end - start
-    if length <= 0:
+def _plain(start: int, end: int, pulse: Pulse, sounds: bool) -> list[Value]:
+    if end <= start:
         return []
-    aligned = next((u for u in units if start % u == 0), 3)
-    crossed = [u for u in units if (start // u + 1) * u < end]
-    strongest = crossed[0] if crossed else 0
-    if length in _TYPES:
-        above = next((u for u in reversed(units) if u > aligned), 0)
-        syncopated = sounds and length == 2 * aligned and above == 2 * aligned and strongest <= above
-        if strongest <= aligned or syncopated:
-            return [(start, end)]
-    if strongest <= aligned:
-        # Nothing stands in the way but the value itself: the longest that fits comes first.
-        best = max((v for v in _TYPES if v <= length), default=length)
-        if best == length:
-            return [(start, end)] if length in _TYPES else [(start, start + 3)]
-        return [(start, start + best), *_plain(start + best, end, units, sounds)]
-    cut = (start // strongest + 1) * strongest
-    return [*_plain(start, cut, units, sounds), *_plain(cut, end, units, sounds)]
+    length = end - start
+    kind = kind_of(length)
+    crossed = pulse.strongest(start, end)
+    allowed = _note_stands if sounds else _rest_stands
+    if kind and kind[1] == 2 and not (sounds and pulse.level(start) < crossed):
+        kind = None
+    if kind and (crossed == NO_PLACE or allowed(start, end, crossed, pulse)):
+        return [Value(start, length, *kind)]
+    if crossed == NO_PLACE:
+        # Off every place that the metre counts: the longest values that fit.
+        return _greedy(start, end)
+    level = pulse.level(start)
+    first = start // THIRTY_SECOND + 1
+    places = range(first * THIRTY_SECOND, end, THIRTY_SECOND)
+    inside = [p for p in places if pulse.level(p) == crossed]
+    cut = inside[-1] if level <= crossed and sounds else inside[0]
+    return [*_plain(start, cut, pulse, sounds), *_plain(cut, end, pulse, sounds)]
 
 
-def _in_triplet(start: int, end: int, region: TupletRegion) -> list[Value]:
+def _note_stands(start: int, end: int, crossed: int, pulse: Pulse) -> bool:
+    """Whether one note may be written over the strongest place within it."""
+    first, last = pulse.level(start), pulse.level(end)
+    leaves_group = pulse.whole_groups and crossed <= _group_level(pulse)
+    if leaves_group:
+        return first <= crossed and last <= crossed
+    if first <= crossed:
+        return True
+    centre, length = start + (end - start) // 2, end - start
+    half_notes = pulse.beat > QUARTER
+    near = first == crossed + 1 or (half_notes and length == QUARTER)
+    if near and 2 * centre == start + end and pulse.level(centre) == crossed:
+        return True
+    if first == crossed + 1 == 2 and last == 0 and 4 * length == 3 * pulse.bar:
+        # A quarter and a dotted half fill a bar of 4/4, an eighth and a dotted quarter one of 2/4.
+        return True
+    # Short and long within one beat: the Scotch snap.
+    return last <= crossed and crossed > _beat_level(pulse)
+
+
+def _rest_stands(start: int, end: int, crossed: int, pulse: Pulse) -> bool:
+    """Whether one rest may stand: only over a whole unit of the metre, or two thirds of a dotted beat."""
+    first, last = pulse.level(start), pulse.level(end)
+    if first < crossed and last < crossed:
+        return True
+    inside_group = pulse.whole_groups and crossed > _group_level(pulse)
+    return inside_group and first < crossed and last == crossed and end - start == 2 * pulse.beat
+
+
+def _group_level(pulse: Pulse) -> int:
+    """Level of the places where groups start; 0 where the bar is one group."""
+    if len(pulse.groups) == 1:
+        return 0
+    return pulse.level(pulse.groups[0])
+
+
+def _beat_level(pulse: Pulse) -> int:
+    """Level of the places where beats start: groups, where the beat is dotted."""
+    if pulse.whole_groups or pulse.beat < QUARTER:
+        return _group_level(pulse)
+    # A half note as the beat (2/2, 3/2) still shows its quarters.
+    return pulse.level(QUARTER) if pulse.bar > QUARTER else 0
+
+
+def _greedy(start: int, end: int) -> list[Value]:
     out: list[Value] = []
-    place = start
-    while place < end:
-        length = max(v for v in _TRIPLET_TYPES if v <= end - place)
-        out.append(Value(place, length, *_TRIPLET_TYPES[length], region=region))
-        place += length
+    while start < end:
+        length = next((n for n in range(end - start, 0, -1) if kind_of(n)), 0)
+        if not length:
+            # Finer than any written value: kept as the shortest one with its own length.
+            out.append(Value(start, end - start, "256th", 0))
+            break
+        out.append(Value(start, length, *(kind_of(length) or ("256th", 0))))
+        start += length
+    return out
+
+
+def _in_tuplet(start: int, end: int, region: TupletRegion) -> list[Value]:
+    out: list[Value] = []
+    while start < end:
+        length, kind = next(
+            (
+                (n, kind)
+                for n in range(end - start, 0, -1)
+                if (kind := kind_of(n, region.actual, region.normal))
+            ),
+            (end - start, ("256th", 0)),
+        )
+        out.append(Value(start, length, *kind, region=region))
+        start += length
     return out
