@@ -24,9 +24,9 @@ from defusedxml import ElementTree as SafeXml
 
 from troubadour.formats.abc.read import read_abc
 from troubadour.formats.engrave import Engraver
+from troubadour.formats.engraving.notation import values
 from troubadour.formats.engraving.pulse import QUARTER, pulse_for
 from troubadour.formats.musicxml import read_musicxml_file, write_musicxml
-from troubadour.formats.notation import values
 from troubadour.formats.print_pages import outlined
 from troubadour.music.marks import WHOLE, Mark, MarkKind
 from troubadour.music.piece import Piece

@@ -17,7 +17,7 @@ from tests.formats.pop import events_of, five_tracks
 from troubadour.core.errors import UnreadableFileError
 from troubadour.corpora.folder import read_file
 from troubadour.formats.midi import read_midi, write_midi
-from troubadour.formats.midi_text import decode, encoding_of
+from troubadour.formats.midi.text import decode, encoding_of
 from troubadour.music.exact import losses
 from troubadour.music.marks import WHOLE, Mark, MarkKind
 from troubadour.music.piece import Piece

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from troubadour.formats.engraving.beams import beam_runs
+from troubadour.formats.engraving.notation import values
 from troubadour.formats.engraving.pulse import QUARTER, pulse_for
-from troubadour.formats.engraving.tuplets import Region, tuplet_regions
-from troubadour.formats.notation import values
+from troubadour.formats.engraving.tuplets import TupletRegion, tuplet_regions
 from troubadour.music.score import Metre
 
 UNIT = QUARTER // 24
@@ -134,7 +134,7 @@ def test_groups_of_seven_follow_the_music() -> None:
     ],
 )
 def test_tuplets(places: list[int], ratio: tuple[int, int], size: int) -> None:
-    assert tuplet_regions(places, 4 * QUARTER) == [Region(0, size, *ratio)]
+    assert tuplet_regions(places, 4 * QUARTER) == [TupletRegion(0, size, *ratio)]
 
 
 def test_plain_bars_have_no_tuplets() -> None:

@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 from tests.formats.pop import events_of, five_tracks
 from tests.generation.test_tasks import choir
-from troubadour.models.transformer.spec import TransformerSpec
 
 from troubadour.core.errors import InputError
 from troubadour.formats.midi import read_midi, write_midi
@@ -28,6 +27,7 @@ from troubadour.generation.tasks import (
 from troubadour.generation.tasks.source import track_of_lanes
 from troubadour.generation.tasks.tracks import simplified
 from troubadour.models.transformer.composer import TransformerComposer
+from troubadour.models.transformer.spec import TransformerSpec
 from troubadour.music.exact import at_exact_tempo, kept_exact, on_grid
 from troubadour.music.marks import Mark, MarkKind
 from troubadour.music.quantise import quantise

@@ -47,7 +47,7 @@ class AbcEvent:
 
 
 @dataclass(slots=True)
-class Bar:
+class AbcBar:
     """One written bar of one voice; times in ticks from its start."""
 
     events: list[AbcEvent]
@@ -86,7 +86,7 @@ class Part:
     """A voice as it was read."""
 
     track: Track
-    bars: list[Bar]
+    bars: list[AbcBar]
     changes: list[Change] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     marks: VoiceMarks = field(default_factory=VoiceMarks)
@@ -183,14 +183,14 @@ def _kept_bars(parts: Sequence[Part], repairs: list[str]) -> list[int]:
     return [i for i in range(n_bars) if i not in left_out]
 
 
-def _length(bar: Bar, others: Sequence[Bar]) -> int:
+def _length(bar: AbcBar, others: Sequence[AbcBar]) -> int:
     """Length of a bar: the metre's where one voice has it, else the longest voice's."""
     lengths = {bar.length, *(other.length for other in others)}
     whole = bar.metre.bar_ticks(TICKS_PER_QUARTER)
     return whole if whole in lengths else max(lengths)
 
 
-def _written(bar: Bar, length: int) -> WrittenBar:
+def _written(bar: AbcBar, length: int) -> WrittenBar:
     metre = bar.metre
     if (
         bar.free
@@ -205,7 +205,7 @@ def _written(bar: Bar, length: int) -> WrittenBar:
     return WrittenBar(length, metre, _ends_section(bar.line))
 
 
-def _make_room(bars: Sequence[Bar], others: Sequence[Sequence[Bar]]) -> int:
+def _make_room(bars: Sequence[AbcBar], others: Sequence[Sequence[AbcBar]]) -> int:
     """Shorten full last bars of sections before a section that brings its own upbeat; how many.
 
     Args:
@@ -225,7 +225,7 @@ def _make_room(bars: Sequence[Bar], others: Sequence[Sequence[Bar]]) -> int:
     return count
 
 
-def _shortened(bar: Bar, ticks: int, whole: int) -> bool:
+def _shortened(bar: AbcBar, ticks: int, whole: int) -> bool:
     """Take `ticks` off the last note of a full bar, where it is long enough."""
     last = bar.events[-1] if bar.events else None
     if bar.length != whole or not last or last.length <= ticks or last.tied or last.ties or last.layer:
@@ -259,7 +259,9 @@ def _tempo_map(tempos: list[Tempo]) -> list[Tempo]:
     return kept
 
 
-def _notes(bars: Sequence[Bar], at: dict[int, int], track: int) -> Iterator[tuple[int, int, int, int, int]]:
+def _notes(
+    bars: Sequence[AbcBar], at: dict[int, int], track: int
+) -> Iterator[tuple[int, int, int, int, int]]:
     """Notes of a voice as rows, ties joined within each layer."""
     open_ties: dict[int, dict[int, tuple[int, int]]] = {}  # layer -> pitch -> start, end
     for i, bar in enumerate(bars):

@@ -29,7 +29,7 @@ class _Bar(Protocol):
     def line(self) -> str: ...
 
 
-class Place(NamedTuple):
+class AbcPlace(NamedTuple):
     """A note, chord or rest of a voice."""
 
     bar: int
@@ -39,9 +39,9 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Placed:
-    place: Place
+    place: AbcPlace
     sign: Sign
-    end: Place | None = None
+    end: AbcPlace | None = None
 
 
 @dataclass(slots=True)
@@ -53,9 +53,9 @@ class VoiceMarks:
     waiting: list[Sign] = field(default_factory=list)
     """Signs for the next note."""
     placed: list[_Placed] = field(default_factory=list)
-    open_slurs: list[Place | None] = field(default_factory=list)
-    last: Place | None = None
-    notes: list[Place] = field(default_factory=list)
+    open_slurs: list[AbcPlace | None] = field(default_factory=list)
+    last: AbcPlace | None = None
+    notes: list[AbcPlace] = field(default_factory=list)
     """Notes that take syllables."""
     sung: int = 0
     """Notes that already have had their words."""
@@ -78,7 +78,7 @@ class VoiceMarks:
         if not (self.waiting or self.open_slurs or self.sings):
             self.last = None
             return
-        place = Place(bar, event)
+        place = AbcPlace(bar, event)
         if self.waiting and len(self.placed) < MAX_MARKS:
             for sign in self.waiting:
                 if event.pitches or sign.kind not in _NOT_ON_RESTS:
@@ -108,7 +108,7 @@ class VoiceMarks:
         if self.waiting and events and len(self.placed) < MAX_MARKS:
             for sign in self.waiting:
                 if sign.kind in _AT_BAR_END:
-                    self.placed.append(_Placed(Place(bar, events[-1]), sign))
+                    self.placed.append(_Placed(AbcPlace(bar, events[-1]), sign))
             self.waiting = [sign for sign in self.waiting if sign.kind not in _AT_BAR_END]
 
     def words(self, text: str) -> None:

@@ -11,8 +11,8 @@ from troubadour.formats.abc.bars import (
     MAX_QUARTERS,
     PROGRAM,
     TICKS_PER_QUARTER,
+    AbcBar,
     AbcEvent,
-    Bar,
     Change,
     Ending,
     Part,
@@ -71,7 +71,7 @@ class Voice:
     midi_transpose: int = 0
     shift: int = 0
     """Semitones from written to sounding pitch."""
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[AbcBar] = field(default_factory=list)
     events: list[AbcEvent] = field(default_factory=list)
     time: int = 0
     length: int = 0
@@ -321,7 +321,7 @@ class Voice:
         if self.events or self.time or self.length:
             length = self.length or self.time
             self.bars.append(
-                Bar(
+                AbcBar(
                     self.events,
                     length,
                     self.metre,

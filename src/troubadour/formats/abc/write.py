@@ -15,7 +15,7 @@ from typing import Final
 from troubadour.core.errors import InputError
 from troubadour.formats.abc.signs import Signs
 from troubadour.formats.abc.voice import MAX_LAYERS
-from troubadour.formats.spelling import signature, spell
+from troubadour.formats.engraving.spelling import signature, spell
 from troubadour.music.marks import MarkKind
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, quantise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from troubadour.formats.engraving.notation import Value
 from troubadour.formats.engraving.pulse import QUARTER, Pulse
-from troubadour.formats.notation import Value
 
 _EIGHTH = QUARTER // 2
 Note = tuple[Value, bool]

@@ -13,7 +13,7 @@ from troubadour.music.score import Key, Metre, Score
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class WrittenMeasure:
     """One written bar."""
 
     start: int
@@ -31,7 +31,7 @@ class Bar:
         return tick - self.start + self.lead
 
 
-def written_bars(score: Score) -> list[Bar]:
+def written_bars(score: Score) -> list[WrittenMeasure]:
     """Every bar, the last one shortened by the upbeat where the music ends there.
 
     Args:
@@ -44,7 +44,7 @@ def written_bars(score: Score) -> list[Bar]:
     table = bar_table(metres, score.upbeat_ticks // unit, until)
     starts, lengths, leads = ((a * unit).tolist() for a in table)
     pulses = _pulses(score, np.asarray(starts), np.asarray(leads))
-    out: list[Bar] = []
+    out: list[WrittenMeasure] = []
     m = k = 0
     for i, start in enumerate(starts):
         while m + 1 < len(score.metres) and score.metres[m + 1].tick <= start:
@@ -57,7 +57,7 @@ def written_bars(score: Score) -> list[Bar]:
         elif score.upbeat_ticks and i and score.end_ticks <= end - score.upbeat_ticks:
             end -= score.upbeat_ticks
         number = i if score.upbeat_ticks else i + 1
-        out.append(Bar(start, end, leads[i], score.metres[m], score.keys[k], number, pulses[m]))
+        out.append(WrittenMeasure(start, end, leads[i], score.metres[m], score.keys[k], number, pulses[m]))
     return out
 
 

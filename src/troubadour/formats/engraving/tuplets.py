@@ -14,7 +14,7 @@ _RATIOS: Final = ((3, 2), (6, 4), (5, 4), (7, 4), (10, 8), (14, 8))
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class TupletRegion:
     """A stretch of a bar in which `actual` notes stand for `normal` ones."""
 
     start: int
@@ -23,7 +23,7 @@ class Region:
     normal: int = 2
 
 
-def tuplet_regions(places: Iterable[int], bar: int) -> list[Region]:
+def tuplet_regions(places: Iterable[int], bar: int) -> list[TupletRegion]:
     """The stretches of a bar that need tuplets, in time order.
 
     Args:
@@ -34,7 +34,7 @@ def tuplet_regions(places: Iterable[int], bar: int) -> list[Region]:
     odd = [p for p in every if p % _THIRTY_SECOND]
     if not odd:
         return []
-    found: list[Region] = []
+    found: list[TupletRegion] = []
     for half in range(0, bar, 2 * QUARTER):
         end = half + 2 * QUARTER
         wide = _wide(every, odd, half) if end <= bar else None
@@ -46,7 +46,7 @@ def tuplet_regions(places: Iterable[int], bar: int) -> list[Region]:
     return found
 
 
-def _wide(every: Sequence[int], odd: Sequence[int], start: int) -> Region | None:
+def _wide(every: Sequence[int], odd: Sequence[int], start: int) -> TupletRegion | None:
     """A tuplet over two quarters, where nothing but its own notes stands in them."""
     end = start + 2 * QUARTER
     inside = {p - start for p in every if start < p < end}
@@ -56,30 +56,30 @@ def _wide(every: Sequence[int], odd: Sequence[int], start: int) -> Region | None
         step, rest = divmod(2 * QUARTER, actual)
         if not rest and inside and all(p % step == 0 for p in inside) and len(inside) <= actual:
             # Two triplets of eighths are clearer than six in the time of four over two beats.
-            return Region(start, end, actual, normal)
+            return TupletRegion(start, end, actual, normal)
     return None
 
 
-def _in_beat(every: Sequence[int], odd: Sequence[int], beat: int) -> list[Region]:
+def _in_beat(every: Sequence[int], odd: Sequence[int], beat: int) -> list[TupletRegion]:
     inside = {p - beat for p in every if beat < p < beat + QUARTER}
     if not any(beat < p < beat + QUARTER for p in odd):
         return []
     half = QUARTER // 2
     sixth = QUARTER // 6
     if inside == {sixth * i for i in range(1, 6)}:
-        return [Region(beat, beat + QUARTER, 6, 4)]
+        return [TupletRegion(beat, beat + QUARTER, 6, 4)]
     if half in inside:
         parts = [{p for p in inside if p < half}, {p - half for p in inside if p > half}]
         if all(p % sixth == 0 or p % _THIRTY_SECOND == 0 for part in parts for p in part) and not any(
             {p % sixth == 0 for p in part} == {True, False} for part in parts
         ):
             return [
-                Region(beat + i * half, beat + (i + 1) * half)
+                TupletRegion(beat + i * half, beat + (i + 1) * half)
                 for i, part in enumerate(parts)
                 if any(p % _THIRTY_SECOND for p in part)
             ]
     for actual, normal in _RATIOS:
         step, rest = divmod(QUARTER, actual)
         if not rest and all(p % step == 0 or (2 * p) % step == 0 for p in inside):
-            return [Region(beat, beat + QUARTER, actual, normal)]
-    return [Region(beat, beat + QUARTER)]
+            return [TupletRegion(beat, beat + QUARTER, actual, normal)]
+    return [TupletRegion(beat, beat + QUARTER)]

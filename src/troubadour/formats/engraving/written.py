@@ -38,7 +38,7 @@ class StaffNote(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Chord:
+class WrittenChord:
     """Notes of one voice that start and end together as written, the lowest first."""
 
     start: int
@@ -119,13 +119,15 @@ def _starts(onsets: Sequence[int], tick: int) -> bool:
     return place < len(onsets) and onsets[place] == tick
 
 
-def drum_voices(rows: Sequence[Sequence[int]], barlines: Sequence[int], beat: int) -> list[list[Chord]]:
+def drum_voices(
+    rows: Sequence[Sequence[int]], barlines: Sequence[int], beat: int
+) -> list[list[WrittenChord]]:
     """The voices of a drum staff: hands above, feet below; a stroke lasts until the next one or the beat."""
-    voices: list[list[Chord]] = []
+    voices: list[list[WrittenChord]] = []
     for foot in (False, True):
         mine = [r for r in rows if drum_of(r[2]).foot is foot]
         onsets = sorted({r[0] for r in mine})
-        chords: list[Chord] = []
+        chords: list[WrittenChord] = []
         for i, onset in enumerate(onsets):
             bar = barlines[bisect_right(barlines, onset) - 1]
             end = bar + ((onset - bar) // beat + 1) * beat
@@ -133,24 +135,24 @@ def drum_voices(rows: Sequence[Sequence[int]], barlines: Sequence[int], beat: in
             if i + 1 < len(onsets):
                 end = min(end, onsets[i + 1])
             notes = [StaffNote(r[0], end, r[2], r[3], r[4], r[0] + r[1] - end) for r in mine if r[0] == onset]
-            chords.append(Chord(onset, end, tuple(sorted(notes, key=lambda n: n.pitch))))
+            chords.append(WrittenChord(onset, end, tuple(sorted(notes, key=lambda n: n.pitch))))
         if chords:
             voices.append(chords)
     return voices or [[]]
 
 
-def voices_of(notes: Sequence[StaffNote]) -> list[list[Chord]]:
+def voices_of(notes: Sequence[StaffNote]) -> list[list[WrittenChord]]:
     """The voices of a staff, nothing overlapping in any, the highest first wherever there are several."""
     together: dict[tuple[int, int], list[StaffNote]] = defaultdict(list)
     for note in notes:
         together[note.start, note.end].append(note)
     chords = [
-        Chord(start, end, tuple(sorted(found, key=lambda n: n.pitch)))
+        WrittenChord(start, end, tuple(sorted(found, key=lambda n: n.pitch)))
         for (start, end), found in together.items()
     ]
     chords.sort(key=lambda c: (c.start, -c.notes[-1].pitch, c.end))
-    voices: list[list[Chord]] = [[]]
-    stretch: list[Chord] = []
+    voices: list[list[WrittenChord]] = [[]]
+    stretch: list[WrittenChord] = []
     until = 0
     for chord in chords:
         if stretch and chord.start >= until:
@@ -163,9 +165,9 @@ def voices_of(notes: Sequence[StaffNote]) -> list[list[Chord]]:
     return voices
 
 
-def _settle(stretch: Sequence[Chord], voices: list[list[Chord]]) -> None:
+def _settle(stretch: Sequence[WrittenChord], voices: list[list[WrittenChord]]) -> None:
     """Add a stretch without a common rest to the voices, the highest of its lines to the first."""
-    lines: list[list[Chord]] = []
+    lines: list[list[WrittenChord]] = []
     for chord in stretch:
         free = [line for line in lines if line[-1].end <= chord.start]
         if free:
@@ -180,5 +182,5 @@ def _settle(stretch: Sequence[Chord], voices: list[list[Chord]]) -> None:
         voices[i] += line
 
 
-def _length(line: Sequence[Chord]) -> int:
+def _length(line: Sequence[WrittenChord]) -> int:
     return sum(c.end - c.start for c in line)

@@ -28,7 +28,7 @@ _SPOKEN: Final = re.compile(
 _ORDER_OF_SHARPS: Final = "FCGDAEB"
 
 
-class Transposition(NamedTuple):
+class PartTransposition(NamedTuple):
     """From written to sounding pitch."""
 
     semitones: int = 0
@@ -92,7 +92,7 @@ def number_in(value: str | None, default: float = 0.0) -> float:
     return float(value)
 
 
-def transposition_of(item: Element) -> Transposition:
+def transposition_of(item: Element) -> PartTransposition:
     """What a `transpose` element says."""
     octaves = round(number_in(item.findtext("octave-change")))
     chromatic = round(number_in(item.findtext("chromatic")))
@@ -103,7 +103,7 @@ def transposition_of(item: Element) -> Transposition:
         fifths = None
     double = item.find("double")
     doubled = 0 if double is None else 12 if double.get("above") == "yes" else -12
-    return Transposition(chromatic + 12 * octaves, fifths, doubled)
+    return PartTransposition(chromatic + 12 * octaves, fifths, doubled)
 
 
 def metre_of(item: Element, remarks: Counter[str]) -> Metre | None:

@@ -11,7 +11,7 @@ from troubadour.core.errors import InputError
 from troubadour.formats.musicxml.loudness import Loudness, Wedge, marked, percent
 from troubadour.formats.musicxml.maps import (
     PartMaps,
-    Transposition,
+    PartTransposition,
     WrittenKey,
     metre_of,
     number_in,
@@ -73,7 +73,7 @@ class PartReader:
     """Staves with a tablature clef."""
     marks: MarkReader = field(default_factory=MarkReader)
     _divisions: float = 1.0
-    _transpositions: dict[int, Transposition] = field(default_factory=dict)
+    _transpositions: dict[int, PartTransposition] = field(default_factory=dict)
     """By staff; 0 is every staff without its own."""
     _percussion: dict[int, bool] = field(default_factory=dict)
     """Staves with a percussion clef."""
@@ -247,9 +247,9 @@ class PartReader:
 
     # Attributes -------------------------------------------------------------------------------
 
-    def _transposition(self, staff: int) -> Transposition:
+    def _transposition(self, staff: int) -> PartTransposition:
         found = self._transpositions
-        return found.get(staff) or found.get(0) or Transposition() if found else Transposition()
+        return found.get(staff) or found.get(0) or PartTransposition() if found else PartTransposition()
 
     def _attributes(self, item: Element, measure: int, position: float) -> None:
         divisions = item.findtext("divisions")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from troubadour.formats.engraving.clefs import Clef
-from troubadour.formats.engraving.measures import Bar
+from troubadour.formats.engraving.measures import WrittenMeasure
 from troubadour.formats.engraving.pulse import compound
 from troubadour.formats.engraving.transposing import Transposition
 from troubadour.music.score import Metre
@@ -22,7 +22,7 @@ def metronome_xml(bpm: float, metre: Metre) -> tuple[str, str]:
     return mark, f'<sound tempo="{bpm:.10g}"/>'
 
 
-def time_xml(bar: Bar) -> str:
+def time_xml(bar: WrittenMeasure) -> str:
     """A time signature; 4/4 and 2/2 as C and cut C."""
     n, d = bar.metre.numerator, bar.metre.denominator
     symbol = ' symbol="cut"' if (n, d) == (2, 2) else ' symbol="common"' if (n, d) == (4, 4) else ""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.sax.saxutils import escape
 
+from troubadour.formats.engraving.notation import Value
 from troubadour.formats.engraving.percussion import drum_of
-from troubadour.formats.engraving.written import Chord, StaffNote
-from troubadour.formats.notation import Value
-from troubadour.formats.spelling import Spelling, signature, spell
+from troubadour.formats.engraving.spelling import Spelling, signature, spell
+from troubadour.formats.engraving.written import StaffNote, WrittenChord
 from troubadour.music.score import Key
 
 _ACCIDENTALS: Final = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
@@ -23,7 +23,7 @@ class Written:
     start: int
     """Ticks from the start of the piece."""
     value: Value
-    chord: Chord | None
+    chord: WrittenChord | None
     """None for a rest."""
     tied_back: bool = False
     tied_on: bool = False
@@ -37,7 +37,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NotePlace:
     """Where a note is written."""
 
     part: str
@@ -56,7 +56,7 @@ class Place:
     """Ticks a division of the document."""
 
 
-def rest_xml(item: Written, place: Place, *, whole_bar: bool, notations: str = "") -> str:
+def rest_xml(item: Written, place: NotePlace, *, whole_bar: bool, notations: str = "") -> str:
     """A rest; one that only fills time becomes a `forward`."""
     staff = f"<staff>{place.staff}</staff>" if place.staff else ""
     head = f"<duration>{item.value.length // place.unit}</duration>"
@@ -74,7 +74,7 @@ def rest_xml(item: Written, place: Place, *, whole_bar: bool, notations: str = "
 
 
 def chord_xml(
-    item: Written, place: Place, notations: Sequence[str] = (), lyrics: str = "", graces: str = ""
+    item: Written, place: NotePlace, notations: Sequence[str] = (), lyrics: str = "", graces: str = ""
 ) -> list[str]:
     """The notes of a chord, the lowest first.
 
@@ -103,7 +103,7 @@ def chord_xml(
     return out
 
 
-def grace_xml(pitches: Sequence[int], slashed: bool, place: Place) -> str:
+def grace_xml(pitches: Sequence[int], slashed: bool, place: NotePlace) -> str:
     """Grace notes, one after the other."""
     out = []
     beam = len(pitches) > 1
@@ -194,14 +194,14 @@ def _ties(item: Written) -> list[str]:
     return (["stop"] if item.tied_back else []) + (["start"] if item.tied_on else [])
 
 
-def _performance(note: StaffNote, item: Written, place: Place) -> str:
+def _performance(note: StaffNote, item: Written, place: NotePlace) -> str:
     loud = "" if place.plain else f' dynamics="{note.velocity / 0.9:.2f}"'
     if note.release and not item.tied_on:
         loud += f' release="{note.release // place.unit}"'
     return loud
 
 
-def _head(note: StaffNote, place: Place) -> str:
+def _head(note: StaffNote, place: NotePlace) -> str:
     if place.is_drum:
         drum = drum_of(note.pitch)
         return (
@@ -216,10 +216,10 @@ def _pitch_xml(name: Spelling) -> str:
     return f"<pitch><step>{name.step}</step>{alter}<octave>{name.octave}</octave></pitch>"
 
 
-def _instrument(note: StaffNote, place: Place) -> str:
+def _instrument(note: StaffNote, place: NotePlace) -> str:
     return f'<instrument id="{place.part}-D{note.pitch}"/>' if place.is_drum else ""
 
 
-def _notehead(note: StaffNote, place: Place) -> str:
+def _notehead(note: StaffNote, place: NotePlace) -> str:
     head = drum_of(note.pitch).head if place.is_drum else ""
     return f"<notehead>{head}</notehead>" if head else ""

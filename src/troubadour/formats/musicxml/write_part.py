@@ -16,24 +16,24 @@ from troubadour.formats.engraving.clefs import (
     octave_shift,
 )
 from troubadour.formats.engraving.dynamics import printed_levels
-from troubadour.formats.engraving.measures import Bar, beat_ticks
+from troubadour.formats.engraving.measures import WrittenMeasure, beat_ticks
+from troubadour.formats.engraving.notation import values
 from troubadour.formats.engraving.percussion import drum_of
 from troubadour.formats.engraving.pulse import QUARTER
 from troubadour.formats.engraving.staves import PartLayout
 from troubadour.formats.engraving.transposing import written_key
 from troubadour.formats.engraving.tuplets import tuplet_regions
-from troubadour.formats.engraving.written import Chord, drum_voices, staff_notes, voices_of
+from troubadour.formats.engraving.written import WrittenChord, drum_voices, staff_notes, voices_of
 from troubadour.formats.musicxml.write_attributes import clef_xml, metronome_xml, time_xml, transpose_xml
 from troubadour.formats.musicxml.write_marks import PartMarks, barlines, form_marks, harmony_or_direction
 from troubadour.formats.musicxml.write_notes import (
     Accidentals,
-    Place,
+    NotePlace,
     Written,
     chord_xml,
     grace_xml,
     rest_xml,
 )
-from troubadour.formats.notation import values
 from troubadour.music.score import Key, Score
 
 
@@ -53,7 +53,7 @@ class PartWriter:
         self,
         score: Score,
         part: PartLayout,
-        bars: Sequence[Bar],
+        bars: Sequence[WrittenMeasure],
         unit: int,
         *,
         first: bool,
@@ -82,7 +82,7 @@ class PartWriter:
 
     # Preparation ------------------------------------------------------------------------------
 
-    def _voices(self, staff: int) -> list[list[list[Chord]]]:
+    def _voices(self, staff: int) -> list[list[list[WrittenChord]]]:
         rows = self.score.notes()[self.part.staff == staff].tolist()
         if self.part.is_drum:
             found = drum_voices(rows, self.edges, beat_ticks(self.bars[0].metre))
@@ -90,8 +90,8 @@ class PartWriter:
             found = voices_of(staff_notes(rows, self.edges))
         return [self._by_bar(voice) for voice in found]
 
-    def _by_bar(self, chords: Sequence[Chord]) -> list[list[Chord]]:
-        out: list[list[Chord]] = [[] for _ in self.bars]
+    def _by_bar(self, chords: Sequence[WrittenChord]) -> list[list[WrittenChord]]:
+        out: list[list[WrittenChord]] = [[] for _ in self.bars]
         for chord in chords:
             bar = bisect_right(self.edges, chord.start) - 1
             while bar < len(self.bars) and self.edges[bar] < chord.end:
@@ -260,7 +260,7 @@ class PartWriter:
                 stem = ("up", "down")[rank] if sounding > 1 and rank < 2 else ""
                 if self.part.is_drum:
                     stem = "down" if line and any(w.chord and _foot(w) for w in line) else "up"
-                place = Place(
+                place = NotePlace(
                     self.part.id,
                     voice_number,
                     staff + 1 if self.part.staves > 1 else 0,
@@ -274,9 +274,11 @@ class PartWriter:
                 out += self._line(bar, line, place, first=not staff and not rank)
         return out
 
-    def _voice(self, bar: Bar, chords: Sequence[Chord], *, secondary: bool) -> list[Written]:
+    def _voice(
+        self, bar: WrittenMeasure, chords: Sequence[WrittenChord], *, secondary: bool
+    ) -> list[Written]:
         """The written values of one voice in one bar, rests included."""
-        spans: list[tuple[int, int, Chord | None]] = []
+        spans: list[tuple[int, int, WrittenChord | None]] = []
         time = bar.start
         for chord in chords:
             if chord.start > time:
@@ -309,7 +311,9 @@ class PartWriter:
         _mark_tuplets(out)
         return out
 
-    def _line(self, bar: Bar, line: Sequence[Written], place: Place, *, first: bool) -> list[str]:
+    def _line(
+        self, bar: WrittenMeasure, line: Sequence[Written], place: NotePlace, *, first: bool
+    ) -> list[str]:
         if first and not any(w.chord for w in line):
             # Whatever stands in a bar of rest is put before it.
             out = self._directions(bar.start, bar.end, bar.start)
@@ -343,7 +347,7 @@ class PartWriter:
             self._next += 1
         return [x for x in out if x]
 
-    def _chord(self, item: Written, place: Place) -> list[str]:
+    def _chord(self, item: Written, place: NotePlace) -> list[str]:
         chord = item.chord
         assert chord is not None
         notations: list[str] = []

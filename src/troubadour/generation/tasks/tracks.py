@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
-from troubadour.music.voices import split_voices
 
 from troubadour.core.errors import InputError
 from troubadour.music.instruments import NAMES
 from troubadour.music.quantise import TICKS_PER_QUARTER
 from troubadour.music.score import Score
+from troubadour.music.voices import split_voices
 
 _MOST_VOICES: Final = 8
 _OVERLAP: Final = 0.25

@@ -17,7 +17,7 @@ from troubadour.generation.constraints.checks import check_pitches, place_of
 from troubadour.generation.constraints.given import Given
 from troubadour.generation.constraints.intersection import intersect
 from troubadour.generation.constraints.pitches import Pitches
-from troubadour.generation.constraints.rhythm import Cell, PitchOrder, Rhythm
+from troubadour.generation.constraints.rhythm import PitchOrder, Rhythm, RhythmCell
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening
@@ -126,7 +126,7 @@ def _last(lane: list[Span]) -> Span:
     return next(s for s in reversed(lane) if s.pitches)
 
 
-def _cells(score: Score, lane: list[Span]) -> list[Cell]:
+def _cells(score: Score, lane: list[Span]) -> list[RhythmCell]:
     """Bars of a voice with the chords that start in them; a bar in which none starts joins the one before."""
     sounding = [s for s in lane if s.pitches]
     bars = [*bars_of(score).start.tolist(), end_of(score)]
@@ -137,6 +137,6 @@ def _cells(score: Score, lane: list[Span]) -> list[Cell]:
             starts.append(max(bar, held))
     starts = sorted(set(starts))
     return [
-        Cell(start, stop, tuple(s.pitches for s in sounding if start <= s.start < stop))
+        RhythmCell(start, stop, tuple(s.pitches for s in sounding if start <= s.start < stop))
         for start, stop in pairwise([*starts, end_of(score)])
     ]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from troubadour.core.errors import InputError
-from troubadour.formats.midi_text import encode
+from troubadour.formats.midi.text import encode
 from troubadour.music.instruments import NAMES
 from troubadour.music.marks import WHOLE, Mark, MarkKind, Syllabic
 from troubadour.music.quantise import TICKS_PER_QUARTER

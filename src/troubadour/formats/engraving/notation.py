@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from troubadour.formats.engraving.pulse import NO_PLACE, QUARTER, THIRTY_SECOND, Pulse
+from troubadour.formats.engraving.tuplets import TupletRegion
 
 _NAMES: Final = (
     ("long", 16), ("breve", 8), ("whole", 4), ("half", 2), ("quarter", 1), ("eighth", Fraction(1, 2)),

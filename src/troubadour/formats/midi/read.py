@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError, UnreadableFileError
-from troubadour.formats.midi_events import ESCAPE, MAX_NOTES, META, Chunk, Event, MidiFile, is_midi, parse
-from troubadour.formats.midi_text import decode, encoding_of
-from troubadour.formats.midi_write import DEFAULT_RELEASE, write_midi
+from troubadour.formats.midi.events import ESCAPE, MAX_NOTES, META, Chunk, Event, MidiFile, parse
+from troubadour.formats.midi.text import decode, encoding_of
+from troubadour.formats.midi.write import DEFAULT_RELEASE
 from troubadour.music.marks import WHOLE, Mark, MarkKind
 from troubadour.music.piece import Piece
 from troubadour.music.score import MODES, Key, Metre, Score, Tempo, Track
@@ -307,4 +307,4 @@ def _rising(entries: Iterable[Any], default: Any) -> list[Any]:
     return list(({0: default} | by_tick).values())
 
 
-__all__ = ["MAX_BYTES", "MAX_NOTES", "MAX_TRACKS", "is_midi", "read_midi", "read_midi_file", "write_midi"]
+__all__ = ["MAX_BYTES", "MAX_NOTES", "MAX_TRACKS", "read_midi", "read_midi_file"]
