@@ -41,7 +41,7 @@ class PartTransposition(NamedTuple):
     def key(self, fifths: int) -> int:
         """The sounding signature of a written one, not yet brought into -7 to 7.
 
-        >>> Transposition(-2, -2).key(2)
+        >>> PartTransposition(-2, -2).key(2)
         0
         """
         if self.fifths is not None:
@@ -294,7 +294,7 @@ def tempos_of(parts: list[PartMaps], starts: dict[int, int], quarter: int) -> tu
 
 __all__ = [
     "PartMaps",
-    "Transposition",
+    "PartTransposition",
     "WrittenKey",
     "keys_of",
     "metre_of",
