@@ -24,10 +24,10 @@ from troubadour.app.embedding_search import Near, Neighbours, similar_by_content
 from troubadour.app.generate import (
     CANDIDATES,
     CANDIDATES_TO_GIVEN,
-    Composed,
-    Composition,
+    GeneratedPiece,
+    Generation,
     LoadedRelease,
-    Made,
+    Result,
 )
 from troubadour.app.search import Hit, OriginalityReport, Understanding
 from troubadour.catalogue.impressions import ShownItem
@@ -39,8 +39,9 @@ from troubadour.export.files import as_midi, as_musicxml, write_files
 from troubadour.export.licensing import check_terms
 from troubadour.export.notebook import NotebookPiece
 from troubadour.formats.render import MidiRenderer, Renderer
-from troubadour.generation.autoregressive import load_composer
+from troubadour.generation.loading import load_composer
 from troubadour.generation.network_spec import FULL, Precision
+from troubadour.generation.protocols import Encoder, require
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Task
 from troubadour.interactions.events import History
@@ -142,7 +143,7 @@ class Studio:
         seed: int | None = None,
         listener: str | None = None,
         candidates: int = CANDIDATES,
-    ) -> Composed:
+    ) -> GeneratedPiece:
         """Compose a piece, store it labelled as generated, and make it recommendable at once.
 
         For a listener, their taste fills what the brief leaves open, and of several candidates the
@@ -153,14 +154,12 @@ class Studio:
             InputError: the brief cannot be met.
             NotFoundError: no such listener, or no models yet.
         """
-        models = self.models()
-        history = self.history(listener, models) if listener else History.empty()
-        composition = Composition(self.store, models, history, listener)
-        return self._publish(composition.compose(brief, _seed(seed), candidates))
+        generation = self._generation(listener)
+        return self._publish(generation.compose(brief, _seed(seed), candidates), generation.models)
 
     def stream(
         self, brief: Brief, *, seed: int | None = None, listener: str | None = None
-    ) -> Generator[Score | Composed, None, None]:
+    ) -> Generator[Score | GeneratedPiece, None, None]:
         """Compose one piece and show it as it grows: at each barline the score so far, at last the stored piece.
 
         There is one candidate, of which nothing is thrown away. Closing the iterator stops the
@@ -170,10 +169,9 @@ class Studio:
             InputError: the brief cannot be met; before the first bar.
             NotFoundError: no such listener, or no models yet.
         """
-        models = self.models()
-        history = self.history(listener, models) if listener else History.empty()
-        for grown in Composition(self.store, models, history, listener).stream(brief, _seed(seed)):
-            yield self._publish(grown) if isinstance(grown, Made) else grown
+        generation = self._generation(listener)
+        for part in generation.stream(brief, _seed(seed)):
+            yield part if isinstance(part, Score) else self._publish(part, generation.models)
 
     def compose_to(
         self,
@@ -184,7 +182,7 @@ class Studio:
         seed: int | None = None,
         candidates: int = CANDIDATES_TO_GIVEN,
         accept_terms: bool = False,
-    ) -> Composed:
+    ) -> GeneratedPiece:
         """Continue, infill, harmonise, accompany or vary a piece; stored like one that was composed.
 
         Args:
@@ -197,26 +195,37 @@ class Studio:
                 demands clash.
             NotFoundError: no models yet.
         """
-        models = self.models()
+        generation = self._generation(None)
         try:
             row = self.store.piece(given)
         except NotFoundError:
             row = None  # the name of a file
         if row is not None:
-            # What is composed holds the given piece's notes, and may leave the house.
+            # The result holds the given piece's notes, and may be exported.
             check_terms([row], accept_terms)
-        composition = Composition(self.store, models, History.empty(), None)
-        return self._publish(composition.compose_to(task, brief, row or given, _seed(seed), candidates))
+        result = generation.compose_to(task, brief, row or given, _seed(seed), candidates)
+        return self._publish(result, generation.models)
 
-    def _publish(self, made: Made) -> Composed:
+    def _generation(self, listener: str | None) -> Generation:
+        models = self.models()
+        history = self.history(listener, models) if listener else History.empty()
+        return Generation(self.store, models, history, listener)
+
+    def _publish(self, result: Result, used: LoadedRelease) -> GeneratedPiece:
+        """Store a piece and make it recommendable."""
+        made, ranker = result
         self.store.add_pieces([made.piece])
         with self._lock:
             current = self._models
-            if current is not None and made.piece.id not in current.ranker.items:
-                assert made.piece.vector is not None
-                ranker = current.ranker.with_items([made.piece.id], made.piece.vector[None], [made.info])
+            if current is used:
                 self._models = replace(current, ranker=ranker)
-        return made.composed
+            elif current is not None and made.id not in current.ranker.items:
+                # Another piece or release came in the meantime.
+                assert made.piece.vector is not None
+                info = ranker.infos[ranker.items.row(made.id)]
+                ranker = current.ranker.with_items([made.id], made.piece.vector[None], [info])
+                self._models = replace(current, ranker=ranker)
+        return made
 
     # Recommending -----------------------------------------------------------------------------
 
@@ -293,9 +302,8 @@ class Studio:
         """
         if by == "embedding":
             models = self.models()
-            return self.neighbours.nearest(
-                piece, models.composer, models.release.parts["composer"], n, where=where
-            )
+            encoder = require(models.composer, Encoder, "embed pieces")
+            return self.neighbours.nearest(piece, encoder, models.release.parts["composer"], n, where=where)
         if by != "melody":
             raise InputError(f"cannot compare by '{by}'; allowed: content, embedding, melody")
         line = query_skyline(self.store.score(piece))
@@ -384,14 +392,21 @@ class Studio:
         """
         return as_midi(self._leaving(piece, accept_terms), self.store.score(piece))
 
-    def write_files(self, piece: str, folder: Path, *, accept_terms: bool = False) -> dict[str, str]:
+    def write_files(
+        self, piece: str | GeneratedPiece, folder: Path, *, accept_terms: bool = False
+    ) -> dict[str, str]:
         """Write a piece as MIDI, MusicXML and WAV; their paths.
+
+        Args:
+            piece: an id, or a piece that was just composed, which is written from memory.
 
         Raises:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
             TroubadourError: the folder cannot be written.
         """
+        if isinstance(piece, GeneratedPiece):
+            return write_files(piece.piece, piece.score, self.renderer, folder)
         row = self._leaving(piece, accept_terms)
         return write_files(row, self.store.score(piece), self.renderer, folder)
 

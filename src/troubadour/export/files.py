@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from troubadour.catalogue.store import PieceRow
+from troubadour.catalogue.store import NewPiece, PieceRow
 from troubadour.core.errors import TroubadourError
 from troubadour.formats.midi import write_midi
 from troubadour.formats.musicxml import write_musicxml
@@ -12,7 +12,7 @@ from troubadour.formats.render import Renderer, play, write_wav
 from troubadour.music.score import Score
 
 
-def as_musicxml(row: PieceRow, score: Score) -> str:
+def as_musicxml(row: PieceRow | NewPiece, score: Score) -> str:
     """MusicXML, with rights, source and whether a machine composed it."""
     return write_musicxml(
         score,
@@ -24,7 +24,7 @@ def as_musicxml(row: PieceRow, score: Score) -> str:
     )
 
 
-def as_midi(row: PieceRow, score: Score) -> bytes:
+def as_midi(row: PieceRow | NewPiece, score: Score) -> bytes:
     """MIDI, with rights, source and whether a machine composed it."""
     made = f"composed by machine, {row.source}, release {row.provenance.get('release')}"
     return write_midi(
@@ -35,7 +35,7 @@ def as_midi(row: PieceRow, score: Score) -> bytes:
     )
 
 
-def write_files(row: PieceRow, score: Score, renderer: Renderer, folder: Path) -> dict[str, str]:
+def write_files(row: PieceRow | NewPiece, score: Score, renderer: Renderer, folder: Path) -> dict[str, str]:
     """Write a piece as MIDI, MusicXML and WAV; their paths.
 
     Raises:
