@@ -90,6 +90,10 @@ def test_a_declared_control_is_an_option() -> None:
     to_piece = {p.name for p in control_parameters(Wider, to_piece=True)}
     assert "swing" in to_piece
     assert "parts" not in to_piece
+    # A task has `--bars` of its own.
+    words = {p.name: p.default for p in control_parameters(Wider, to_piece=True)} | {"bars": "5-8"}
+    assert take_brief(words, Wider, to_piece=True) == Wider()
+    assert words == {"bars": "5-8"}
     with pytest.raises(InputError, match=r"swing is 2\.0; allowed: 0 to 1"):
         run(Wider, "--swing", "2")
 

@@ -13,11 +13,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.app.loaded_release import LoadedRelease
 from troubadour.catalogue.importing import piece_id
 from troubadour.catalogue.store import NewPiece, PieceRow, Store
 from troubadour.generation.cadence import cadence_strength
-from troubadour.generation.originality import Corpus, SharedPassage
-from troubadour.generation.protocols import Composer, Streaming, TaskComposer, require
+from troubadour.generation.originality import SharedPassage
+from troubadour.generation.protocols import Streaming, TaskComposer, require
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Accompany, Continue, Harmonise, Infill, Reharmonise, Task, Vary
 from troubadour.interactions.events import History
@@ -26,7 +27,6 @@ from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.score import Score
 from troubadour.recommenders.slate.item_info import ItemInfo
 from troubadour.recommenders.slate.ranker import Ranker
-from troubadour.releases.store import Release
 
 CANDIDATES: Final = 8
 """Pieces composed for each piece that is kept."""
@@ -42,16 +42,6 @@ _TASKS: Final[dict[type, str]] = {
     Continue: "continuation", Infill: "infilling", Harmonise: "harmonisation", Accompany: "accompaniment",
     Reharmonise: "new harmony", Vary: "variation",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedRelease:
-    """Models of one release, and the ranker for the catalogue as it was when they were handed out."""
-
-    release: Release
-    composer: Composer
-    ranker: Ranker
-    corpus: Corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +330,6 @@ __all__ = [
     "CANDIDATES_TO_GIVEN",
     "GeneratedPiece",
     "Generation",
-    "LoadedRelease",
     "Provenance",
     "Result",
 ]

@@ -33,13 +33,16 @@ def control_parameters(request: type[Brief] = Brief, *, to_piece: bool = False) 
     ]
 
 
-def take_brief(words: dict[str, Any], request: type[B]) -> B:
+def take_brief(words: dict[str, Any], request: type[B], *, to_piece: bool = False) -> B:
     """Take the controls out of a command's arguments, as a request.
+
+    Args:
+        to_piece: as for `control_parameters`; the command may then have options of its own with these names.
 
     Raises:
         InputError: a value cannot be read or is out of range; the message says what is allowed.
     """
-    names = [control.name for control in controls_of(request) if control.name in words]
+    names = [parameter.name for parameter in control_parameters(request, to_piece=to_piece)]
     return parse_request(request, {name: words.pop(name) for name in names})
 
 

@@ -36,7 +36,7 @@ def _to_a_piece(name: str) -> Callable[[Callable[..., Any]], None]:
     def register(own: Callable[..., Any]) -> None:
         @wraps(own)
         def command(music: str, **words: Any) -> None:
-            brief = take_brief(words, Brief)
+            brief = take_brief(words, Brief, to_piece=True)
             output = {key: words.pop(key) for key in _SHARED}
             _compose_to(own(**words), music, brief, **output)
 
