@@ -34,6 +34,9 @@ from troubadour.generation.protocols import (
 )
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Accompany, Continue, Harmonise, Infill, Reharmonise, Task, Vary
+from troubadour.models.families import family as family_named
+from troubadour.models.families import family_of
+from troubadour.models.recipe import TrainingRecipe
 from troubadour.music.score import Score
 from troubadour.server.app import create_app
 
@@ -226,3 +229,18 @@ def test_similarity_by_embedding_needs_an_encoder(
     # The real embedding of a whole catalogue takes minutes.
     monkeypatch.setattr(studio.models().composer, "embed", unit)
     assert len(studio.similar_by("embedding", piece, 3)) == 3
+
+
+def test_a_recipe_names_a_registered_family_that_can_be_trained(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    for name in ("oracle", "plain"):
+        path.write_text(f'family = "{name}"')
+        with pytest.raises(InputError, match=f"family is '{name}'; allowed: lstm, transformer, vae"):
+            TrainingRecipe.load(path)
+    for name in ("lstm", "transformer", "vae"):
+        path.write_text(f'family = "{name}"\n[model]\nwidth = 64\n')
+        assert TrainingRecipe.load(path).family == name
+        shape = family_named(name).spec_type()
+        assert family_of(shape) is registry.find("composers", name)
+    with pytest.raises(InputError, match="no family trains Brief"):
+        family_of(Brief())

@@ -171,29 +171,25 @@ def n_weights(composer: object) -> int:
     return sum(int(w.size) for w in composer.weights.values()) if isinstance(composer, Learnt) else 0
 
 
+def families() -> Iterator[tuple[str, type]]:
+    """Name and class of each registered composer that can be loaded here, sorted by name."""
+    for name in names("composers"):
+        try:
+            yield name, find("composers", name)
+        except (MissingExtraError, InputError):
+            continue  # its dependency is missing, or two packages claim the name
+
+
 def able(capability: type) -> tuple[str, ...]:
     """Registered families whose class has a capability."""
     members = [name for name in vars(capability) if not name.startswith("_")]
-    found = []
-    for name in names("composers"):
-        try:
-            family = find("composers", name)
-        except (MissingExtraError, InputError):
-            continue  # it could not compose here
-        if all(hasattr(family, member) for member in members):
-            found.append(name)
-    return tuple(found)
+    return tuple(name for name, family in families() if all(hasattr(family, member) for member in members))
 
 
 def family_name(composer: object) -> str:
     """The name under which a composer's class is registered; without one its class name."""
-    for name in names("composers"):
-        try:
-            if find("composers", name) is type(composer):
-                return name
-        except (MissingExtraError, InputError):
-            continue
-    return type(composer).__name__
+    known = (name for name, family in families() if family is type(composer))
+    return next(known, type(composer).__name__)
 
 
 def require(composer: object, capability: type[T], verb: str) -> T:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from troubadour.core.errors import InputError, NotFoundError
-from troubadour.core.registry import find, names
+from troubadour.core.registry import find
+from troubadour.generation.protocols import families
 from troubadour.models.options import TrainOptions
 from troubadour.music.score import Score
 
@@ -67,7 +68,7 @@ class TrainsItself(Protocol):
 
 def trainable() -> tuple[str, ...]:
     """Names of the registered families that can be trained, sorted."""
-    return tuple(name for name in names("composers") if hasattr(find("composers", name), "spec_type"))
+    return tuple(name for name, found in families() if hasattr(found, "spec_type"))
 
 
 def family(name: str) -> Any:
@@ -91,8 +92,7 @@ def family_of(spec: Any) -> Any:
     Raises:
         InputError: no registered family has such specs.
     """
-    for name in trainable():
-        found = find("composers", name)
-        if found.spec_type is type(spec):
+    for _, found in families():
+        if getattr(found, "spec_type", None) is type(spec):
             return found
     raise InputError(f"no family trains {type(spec).__name__}; there are: {', '.join(trainable())}")
