@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from troubadour.models.chorales.key_network import KeyNetwork, KeyTask, piece_nats
-from troubadour.models.chorales.piano_roll import prepare_roll, read_rolls, without_copies
-from troubadour.models.chorales.run import FrameRun
-from troubadour.models.chorales.spec import FrameSpec
+from chorale_networks.key_network import KeyNetwork, KeyTask, piece_nats
+from chorale_networks.piano_roll import prepare_roll, read_rolls, without_copies
+from chorale_networks.run import FrameRun
+from chorale_networks.spec import FrameSpec
 from troubadour.models.options import TrainOptions
 
 COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98,

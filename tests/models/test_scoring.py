@@ -12,8 +12,8 @@ from tests.fixtures.vae import composer as tiny_vae
 from troubadour.app.evaluate_composer import _frames
 from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import load_composer
+from troubadour.generation.evaluation.voice_leading import check
 from troubadour.generation.request import Brief
-from troubadour.models.chorales.voice_leading import check
 from troubadour.models.scoring import bar_nats
 from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.passages import PAD, Passage, passages, steps_of

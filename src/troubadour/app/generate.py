@@ -22,6 +22,7 @@ from troubadour.generation.protocols import Streaming, TaskComposer, require
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Accompany, Continue, Harmonise, Infill, Reharmonise, Task, Vary
 from troubadour.interactions.events import History
+from troubadour.music.exact import at_exact_tempo, at_tempo, kept_exact, on_grid
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.score import Score
@@ -82,7 +83,9 @@ class GeneratedPiece:
     """A composed piece with its provenance, as catalogue, ranker and files take it."""
 
     piece: NewPiece
+    """As it is stored, with the exact score."""
     score: Score
+    """On the composing grid, at the exact tempo."""
     provenance: Provenance
     seconds: float
     """Time that composing took."""
@@ -153,7 +156,8 @@ class Generation:
         closes = [cadence_strength(scores[i]) for i in kept]
         kept = [i for i, close in zip(kept, closes, strict=True) if close >= max(closes) - _CLOSE]
         best = kept[self._best([scores[i] for i in kept], brief)]
-        return self._generated(scores[best], _title(scores[best], brief), brief, seed, matches[best], started)
+        score = at_tempo(scores[best], brief.tempo_bpm)
+        return self._generated(score, _title(score, brief), brief, seed, matches[best], started)
 
     def stream(self, brief: Brief, seed: int) -> Iterator[Score | Result]:
         """One piece as it grows; see `Studio.stream`."""
@@ -165,6 +169,7 @@ class Generation:
         for score in composer.stream(brief, rng, models.corpus):
             yield score
         assert score is not None
+        score = at_tempo(score, brief.tempo_bpm)
         match = models.corpus.longest_match(score)
         yield self._generated(score, _title(score, brief), brief, seed, match, started)
 
@@ -182,7 +187,7 @@ class Generation:
                 brief = replace(brief, style=given.style)
         rng = np.random.default_rng(seed)
         score = composer.run_task(task, brief, rng, candidates, models.corpus)[0]
-        match = models.corpus.longest_match(score, without=name)
+        match = models.corpus.longest_match(on_grid(score), without=name)
         done = _TASKS.get(type(task), "work")
         return self._generated(
             score, f"{title}: {done}", brief, seed, match, started, task=done, given=name, rights=rights
@@ -250,7 +255,7 @@ class Generation:
 
     def _generated(
         self,
-        score: Score,
+        exact: Score,
         title: str,
         brief: Brief,
         seed: int,
@@ -261,10 +266,12 @@ class Generation:
         given: str = "",
         rights: str = "",
     ) -> Result:
+        exact = kept_exact(exact)
+        score = on_grid(exact)
         release = self.models.release.id
         found = attributes(score)
         vector = feature_vector(score, brief.style or "")
-        identity = "g" + piece_id(score, "", release, str(seed))[:11]
+        identity = "g" + piece_id(exact, "", release, str(seed))[:11]
         title = f"{title} ({identity[1:5]})"
         described = {**found, "style": brief.style or ""}
         info = ItemInfo(title, identity, "Troubadour", described, generated=True, artist="Troubadour")
@@ -285,7 +292,7 @@ class Generation:
         piece = NewPiece(
             id=identity,
             title=title,
-            score=score,
+            score=exact,
             work=identity,
             split="none",
             fingerprint=fingerprint(score),
@@ -301,7 +308,8 @@ class Generation:
             generated=True,
             provenance=provenance.to_json(),
         )
-        return GeneratedPiece(piece, score, provenance, time.monotonic() - started), ranker
+        shown = at_exact_tempo(score, exact)
+        return GeneratedPiece(piece, shown, provenance, time.monotonic() - started), ranker
 
     def _influences(self, ranker: Ranker, identity: str) -> tuple[tuple[str, str], ...]:
         """Id and title of the liked pieces that are nearest to the new one."""

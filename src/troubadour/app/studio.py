@@ -28,10 +28,10 @@ from troubadour.app.generate import (
 from troubadour.app.loaded_release import LoadedRelease, ReleaseCache
 from troubadour.app.search import Hit, OriginalityReport, Understanding
 from troubadour.catalogue.impressions import ShownItem
-from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
+from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.core.threads import one_thread
-from troubadour.export.files import as_midi, as_musicxml, write_files
+from troubadour.export.files import USUAL, as_midi, as_musicxml, write_files
 from troubadour.export.licensing import check_terms
 from troubadour.export.notebook import NotebookPiece
 from troubadour.formats.render import MidiRenderer, Renderer
@@ -338,7 +338,7 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        return as_musicxml(self._exportable(piece, accept_terms), self.store.score(piece))
+        return as_musicxml(self._exportable(piece, accept_terms), self.store.exact_score(piece))
 
     def midi(self, piece: str, *, accept_terms: bool = False) -> bytes:
         """A piece as MIDI, with its rights, its source and whether a machine composed it.
@@ -347,25 +347,37 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        return as_midi(self._exportable(piece, accept_terms), self.store.score(piece))
+        return as_midi(self._exportable(piece, accept_terms), self.store.exact_score(piece))
 
     def write_files(
-        self, piece: str | GeneratedPiece, folder: Path, *, accept_terms: bool = False
+        self,
+        piece: str | GeneratedPiece,
+        folder: Path,
+        *,
+        accept_terms: bool = False,
+        formats: Sequence[str] = USUAL,
+        parts: bool = False,
     ) -> dict[str, str]:
-        """Write a piece as MIDI, MusicXML and WAV; their paths.
+        """Write a piece in some formats, MIDI, MusicXML and WAV unless told otherwise; their paths.
 
         Args:
             piece: an id, or a piece that was just composed, which is written from memory.
+            formats: among `files.FORMATS`.
+            parts: whether the musicians' parts are written too.
 
         Raises:
             NotFoundError: no such piece.
-            InputError: it is under terms that were not accepted.
+            InputError: it is under terms that were not accepted, or a format is unknown.
+            MissingExtraError: PDF without typst, PNG without resvg.
             TroubadourError: the folder cannot be written.
         """
         if isinstance(piece, GeneratedPiece):
-            return write_files(piece.piece, piece.score, self.renderer, folder)
-        row = self._exportable(piece, accept_terms)
-        return write_files(row, self.store.score(piece), self.renderer, folder)
+            row: PieceRow | NewPiece = piece.piece
+            score = piece.piece.score
+            assert score is not None
+        else:
+            row, score = self._exportable(piece, accept_terms), self.store.exact_score(piece)
+        return write_files(row, score, self.renderer, folder, formats=formats, parts=parts)
 
     def _exportable(self, piece: str, accept_terms: bool) -> PieceRow:
         """The row of a piece that may be exported."""

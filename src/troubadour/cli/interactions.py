@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def import_plays(
     files: Annotated[list[Path], typer.Argument(help="Exports: files, folders or zip archives.")],
     form: Annotated[
-        str, typer.Option("--format", help="auto, listenbrainz, lastfm, spotify or csv (also Parquet).")
+        str,
+        typer.Option(
+            "--format",
+            help="auto, listenbrainz, lastfm, spotify, maloja, rockbox, apple, youtube, deezer or csv (also Parquet).",
+        ),
     ] = "auto",
     listener: Annotated[
         str, typer.Option("--listener", help="Whose plays they are, where the file does not say.")

@@ -118,7 +118,7 @@ class AutoregressiveComposer(ABC):
 
         Open controls are drawn from the style's statistics.
 
-        Costs about a sixth of a second for a 16-bar tune on one core.
+        Costs about a third of a second for each candidate of a 16-bar tune on one slow core.
 
         Args:
             corpus: other music, for `brief.max_common`.
@@ -185,7 +185,7 @@ class AutoregressiveComposer(ABC):
         return compile_constraints(brief, habit, tempo, windows=windows, **given)
 
     def habit(self, brief: Brief) -> InstrumentDefaults:
-        """See `StyleBook.habit`."""
+        """See `StyleDefaults.habit`."""
         return self._book.habit(brief)
 
     def decode(
@@ -266,7 +266,7 @@ class AutoregressiveComposer(ABC):
         return kept[1]
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
-        """See `StyleBook.complete`."""
+        """See `StyleDefaults.complete`."""
         return self._book.complete(brief, rng)
 
     def prompt(self, brief: Brief) -> list[int]:

@@ -10,6 +10,8 @@ from troubadour.interactions.importers.sources import Source
 
 FUTURE_SLACK_SECONDS: Final = 86_400
 """Clocks are wrong and zones are forgotten, by a day at most."""
+NOW_PLAYING: Final = "now playing, without a time: no play yet"
+"""Cause for what a service shows while a track sounds; its play comes later, with a time."""
 
 
 @dataclass(frozen=True, slots=True)

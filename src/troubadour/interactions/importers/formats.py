@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Final
 
 from troubadour.core.errors import InputError
-from troubadour.interactions.importers import lastfm, listenbrainz, spotify, table
+from troubadour.interactions.importers import (
+    apple,
+    deezer,
+    lastfm,
+    listenbrainz,
+    maloja,
+    rockbox,
+    spotify,
+    table,
+    youtube,
+)
 from troubadour.interactions.importers.base import Found, Reader, ReadOptions, Remark
 from troubadour.interactions.importers.sources import Source, sources
 
@@ -14,26 +24,49 @@ READERS: Final[dict[str, Reader]] = {
     "listenbrainz": listenbrainz.read,
     "lastfm": lastfm.read,
     "spotify": spotify.read,
+    "maloja": maloja.read,
+    "rockbox": rockbox.read,
+    "apple": apple.read,
+    "youtube": youtube.read,
+    "deezer": deezer.read,
     "csv": table.read,
 }
 _SIGNS: Final = (
     ("listenbrainz", listenbrainz.looks_like),
-    ("spotify", spotify.looks_like),
     ("lastfm", lastfm.looks_like),
-    ("csv", table.looks_like),
+    ("spotify", spotify.looks_like),
+    ("maloja", maloja.looks_like),
+    ("rockbox", rockbox.looks_like),
+    ("apple", apple.looks_like),
+    ("youtube", youtube.looks_like),
+    ("deezer", deezer.looks_like),
 )
-_ENDINGS: Final = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".parquet", ".pq", "")
+"""At most one of them holds for a file, in whatever order; tests see to it."""
+_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".log", ".parquet", ".pq", "")
 """What is looked at; pictures, PDFs and the like in an export are passed over."""
+_REMEDIES: Final = {
+    ".xlsx": "a spreadsheet; save its sheet of plays (of Deezer: 10_listeningHistory) as CSV",
+    ".xlsm": "a spreadsheet; save its sheet of plays as CSV",
+    ".ods": "a spreadsheet; save its sheet of plays as CSV",
+    ".html": "HTML; of Google Takeout ask for the history as JSON",
+    ".zip": "an archive within an archive; unpack it first",
+    ".xml": "XML; export as JSON or CSV",
+    ".gz": "packed; unpack it first",
+}
 
 
 def format_of(source: Source) -> str:
-    """The format of a file, or nothing where it is of none."""
+    """The format of a file by what is in it, or nothing where it is of none."""
     if source.name.lower().endswith((".parquet", ".pq")):
         return "csv"
-    if Path(source.name).suffix.lower() not in _ENDINGS:
+    if _suffix(source) not in _ENDINGS:
         return ""
-    head = source.head()
-    return next((name for name, sign in _SIGNS if sign(source.name, head)), "")
+    return _format_of(source.name, source.head())
+
+
+def _format_of(name: str, head: str) -> str:
+    found = next((form for form, sign in _SIGNS if sign(name, head)), "")
+    return found or ("csv" if table.looks_like(name, head) else "")
 
 
 def read_plays(path: Path, form: str, options: ReadOptions) -> Found:
@@ -48,16 +81,32 @@ def read_plays(path: Path, form: str, options: ReadOptions) -> Found:
     """
     if form != "auto" and form not in READERS:
         raise InputError(f"format is '{form}'; allowed: auto, {', '.join(READERS)}")
-    for source in sources(path):
+    found = sources(path)
+    log = _apple_log(found) if form in ("auto", "apple") and len(found) > 1 else ""
+    for source in found:
         chosen = form
         if form == "auto":
             chosen = "csv" if options.columns else format_of(source)
-        elif len(Path(source.name).suffix) and Path(source.name).suffix.lower() not in _ENDINGS:
+        elif _suffix(source) not in _ENDINGS:
             chosen = ""
         if not chosen:
-            yield Remark(source.name, "no log of plays; passed over")
+            remedy = _REMEDIES.get(_suffix(source), "")
+            yield Remark(source.name, f"no log of plays; passed over{': ' if remedy else ''}{remedy}")
+            continue
+        if log and chosen == "apple" and apple.is_summary(source.head()):
+            yield Remark(source.name, f"tells the plays of {log} again; passed over")
             continue
         encoding = "" if source.name.lower().endswith((".parquet", ".pq")) else source.encoding()
         if encoding not in ("", "utf-8", "utf-8-sig", "utf-16", "utf-32"):
             yield Remark(source.name, f"tells no encoding; read as {encoding}")
         yield from READERS[chosen](source, options)
+
+
+def _suffix(source: Source) -> str:
+    name = Path(source.name).name
+    return Path(name).suffix.lower() if not name.startswith(".") else Path("x" + name).suffix.lower()
+
+
+def _apple_log(found: list[Source]) -> str:
+    """The name of the file that tells Apple Music's plays one by one, if there is one."""
+    return next((s.name for s in found if _suffix(s) == ".csv" and apple.is_log(s.head())), "")

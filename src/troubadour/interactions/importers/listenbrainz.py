@@ -1,66 +1,71 @@
 """ListenBrainz: exports of a user's listens and feedback (`listens/2024/1.jsonl`, `feedback.jsonl`).
 
 Times are Unix seconds with fractions; lengths milliseconds (`duration_ms`) or seconds (`duration`).
-Loved recordings are likes; hated ones ratings of 1. Answers of the API (`payload.listens`) are read too.
+Every listen is a play, but not what is playing now, which has no `listened_at`. Loved recordings are likes;
+hated ones ratings of 1. Answers and submissions of the API (`payload.listens`, `payload`) are read too.
 Format: listenbrainz-server `background/export.py`; ListenBrainz documentation, "JSON Documentation".
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
-from troubadour.interactions.importers.base import Found, Malformed, NamedTrack, PlayEvent, ReadOptions
-from troubadour.interactions.importers.json_stream import BrokenJsonError, objects
+from troubadour.interactions.importers.base import NOW_PLAYING, Found, NamedTrack, PlayEvent, ReadOptions
+from troubadour.interactions.importers.json_events import json_events, object_of, seconds_of, text_of
+from troubadour.interactions.importers.json_stream import key_paths
 from troubadour.interactions.importers.sources import Source
-from troubadour.interactions.importers.times import BadTimeError, unix_seconds
+from troubadour.interactions.importers.times import unix_seconds
 
 _HATED: Final = 1.0
+_LISTS: Final = ("payload.listens", "payload", "listens", "feedback")
 
 
 def looks_like(name: str, head: str) -> bool:
     """Whether a file is of this format."""
-    return '"track_metadata"' in head or ('"recording_msid"' in head and '"score"' in head)
+    keys = key_paths(head)
+    for at in ("", *(f"{path}." for path in _LISTS)):
+        if f"{at}pinned_until" in keys:
+            return False
+        if f"{at}track_metadata" in keys:
+            return True
+        if f"{at}score" in keys and {f"{at}recording_msid", f"{at}recording_mbid"} & keys:
+            return True
+    return False
 
 
 def read(source: Source, options: ReadOptions) -> Found:
     """See `Reader`."""
-    with source.text() as stream:
-        try:
-            for number, line in enumerate(objects(stream, ("listens", "payload")), start=1):
-                where = f"{source.name}:{number}"
-                try:
-                    found = _event(line, options)
-                except BadTimeError as error:
-                    yield Malformed(where, str(error))
-                    continue
-                yield found if isinstance(found, PlayEvent) else Malformed(where, found)
-        except BrokenJsonError as error:
-            yield Malformed(source.name, str(error))
+    yield from json_events(source, partial(_event, options), _LISTS)
 
 
-def _event(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
+def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
     if "score" in line:
         return _feedback(line, options)
+    if "pinned_until" in line:
+        return "a pin, not a play"
     told = line.get("track_metadata")
     if not isinstance(told, dict):
         return "no track_metadata"
-    more = _dict(told.get("additional_info"))
-    mapping = _dict(told.get("mbid_mapping"))
-    title = _text(told.get("track_name"))
+    more = object_of(told.get("additional_info"))
+    mapping = object_of(told.get("mbid_mapping"))
+    title = text_of(told.get("track_name"))
     if not title:
         return "no title"
-    mbid = _text(more.get("recording_mbid")) or _text(mapping.get("recording_mbid"))
+    if line.get("playing_now") is True or line.get("listened_at") in (None, ""):
+        return NOW_PLAYING
+    mbid = text_of(more.get("recording_mbid")) or text_of(mapping.get("recording_mbid"))
     isrc = more.get("isrc")
     named = {
         "mbid": mbid.lower(),
-        "isrc": _text(isrc[0] if isinstance(isrc, list) and isrc else isrc).upper(),
-        "spotify": _text(more.get("spotify_id")).rpartition("/")[2],
-        "msid": _text(told.get("recording_msid") or line.get("recording_msid")),
+        "isrc": text_of(isrc[0] if isinstance(isrc, list) and isrc else isrc).upper(),
+        "spotify": text_of(more.get("spotify_id")).rpartition("/")[2],
+        "msid": text_of(told.get("recording_msid") or line.get("recording_msid")),
     }
     track = NamedTrack(
         title,
-        _text(told.get("artist_name")),
-        _text(told.get("release_name")),
+        text_of(told.get("artist_name")),
+        text_of(told.get("release_name")),
         tuple((scheme, value) for scheme, value in named.items() if value),
     )
     return PlayEvent(
@@ -72,11 +77,11 @@ def _event(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
 
 
 def _feedback(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
-    named = {"mbid": _text(line.get("recording_mbid")).lower(), "msid": _text(line.get("recording_msid"))}
-    told = _dict(line.get("track_metadata"))
+    named = {"mbid": text_of(line.get("recording_mbid")).lower(), "msid": text_of(line.get("recording_msid"))}
+    told = object_of(line.get("track_metadata"))
     track = NamedTrack(
-        _text(told.get("track_name")),
-        _text(told.get("artist_name")),
+        text_of(told.get("track_name")),
+        text_of(told.get("artist_name")),
         identifiers=tuple((scheme, value) for scheme, value in named.items() if value),
     )
     if not track.identifiers and not track.title:
@@ -90,21 +95,4 @@ def _feedback(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
 
 
 def _length(more: dict[str, Any]) -> float | None:
-    for name, unit in (("duration_ms", 1000.0), ("duration", 1.0)):
-        value = more.get(name)
-        if isinstance(value, int | float | str):
-            try:
-                seconds = float(value) / unit
-            except ValueError:
-                continue
-            if 0 < seconds < 86_400:
-                return seconds
-    return None
-
-
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return seconds_of(more.get("duration_ms"), 1000.0) or seconds_of(more.get("duration")) or None

@@ -22,6 +22,8 @@ MAX_RATIO: Final = 200
 _SMALL: Final = 10 * 2**20
 """Below this a ratio does not matter."""
 _BLOCK: Final = 2**20
+_SPREADSHEETS: Final = (".xlsx", ".xlsm", ".ods")
+"""Zip archives that are one document."""
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -100,8 +102,8 @@ class Source:
                         return "utf-8"
             return "cp1252" if "cp1252" in possible else "latin-1"
 
-    def head(self, n: int = 4096) -> str:
-        """The first characters, to tell the format by."""
+    def head(self, n: int = 16_384) -> str:
+        """The first characters, to tell the format by; the widest known header takes 4,000."""
         with self.text() as file:
             return file.read(n)
 
@@ -140,7 +142,10 @@ def sources(path: Path) -> list[Source]:
     """
     if path.is_dir():
         found = [
-            s for p in sorted(path.rglob("*")) if p.is_file() and p.name[0] != "." for s in _of_file(p, path)
+            s
+            for p in sorted(path.rglob("*"))
+            if p.is_file() and not _hidden(p.name)
+            for s in _of_file(p, path)
         ]
     elif path.is_file():
         found = _of_file(path, path.parent)
@@ -153,7 +158,7 @@ def sources(path: Path) -> list[Source]:
 
 def _of_file(path: Path, root: Path) -> list[Source]:
     name = path.relative_to(root).as_posix()
-    if not zipfile.is_zipfile(path):
+    if path.suffix.lower() in _SPREADSHEETS or not zipfile.is_zipfile(path):
         return [Source(name, path)]
     try:
         with zipfile.ZipFile(path) as archive:
@@ -175,5 +180,10 @@ def _of_file(path: Path, root: Path) -> list[Source]:
     return [
         Source(f"{name}:{e.filename}", path, e.filename)
         for e in entries
-        if not Path(e.filename).name.startswith(".") and "__MACOSX" not in e.filename
+        if not _hidden(Path(e.filename).name) and "__MACOSX" not in e.filename
     ]
+
+
+def _hidden(name: str) -> bool:
+    """Whether a file is not meant to be seen; a log of a portable player is, whatever its name."""
+    return name.startswith(".") and not name.lower().endswith(".log")

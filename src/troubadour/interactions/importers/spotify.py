@@ -8,12 +8,14 @@ before 30 s, Spotify's own threshold of a stream, is a skip. Podcasts and audiob
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
-from troubadour.interactions.importers.base import Found, Malformed, NamedTrack, PlayEvent, ReadOptions
-from troubadour.interactions.importers.json_stream import BrokenJsonError, objects
+from troubadour.interactions.importers.base import Found, NamedTrack, PlayEvent, ReadOptions
+from troubadour.interactions.importers.json_events import json_events, text_of
+from troubadour.interactions.importers.json_stream import key_paths
 from troubadour.interactions.importers.sources import Source
-from troubadour.interactions.importers.times import BadTimeError, unix_seconds
+from troubadour.interactions.importers.times import unix_seconds
 
 STREAM_SECONDS: Final = 30.0
 _FORWARD: Final = frozenset({"fwdbtn", "backbtn", "clickrow", "remote"})
@@ -22,25 +24,17 @@ _FORWARD: Final = frozenset({"fwdbtn", "backbtn", "clickrow", "remote"})
 
 def looks_like(name: str, head: str) -> bool:
     """Whether a file is of this format."""
-    return '"ms_played"' in head or '"msPlayed"' in head
+    keys = key_paths(head)
+    return {"ms_played", "ts"} <= keys or {"msPlayed", "endTime"} <= keys
 
 
 def read(source: Source, options: ReadOptions) -> Found:
     """See `Reader`."""
-    with source.text() as stream:
-        try:
-            for number, line in enumerate(objects(stream), start=1):
-                try:
-                    found = _event(line, options)
-                except BadTimeError as error:
-                    found = str(error)
-                yield found if isinstance(found, PlayEvent) else Malformed(f"{source.name}:{number}", found)
-        except BrokenJsonError as error:
-            yield Malformed(source.name, str(error))
+    yield from json_events(source, partial(_event, options))
 
 
-def _event(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
-    title = _text(line.get("master_metadata_track_name") or line.get("trackName"))
+def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
+    title = text_of(line.get("master_metadata_track_name") or line.get("trackName"))
     if not title:
         return "no track: a podcast, an audiobook or a video"
     played = line.get("ms_played", line.get("msPlayed"))
@@ -50,22 +44,18 @@ def _event(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
     if not seconds:
         return "heard for no time at all"
     ended = unix_seconds(line.get("ts") or line.get("endTime"), options.now)
-    uri = _text(line.get("spotify_track_uri"))
+    uri = text_of(line.get("spotify_track_uri"))
     track = NamedTrack(
         title,
-        _text(line.get("master_metadata_album_artist_name") or line.get("artistName")),
-        _text(line.get("master_metadata_album_album_name")),
+        text_of(line.get("master_metadata_album_artist_name") or line.get("artistName")),
+        text_of(line.get("master_metadata_album_album_name")),
         (("spotify", uri.rpartition(":")[2]),) if uri else (),
     )
     time = max(ended - round(seconds), 0) if ended else 0
-    listener = _text(line.get("username"))
-    reason = _text(line.get("reason_end"))
+    listener = text_of(line.get("username"))
+    reason = text_of(line.get("reason_end"))
     if reason == "trackdone":
         return PlayEvent(track, "play", time, 1.0, seconds, seconds, listener)
     left = line.get("skipped") is True or reason in _FORWARD
     kind = "skip" if left and seconds < STREAM_SECONDS else "play"
     return PlayEvent(track, kind, time, None, seconds, None, listener)
-
-
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""

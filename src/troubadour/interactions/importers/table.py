@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, Final
 
-from troubadour.core.errors import InputError, MissingExtraError
+from troubadour.core.errors import InputError, MissingExtraError, UnreadableFileError
 from troubadour.interactions.importers.base import (
+    NOW_PLAYING,
     Found,
     Malformed,
     NamedTrack,
@@ -26,6 +27,7 @@ ROLES: Final = (
 _KNOWN: Final = {
     "listener": "listener", "user": "listener", "user_id": "listener", "userid": "listener",
     "username": "listener", "title": "title", "track": "title", "track_name": "title", "song": "title",
+    "song_name": "title", "track_title": "title", "artists": "artist", "album_name": "album",
     "name": "title", "artist": "artist", "artist_name": "artist", "album": "album", "release": "album",
     "time": "time", "timestamp": "time", "date": "time", "played_at": "time", "listened_at": "time",
     "ts": "time", "uts": "time", "kind": "kind", "event": "kind", "action": "kind", "rating": "rating",
@@ -42,11 +44,15 @@ _KINDS: Final = {
 }  # fmt: skip
 _DELIMITERS: Final = ",;\t|"
 _BATCH: Final = 10_000
+_MAX_LINE: Final = 2**20
+"""Characters of one line; a wide export has some thousands."""
 
 
 def looks_like(name: str, head: str) -> bool:
     """Whether a file is a table with at least one column whose meaning is known."""
-    header = head.splitlines()[0] if head.strip() else ""
+    header = head.lstrip("\ufeff").splitlines()[0] if head.strip() else ""
+    if header.lstrip().startswith(("{", "[", "<")):
+        return False  # JSON, XML or HTML
     return bool(set(roles_of(split_row(header), {})) & {"title", "piece", "mbid", "isrc"})
 
 
@@ -60,25 +66,33 @@ def read(source: Source, options: ReadOptions) -> Found:
         yield from _parquet(source, options)
         return
     with source.text() as stream:
-        first = stream.readline()
+        lines = bounded_lines(stream, source.name)
+        first = next(lines, "")
         if not first.strip():
             return
         delimiter = delimiter_of(first)
         header = next(csv.reader([first], delimiter=delimiter))
         roles = _checked(header, options, source.name)
         yield from _unused(header, roles, source.name)
-        rows = csv.reader(stream, delimiter=delimiter)
+        rows = csv.reader(lines, delimiter=delimiter)
         yield from events(rows, roles, source.name, options)
 
 
 def events(
-    rows: Iterable[Sequence[Any]], roles: Mapping[str, int], name: str, options: ReadOptions, first: int = 2
+    rows: Iterable[Sequence[Any]],
+    roles: Mapping[str, int],
+    name: str,
+    options: ReadOptions,
+    first: int = 2,
+    *,
+    timed: bool = False,
 ) -> Found:
     """The events of a table's rows.
 
     Args:
         roles: role to number of the column.
         first: number of the first row, for messages.
+        timed: whether every play has a time, so that a row without one is what plays at this moment.
     """
     number = first - 1
     try:
@@ -87,7 +101,7 @@ def events(
                 continue
             cells = {role: row[i] for role, i in roles.items() if i < len(row)}
             try:
-                found = _event(cells, options)
+                found = NOW_PLAYING if timed and not _text(cells.get("time")) else _event(cells, options)
             except BadTimeError as error:
                 found = str(error)
             yield found if isinstance(found, PlayEvent) else Malformed(f"{name}:{number}", found)
@@ -108,6 +122,21 @@ def roles_of(header: Sequence[str], chosen: Mapping[str, str]) -> dict[str, int]
         if role and name not in chosen:
             roles.setdefault(role, i)
     return roles
+
+
+def bounded_lines(stream: IO[str], name: str) -> Iterator[str]:
+    """The lines of a text, with their ends.
+
+    Raises:
+        UnreadableFileError: a line is longer than 1 Mi characters, which no table has.
+    """
+    while line := stream.readline(_MAX_LINE):
+        if len(line) == _MAX_LINE:
+            raise UnreadableFileError(
+                name,
+                f"a line of more than {_MAX_LINE:,} characters: no table of plays; export it again as CSV",
+            )
+        yield line
 
 
 def delimiter_of(line: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 from troubadour.interactions.importers.base import FUTURE_SLACK_SECONDS
@@ -19,7 +21,11 @@ _FORMS: Final = (
     "%d.%m.%Y %H:%M",
     "%d/%m/%Y %H:%M:%S",
     "%d.%m.%Y %H:%M:%S",
+    "%B %d, %Y at %I:%M%p",  # IFTTT's logs
+    "%a, %d %b %Y %H:%M:%S",
 )
+_ZONE: Final = re.compile(r"\s*(?:UTC|GMT|Z)(?:\s*([+-]\d\d?(?::?\d\d)?))?$|\s+([+-]\d\d(?::?\d\d)?)$")
+"""Zones as ISO 8601 does not write them: `10:00 UTC`, `10:00 GMT+2`, `10:00 +0200`."""
 
 
 class BadTimeError(ValueError):
@@ -56,7 +62,7 @@ def _seconds(value: Any) -> int:
         value = float(text) if "." in text else int(text)
     if isinstance(value, datetime):
         return _of(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
         raise BadTimeError("time cannot be read")
     for least, unit in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):
         if value >= least:
@@ -71,12 +77,33 @@ def _dated(text: str) -> int:
         return _of(datetime.fromisoformat(text))
     except ValueError:
         pass
-    for form in _FORMS:
+    zone = _ZONE.search(text)
+    clock = text[: zone.start()] if zone else text
+    offset = (zone[1] or zone[2] or "") if zone else ""
+    forms = [partial(_formed, form=form) for form in _FORMS]
+    readers: list[Callable[[str], datetime]] = [datetime.fromisoformat, *forms]
+    for read in readers:
         try:
-            return _of(datetime.strptime(text, form))
+            moment = read(clock)
         except ValueError:
             continue
+        if moment.tzinfo is None and offset:
+            moment = moment.replace(tzinfo=_offset(offset))
+        return _of(moment)
     raise BadTimeError("time cannot be read")
+
+
+def _formed(text: str, form: str) -> datetime:
+    return datetime.strptime(text, form)
+
+
+def _offset(text: str) -> timezone:
+    digits = text[1:].replace(":", "")
+    hours, minutes = (digits[:-2], digits[-2:]) if len(digits) > 2 else (digits, "0")
+    away = timedelta(hours=int(hours), minutes=int(minutes))
+    if away >= timedelta(days=1):
+        raise BadTimeError("time cannot be read")
+    return timezone(-away if text[0] == "-" else away)
 
 
 def _of(moment: datetime) -> int:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.models.lstm.spec import LstmSpec
-from troubadour.models.transformer.network import EventNetwork
+from troubadour.models.transformer.network import EventNetwork, Norm
 
 
 class LstmLayer(nn.Module):
@@ -16,7 +16,7 @@ class LstmLayer(nn.Module):
     def __init__(self, spec: LstmSpec) -> None:
         super().__init__()
         self.dropout = spec.dropout
-        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.norm = Norm(spec.width)
         self.lstm = nn.LSTM(spec.width, spec.width, batch_first=True)
         # A forget gate that starts open lets the gradient reach far back (Gers et al. 2000).
         nn.init.ones_(dict(self.lstm.named_parameters())["bias_ih_l0"][spec.width : 2 * spec.width])

@@ -30,9 +30,10 @@ class EventNetwork(nn.Module, ABC):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        self.precision = "auto"
         self.token = nn.Embedding(spec.tokens, spec.width)
         self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.told)
-        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.norm = Norm(spec.width)
         for i, table in enumerate((self.token, *self.feature)):
             # What is foretold starts out as nothing: a network that knew no copies goes on as it was.
             nn.init.normal_(table.weight, std=_SCALE if i <= len(spec.features) else 0.0)
@@ -77,7 +78,7 @@ class EventNetwork(nn.Module, ABC):
         """What training makes small, summed over targets (here nats), and the number of targets."""
         tokens = torch.from_numpy(batch.tokens)
         weight = torch.from_numpy(batch.weight)
-        with autocast():
+        with autocast(self.precision):
             features = self.told(batch)
             hidden = self.hidden(tokens[:, :-1], features)
             # Only counted places go through the output matrix: a tenth of the time of a small model.
@@ -89,19 +90,36 @@ class EventNetwork(nn.Module, ABC):
         """Cross-entropy of each row in nats, summed over its targets, and the number of these."""
         tokens = torch.from_numpy(batch.tokens)
         weight = torch.from_numpy(batch.weight)
-        with autocast():
+        with autocast(self.precision):
             logits = self(tokens[:, :-1], self.told(batch))
         each = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * weight
         return list(zip(each.sum(1).tolist(), weight.sum(1).tolist(), strict=True))
 
 
-def autocast() -> torch.autocast:
-    """bfloat16 where the processor has it, else float32.
+def autocast(precision: str = "auto") -> torch.autocast:
+    """Autocast on the CPU to the number type of `TrainOptions.precision`.
 
     With AVX-512 bfloat16 is 1.5 times as quick; without, it is emulated and takes ten times as long.
     """
     able = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    return torch.autocast("cpu", torch.bfloat16, enabled=able)
+    return torch.autocast(
+        "cpu", torch.bfloat16, enabled=able if precision == "auto" else precision == "bfloat16"
+    )
+
+
+class Norm(nn.RMSNorm):
+    """RMSNorm (Zhang & Sennrich 2019) in the number type of its input.
+
+    Autocast leaves the gains in float32. torch has a fused kernel only where gains and input are of
+    one type; otherwise it warns and takes a slower path.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., width)."""
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
 
 
 class TransformerLayer(nn.Module):
@@ -110,10 +128,10 @@ class TransformerLayer(nn.Module):
     def __init__(self, spec: TransformerSpec) -> None:
         super().__init__()
         self.heads, self.dropout = spec.heads, spec.dropout
-        self.attention_norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.attention_norm = Norm(spec.width)
         self.qkv = nn.Linear(spec.width, 3 * spec.width, bias=False)
         self.out = nn.Linear(spec.width, spec.width, bias=False)
-        self.feed_norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.feed_norm = Norm(spec.width)
         self.up = nn.Linear(spec.width, spec.hidden, bias=False)
         self.down = nn.Linear(spec.hidden, spec.width, bias=False)
 

@@ -34,7 +34,7 @@ class Search:
     steps: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
     """Shifts of the latent vector along the attribute's direction, in standard deviations."""
     strengths: tuple[float, ...] = (0.0, 2.0, 4.0, 8.0, 12.0)
-    """How far the decoder leans towards it; see `leaning`."""
+    """How far the decoder leans towards it; see `attribute_guidance`."""
     give_back: bool = True
     """Whether bars return to what they were as long as the amount holds."""
 

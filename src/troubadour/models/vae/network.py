@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.models.transformer.network import autocast
+from troubadour.models.transformer.network import Norm, autocast
 from troubadour.models.vae.dataset import VaeBatch
 from troubadour.models.vae.passages import METRES, PAD
 from troubadour.models.vae.spec import VaeSpec
@@ -25,10 +25,10 @@ class VaeLayer(nn.Module):
     def __init__(self, width: int, head: int, dropout: float, causal: bool) -> None:
         super().__init__()
         self.heads, self.dropout, self.causal = width // head, dropout, causal
-        self.attention_norm = nn.RMSNorm(width, eps=1e-6)
+        self.attention_norm = Norm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        self.feed_norm = nn.RMSNorm(width, eps=1e-6)
+        self.feed_norm = Norm(width)
         self.up = nn.Linear(width, 4 * width, bias=False)
         self.down = nn.Linear(4 * width, width, bias=False)
 
@@ -49,18 +49,19 @@ class VaeNetwork(nn.Module):
     def __init__(self, spec: VaeSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.precision = "auto"
         width, hidden, d = spec.width, spec.hidden, spec.dropout
         # Encoder.
         self.token_in = nn.Embedding(spec.tokens, spec.token)
         self.metre_in = nn.Embedding(len(METRES), width)
         self.bar_up = nn.Linear(spec.steps * spec.token, hidden, bias=False)
-        self.bar_norm = nn.RMSNorm(hidden, eps=1e-6)
+        self.bar_norm = Norm(hidden)
         self.bar_down = nn.Linear(hidden, width, bias=False)
         self.place_in = nn.Embedding(spec.longest + 1, width)
         self.encoder = nn.ModuleList(
             VaeLayer(width, spec.head, d, causal=False) for _ in range(spec.bar_layers)
         )
-        self.encoder_norm = nn.RMSNorm(width, eps=1e-6)
+        self.encoder_norm = Norm(width)
         # Each bar speaks for itself, at its place, and all together through the first.
         self.to_latent = nn.Linear((spec.longest + 1) * width, 2 * spec.latent, bias=False)
         # Decoder.
@@ -76,7 +77,7 @@ class VaeNetwork(nn.Module):
         self.decoder = nn.ModuleList(
             VaeLayer(width, spec.head, d, causal=True) for _ in range(spec.step_layers)
         )
-        self.decoder_norm = nn.RMSNorm(width, eps=1e-6)
+        self.decoder_norm = Norm(width)
         self.head = nn.Linear(width, spec.tokens, bias=False)
         tables = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}
         for name, p in self.named_parameters():
@@ -90,7 +91,7 @@ class VaeNetwork(nn.Module):
         """The bound with annealed, thresholded KL (free bits), summed over steps, and the number of steps."""
         grid = torch.from_numpy(batch.grid.astype("int64"))
         metre = torch.from_numpy(batch.metre.astype("int64"))
-        with autocast():
+        with autocast(self.precision):
             mean, log_variance = self.encode(grid, metre)
             mean, log_variance = mean.float(), log_variance.float()
             z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
@@ -108,7 +109,7 @@ class VaeNetwork(nn.Module):
         """Reconstruction nats at the posterior mean, KL, steps and passages, summed."""
         grid = torch.from_numpy(batch.grid.astype("int64"))
         metre = torch.from_numpy(batch.metre.astype("int64"))
-        with autocast():
+        with autocast(self.precision):
             mean, log_variance = self.encode(grid, metre)
             logits = self.write(self.conduct(mean, metre, grid.shape[1]), self.before(grid))
         there = grid != PAD

@@ -1,0 +1,62 @@
+"""How well four voices are foretold: one scorer for all models, in nats a note by the exact chain rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from .voices import VoiceGrid
+
+_GRAM = 12
+
+
+class CellModel(Protocol):
+    """Anything that gives each note a probability from what comes before it in a fixed order."""
+
+    def cell_nats(self, pieces: Sequence[VoiceGrid]) -> list[np.ndarray]:
+        """What each cell of each piece costs, (time, 4) nats."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CellScore:
+    """Means over cells (one voice in one frame), in nats."""
+
+    pieces: int
+    cells: int
+    nats: float
+    """Of all cells; most only go on."""
+    changed: float
+    """Of cells whose pitch is not that of the frame before."""
+    held: float
+    """Of the others; not a number, if all changed."""
+
+
+def score(nats: Sequence[np.ndarray], pieces: Sequence[VoiceGrid]) -> CellScore:
+    """Means of what `cell_nats` found for these pieces."""
+    every = np.concatenate(nats)
+    changed = np.concatenate([piece.frames != piece.before for piece in pieces])
+    held = float(every[~changed].mean()) if not changed.all() else float("nan")
+    return CellScore(len(pieces), every.size, float(every.mean()), float(every[changed].mean()), held)
+
+
+def new_tunes(pieces: Sequence[VoiceGrid], train: Sequence[VoiceGrid], share: float = 0.5) -> list[int]:
+    """Which pieces do not have `share` or more of their soprano's runs of 12 intervals in common with one
+    piece of `train`, in whatever key. A soprano too short for such a run counts as new."""
+    known = [_runs(piece) for piece in train]
+    found = []
+    for i, piece in enumerate(pieces):
+        runs = _runs(piece)
+        if not runs or all(len(runs & other) < share * len(runs) for other in known):
+            found.append(i)
+    return found
+
+
+def _runs(piece: VoiceGrid) -> set[tuple[int, ...]]:
+    soprano = piece.frames[:, 0]
+    line = soprano[(soprano > 0) & np.append(True, soprano[1:] != soprano[:-1])]
+    steps = np.diff(line).tolist()
+    return {tuple(steps[i : i + _GRAM]) for i in range(len(steps) - _GRAM + 1)}

@@ -1,0 +1,68 @@
+"""Voice leading on a grid: counts of parallel fifths and octaves, crossings and wide spacing.
+
+Two voices move in parallel when both move by the same interval from one frame to the next while they
+are a fifth, an octave or a unison apart (octave equivalents included).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERFECT = (0, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceLeading:
+    """Counts over pieces."""
+
+    frames: int
+    changes: int
+    """Frames in which a voice does not do what it did in the frame before."""
+    fifths: int
+    octaves: int
+    """Unisons too."""
+    crossed: int
+    """Frames in which a voice is above the next higher one."""
+    spread: int
+    """Frames with more than an octave between soprano and alto or alto and tenor."""
+
+    @property
+    def fifths_per_100(self) -> float:
+        """Parallel fifths in 100 vertical changes."""
+        return 100 * self.fifths / max(self.changes, 1)
+
+    @property
+    def octaves_per_100(self) -> float:
+        """Parallel octaves and unisons in 100 vertical changes."""
+        return 100 * self.octaves / max(self.changes, 1)
+
+    @property
+    def crossed_share(self) -> float:
+        """Share of frames with a crossing."""
+        return self.crossed / max(self.frames, 1)
+
+
+def check(pieces: Sequence[NDArray[np.integer]]) -> VoiceLeading:
+    """Count in pieces of (time, voices) pitches, highest voice first; below 1 is a rest."""
+    frames = changes = crossed = spread = 0
+    parallels = dict.fromkeys(PERFECT, 0)
+    for piece in pieces:
+        old, new = piece[:-1], piece[1:]
+        frames += len(piece)
+        changes += int((old != new).any(axis=1).sum())
+        upper, lower = piece[:, :-1], piece[:, 1:]
+        both = (upper > 0) & (lower > 0)
+        crossed += int((both & (upper < lower)).any(axis=1).sum())
+        spread += int((both & (upper - lower > 12))[:, : piece.shape[1] - 2].any(axis=1).sum())
+        for i in range(piece.shape[1]):
+            for j in range(i + 1, piece.shape[1]):
+                sung = (old[:, [i, j]] > 0).all(axis=1) & (new[:, [i, j]] > 0).all(axis=1)
+                step = new[:, i] - old[:, i]
+                together = sung & (step != 0) & (step == new[:, j] - old[:, j])
+                for interval in PERFECT:
+                    parallels[interval] += int((together & ((old[:, i] - old[:, j]) % 12 == interval)).sum())
+    return VoiceLeading(frames, changes, parallels[7], parallels[0], crossed, spread)
