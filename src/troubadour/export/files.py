@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from troubadour.catalogue.store import PieceRow
+from troubadour.catalogue.store import NewPiece, PieceRow
 from troubadour.core.errors import InputError, TroubadourError
 from troubadour.formats.abc.write import write_abc
 from troubadour.formats.engrave import Engraver
@@ -24,6 +24,8 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, TICKS_PER_QUARTER, quantise
 from troubadour.music.score import Score
 
+Row = PieceRow | NewPiece
+"""A stored piece, or one that was just composed."""
 FORMATS: Final = {
     "midi": "mid", "musicxml": "musicxml", "abc": "abc", "wav": "wav", "ogg": "ogg", "flac": "flac", "pdf": "pdf",
     "svg": "svg", "png": "png",
@@ -36,7 +38,7 @@ _CHUNK: Final = 65_536
 """Frames written at a time: libsndfile breaks on a long OGG written at once."""
 
 
-def as_musicxml(row: PieceRow, score: Score) -> str:
+def as_musicxml(row: Row, score: Score) -> str:
     """MusicXML of a score as it was stored, with rights, source and whether a machine composed it."""
     return write_musicxml(
         written_score(score),
@@ -48,7 +50,7 @@ def as_musicxml(row: PieceRow, score: Score) -> str:
     )
 
 
-def as_parts(row: PieceRow, score: Score) -> list[tuple[str, str]]:
+def as_parts(row: Row, score: Score) -> list[tuple[str, str]]:
     """The musicians' parts as MusicXML, each with its name."""
     return write_parts(
         written_score(score),
@@ -60,7 +62,7 @@ def as_parts(row: PieceRow, score: Score) -> list[tuple[str, str]]:
     )
 
 
-def as_midi(row: PieceRow, score: Score) -> bytes:
+def as_midi(row: Row, score: Score) -> bytes:
     """MIDI of a score as it was stored, with rights, source and whether a machine composed it."""
     made = f"composed by machine, {row.source}, release {row.provenance.get('release')}"
     return write_midi(
@@ -71,7 +73,7 @@ def as_midi(row: PieceRow, score: Score) -> bytes:
     )
 
 
-def as_abc(row: PieceRow, score: Score) -> str:
+def as_abc(row: Row, score: Score) -> str:
     """One ABC tune, with rights and source as the standard's fields have them."""
     text = write_abc(Piece(score, row.title, row.composer, row.style))
     # Fields of the tune's head stand before its key.
@@ -94,7 +96,7 @@ def written_score(score: Score) -> Score:
 
 
 def write_files(
-    row: PieceRow,
+    row: Row,
     score: Score,
     renderer: Renderer,
     folder: Path,
@@ -154,7 +156,7 @@ def write_files(
 
 
 def _printed(
-    row: PieceRow, score: Score, documents: Sequence[tuple[str, str]], formats: Sequence[str], stem: str
+    row: Row, score: Score, documents: Sequence[tuple[str, str]], formats: Sequence[str], stem: str
 ) -> dict[str, tuple[str, bytes]]:
     """Pages of the score and of the parts, as file names and contents."""
     out: dict[str, tuple[str, bytes]] = {}
@@ -212,7 +214,7 @@ def sound_bytes(audio: Audio, kind: str) -> bytes:
     return out.getvalue()
 
 
-def _rights(row: PieceRow) -> str:
+def _rights(row: Row) -> str:
     return f"Composed by machine; {row.licence}" if row.generated else row.licence
 
 
