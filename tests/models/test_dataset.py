@@ -10,7 +10,7 @@ from troubadour.core.errors import InputError
 from troubadour.models.dataset import Batch, Example, assemble, batches, draw, example, load, save
 from troubadour.music.score import Score, Track
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import FEATURE_SIZES
+from troubadour.tokens.position import FEATURE_SIZES
 from troubadour.tokens.prefix import FIELDS, density_level, prefix_of
 from troubadour.tokens.tokenizer import decode, encode, features
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self, get_args
 from troubadour.core.errors import ModelError
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.copies import SIZES
-from troubadour.tokens.grammar import FEATURE_SIZES
+from troubadour.tokens.position import FEATURE_SIZES
 
 Precision = Literal["fp32", "int8"]
 """Of the weights while a composer runs; they are stored as fp16."""

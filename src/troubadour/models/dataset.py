@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,12 @@ from troubadour.core.errors import InputError
 from troubadour.models.objectives import ONLY_NEXT, choose, part
 from troubadour.music.score import MODES, Score
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import N_FEATURES
+from troubadour.tokens.position import COLUMN, N_FEATURES, RESTING
 from troubadour.tokens.prefix import FIELDS, prefix_of
 from troubadour.tokens.tokenizer import encode, features
 from troubadour.tokens.visible import parse_tokens, show
 
 _BARS, _NUMERATOR = FIELDS.index("bars"), FIELDS.index("numerator")
-_LEFT_FEATURE: Final = 3
-_FIRST_PITCH_FEATURE: Final = 4
 LOWEST, HIGHEST = 33, 96
 
 
@@ -115,7 +112,7 @@ def assemble(item: Example, kept: NDArray[np.bool_], shift: int = 0) -> Drawn:
     if shift:
         _transpose(tokens, places, told, shift)
     if not kept[_BARS]:
-        places[:, _LEFT_FEATURE] = 0
+        places[:, COLUMN.bars_left] = 0
     prefix = told[kept]
     tokens = np.concatenate([tokens[:1], prefix, tokens[1:]])
     places = np.concatenate([np.repeat(places[:1], len(prefix) + 1, axis=0), places[1:]])
@@ -139,8 +136,8 @@ def _transpose(
     tokens[(tokens >= vocab.PITCH) & (tokens < vocab.SPARE)] += shift
     _shift_keys(tokens, shift)
     _shift_keys(told, shift)
-    heard = places[:, _FIRST_PITCH_FEATURE:]
-    heard[heard < 128] += shift
+    pitches = places[:, COLUMN.pitch_1 :]
+    pitches[pitches < RESTING] += shift
 
 
 def _shift_keys(tokens: NDArray[np.int64], shift: int) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.tokens import vocabulary as vocab
+from troubadour.tokens.position import COLUMN, RESTING, VOICES
 
 Integers = NDArray[np.int64]
 
@@ -26,7 +27,6 @@ SIZES: Final = (vocab.N_TOKENS, LEVELS) * READINGS
 """Number of values of each column: the token foretold (0 = none) and the level, for each reading."""
 _LEVEL: Final = np.searchsorted(_LENGTHS, np.arange(_LENGTHS[-1] + 1), side="right")
 _READINGS: Final = np.arange(READINGS)[:, None]
-_LANE, _FIRST_PITCH, _VOICES = 1, 4, 4
 _STEP: Final = 2 * vocab.N_TOKENS
 """A step of 0 semitones, where pitches are read as steps."""
 
@@ -103,6 +103,6 @@ def columns(tokens: Integers, features: Integers) -> Integers:
 
 def _last_pitch(features: Integers) -> Integers:
     """What the voice to be filled sounded last, (batch,); -1 = nothing, a rest, or a voice past the fourth."""
-    lane = features[:, _LANE]
-    pitch = features[np.arange(len(lane)), _FIRST_PITCH + np.clip(lane - 1, 0, _VOICES - 1)]
-    return np.where((lane >= 1) & (lane <= _VOICES) & (pitch < 128), pitch, -1)
+    voice = features[:, COLUMN.voice]
+    pitch = features[np.arange(len(voice)), COLUMN.pitch_1 + np.clip(voice - 1, 0, VOICES - 1)]
+    return np.where((voice >= 1) & (voice <= VOICES) & (pitch < RESTING), pitch, -1)
