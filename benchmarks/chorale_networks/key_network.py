@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.models.options import TrainOptions
+from troubadour.networks.blocks import Norm
 
-from .backbones import BackboneLayer, TransformerCore
+from .backbones import SmallFeedForward, TransformerBackbone
 from .copies import MATCH_LEVELS
 from .network import FeatureEmbedding, near
 from .piano_roll import KEYS, LONGEST, PianoRoll, room_of, transpose_roll
@@ -51,15 +52,15 @@ class KeyNetwork(nn.Module):
         width = spec.width
         self.places = FeatureEmbedding([16, 12, 33, MATCH_LEVELS], width, spec.feature_dropout)
         self.sounds = nn.Linear(4 * KEYS, width, bias=False)
-        self.core = TransformerCore(spec)
+        self.core = TransformerBackbone(spec)
         width = spec.reader_width
         self.context = nn.Linear(spec.width, width, bias=False)
         self.last = FeatureEmbedding([KEYS + 1, KEYS + 2, 2 * _NEAR + 1], width, 0.0)
         self.given = nn.Linear(2 * KEYS, width, bias=False)
         self.reader = nn.ModuleList(
-            BackboneLayer(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
+            SmallFeedForward(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
         )
-        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.norm = Norm(width)
         # Of each key itself; as an interval from the key below, from the lowest and the highest key of
         # the frame before; and of keys that are down, have just been struck, or are foretold.
         self.head = nn.Linear(width, KEYS + 1 + 3 * (2 * _NEAR + 1) + _KINDS)

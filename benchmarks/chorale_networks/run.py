@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from troubadour.core.errors import ModelError, TroubadourError
-from troubadour.models.optim import Optimiser
 from troubadour.models.options import TrainOptions
 from troubadour.models.trainer import rate
+from troubadour.networks.optim import Optimiser
 
 log = logging.getLogger(__name__)
 Batch = TypeVar("Batch")

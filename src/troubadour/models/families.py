@@ -9,10 +9,11 @@ from typing import Any, Final
 from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.network_spec import Spec
+from troubadour.models.event_network import EventNetwork
 from troubadour.models.lstm.composer import LstmComposer
 from troubadour.models.lstm.network import LstmNetwork
 from troubadour.models.transformer.composer import TransformerComposer
-from troubadour.models.transformer.network import EventNetwork, TransformerNetwork
+from troubadour.models.transformer.network import TransformerNetwork
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ from troubadour.generation.autoregressive import WEIGHTS, load_composer
 from troubadour.generation.network_spec import Spec
 from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.models.dataset import Drawn, Example, assemble, batches, collate, with_part_shown
+from troubadour.models.event_network import EventNetwork
 from troubadour.models.families import family_of
-from troubadour.models.optim import Optimiser
 from troubadour.models.options import TrainOptions
-from troubadour.models.overfitting import OverfittingReport, Point, overfitting_report
-from troubadour.models.transformer.network import EventNetwork
+from troubadour.networks.optim import Optimiser
+from troubadour.networks.overfitting import OverfittingReport, Point, overfitting_report
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The LSTM in torch, for training only: residual layers over the same input as the Transformer's."""
+"""The LSTM in torch, for training: residual layers over the same input as the Transformer's."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.models.event_network import EventNetwork
 from troubadour.models.lstm.spec import LstmSpec
-from troubadour.models.transformer.network import EventNetwork
+from troubadour.networks.blocks import Norm
 
 
 class LstmLayer(nn.Module):
-    """One pre-norm block: an LSTM beside which the stream runs on."""
+    """One pre-norm residual LSTM layer."""
 
     def __init__(self, spec: LstmSpec) -> None:
         super().__init__()
         self.dropout = spec.dropout
-        self.norm = nn.RMSNorm(spec.width, eps=1e-6)
+        self.norm = Norm(spec.width)
         self.lstm = nn.LSTM(spec.width, spec.width, batch_first=True)
         # A forget gate that starts open lets the gradient reach far back (Gers et al. 2000).
         nn.init.ones_(dict(self.lstm.named_parameters())["bias_ih_l0"][spec.width : 2 * spec.width])
@@ -37,7 +38,7 @@ class LstmNetwork(EventNetwork):
         self.layer = nn.ModuleList(LstmLayer(spec) for _ in range(spec.layers))
 
     def hidden(self, tokens: Tensor, features: Tensor) -> Tensor:
-        """The normed stream before the output matrix, (batch, time, width)."""
+        """The normalised stream before the output matrix, (batch, time, width)."""
         x = self.embedded(tokens, features)
         for layer in self.layer:
             x = layer(x)

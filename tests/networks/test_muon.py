@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from troubadour.models.muon import Muon, orthogonal  # noqa: E402
+from troubadour.networks.muon import Muon, orthogonal  # noqa: E402
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 24), (24, 8)])

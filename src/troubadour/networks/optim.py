@@ -13,8 +13,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from troubadour.models.muon import Muon
 from troubadour.models.options import TrainOptions
+from troubadour.networks.muon import Muon
 
 
 class Optimiser:
