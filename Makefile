@@ -3,14 +3,20 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PROCESSES ?= 2
+# Waiting OpenMP threads sleep instead of spinning, and each test process keeps to one core: on a busy
+# machine a training test can otherwise stand still for minutes. `.ci/run` calls `make test`.
+TEST_ENV := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 # Byte code is written when a module is first imported; compiling all of it ahead costs 120 MB and half the time.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: help demo test lint types contracts check clean
+.PHONY: help demo test quick lint types contracts check clean
 
 help:
 	@echo "make demo [ARGS=--no-serve]      set up and run the main job, then serve the page"
 	@echo "make test [ARGS='-k midi']       set up and run the tests"
+	@echo "make quick                       the tests without those marked slow, browser or torch"
 	@echo "make check                       linter, types and import contracts"
 	@echo "make lint | types | contracts    one of them"
 	@echo "make clean                       remove the virtual environment and what was built"
@@ -43,7 +49,11 @@ demo: $(VENV)/base
 	$(BIN)/troubadour demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+# Leaves out training, kills of processes, long imports and the page in a browser; 20 examples a property.
+quick: $(VENV)/dev
+	$(PYTEST) --hypothesis-profile=developer -m 'not slow and not browser and not torch' $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -69,6 +69,7 @@ def test_the_command_line_starts_light() -> None:
     assert loaded_after("import troubadour.cli") & HEAVY == set()
 
 
+@pytest.mark.slow
 def test_composing_recommending_and_serving_load_neither_torch_nor_music21() -> None:
     loaded = loaded_after("import troubadour.app.studio, troubadour.app.jobs, troubadour.server.app")
     assert loaded & {"torch", "music21"} == set()
@@ -125,6 +126,37 @@ def test_import_contracts_hold(root: Path) -> None:
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+LONG_FILES = {
+    "tokens/grammar.py": "phases, masks and positions are three views of one state",
+}
+
+
+def test_no_file_grows_past_400_lines_without_a_reason(root: Path) -> None:
+    source = root / "src/troubadour"
+    long = {
+        p.relative_to(source).as_posix()
+        for p in source.rglob("*.py")
+        if len(p.read_text().splitlines()) > 400
+    }
+    assert long <= LONG_FILES.keys(), long - LONG_FILES.keys()
+    decisions = (root / "docs/decisions.md").read_text()
+    assert [name for name in LONG_FILES if name.rpartition("/")[2] not in decisions] == []
+
+
+def test_the_package_root_holds_no_loose_modules(root: Path) -> None:
+    loose = {p.name for p in (root / "src/troubadour").glob("*.py")}
+    assert loose == {"__init__.py", "__main__.py"}
+
+
+def test_a_public_class_name_stands_for_one_thing(root: Path) -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted((root / "src").rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.relative_to(root).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_the_readme_opens_with_the_two_commands(root: Path) -> None:

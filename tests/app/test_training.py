@@ -19,6 +19,7 @@ from troubadour.music.bars import bars_text
 from troubadour.music.piece import Piece
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
 
 RECIPE = TrainingRecipe(
     "tiny", train={"steps": 4, "tokens_a_step": 800, "warmup": 1, "evaluate_every": 4, "context": 300}

@@ -19,6 +19,7 @@ from troubadour.music.piece import Piece
 
 pytest.importorskip("torch")
 pytest.importorskip("optuna")
+pytestmark = pytest.mark.torch
 
 TINY = """name = "tiny"
 [model]

@@ -163,8 +163,8 @@ def test_many_plays_of_one_listener_stay_within_time_and_memory(store: Store) ->
     store.add_pieces([song(f"s{i}", f"Song {i}", "Faros") for i in range(2000)])
     plays = (PlayEvent(tracks[i * 7919 % 2000], "play", 1_000_000_000 + 200 * i) for i in range(n))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.monotonic()
+    started = time.process_time()
     report = import_plays(store, plays, "many.csv", listener="ann")
     assert report.new == n
-    assert time.monotonic() - started < 120
+    assert time.process_time() - started < 60
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB

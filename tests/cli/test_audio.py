@@ -18,6 +18,8 @@ from troubadour.catalogue.store import Store
 from troubadour.cli import app
 from troubadour.core.errors import TroubadourError
 
+pytestmark = pytest.mark.slow
+
 
 def call(*words: str) -> Any:
     done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)

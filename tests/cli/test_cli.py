@@ -158,6 +158,8 @@ def test_an_empty_home_says_what_to_do(
     assert "troubadour demo" in refused(capsys, monkeypatch, "compose", "--home", str(tmp_path))
 
 
+@pytest.mark.torch
+@pytest.mark.slow
 def test_training_from_the_command_line_goes_on_where_it_stopped(small_home: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(

@@ -320,11 +320,11 @@ def test_a_text_without_a_tune_says_so(text: str) -> None:
     "piece", ["C", "[", "{", '"', "!", "(3", "|", "[K:C]", "C>", "^", "((((", "\\", "V:1\n", ":", "[K:"]
 )
 def test_a_megabyte_of_garbage_costs_little(piece: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     (item,) = read_abc("X:1\nK:C\n" + piece * (1_000_000 // len(piece)), "book.abc")
     assert isinstance(item, Unreadable)
     (item,) = read_abc("X:1\nK:C\n" + piece * (190_000 // len(piece)), "book.abc")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -349,10 +349,10 @@ def test_a_megabyte_of_garbage_costs_little(piece: str) -> None:
     ],
 )
 def test_fields_made_to_be_slow_cost_little_and_say_little(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for item in read_abc(text, "book.abc"):
         assert len(item.cause if isinstance(item, Unreadable) else item.title) <= 300
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @settings(max_examples=200, deadline=None)

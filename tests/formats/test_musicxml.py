@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.core.errors import InputError, UnreadableFileError
@@ -63,7 +63,6 @@ def measure(*items: str, divisions: str = "1") -> bytes:
 # Round trips ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_what_is_written_reads_back_the_same(
     quantised_scores: st.SearchStrategy[Score], data: st.DataObject
@@ -380,7 +379,6 @@ def test_an_unknown_compression_is_refused() -> None:
         read_musicxml(bytes(data), "bad.mxl")
 
 
-@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_damaged_archive_never_raises_anything_else(data: st.DataObject) -> None:
     raw = bytearray(zipped(**{"META-INF__container.xml": b"<x/>", "a.xml": measure(NOTE.format(4))}))
@@ -390,7 +388,6 @@ def test_a_damaged_archive_never_raises_anything_else(data: st.DataObject) -> No
         assert len(read_musicxml(bytes(raw), "x.mxl").score) >= 1
 
 
-@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_damaged_xml_never_raises_anything_else(data: st.DataObject) -> None:
     raw = bytearray(measure(NOTE.format(4), NOTE.format(2)))

@@ -171,11 +171,12 @@ def test_what_is_not_midi_is_refused(midi: bytes) -> None:
         MidiRenderer().render(midi)
 
 
+@pytest.mark.slow
 def test_mutated_midi_is_rendered_or_refused_but_never_hangs() -> None:
     midi = write_midi(a_scale(FIDDLE))
     rng = np.random.default_rng(5)
     rendered = refused = 0
-    for _ in range(30):
+    for _ in range(12):
         damaged = np.frombuffer(midi, np.uint8).copy()
         places = rng.integers(14, len(damaged), 4)
         damaged[places] = rng.integers(0, 256, 4)
@@ -186,7 +187,7 @@ def test_mutated_midi_is_rendered_or_refused_but_never_hangs() -> None:
         else:
             rendered += 1
             assert np.isfinite(audio).all()
-    assert rendered + refused == 30
+    assert rendered + refused == 12
     assert rendered
     assert refused
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.generation.originality import Corpus, SharedPassage
@@ -124,7 +124,6 @@ def naive(mine: Score, theirs: list[Score]) -> int:
 few = st.lists(st.tuples(st.sampled_from((60, 62, 64)), st.sampled_from((12, 24))), min_size=2, max_size=14)
 
 
-@settings(max_examples=120, deadline=None)
 @given(mine=few, theirs=st.lists(few, min_size=1, max_size=3))
 def test_it_finds_what_comparing_everything_finds(
     mine: list[tuple[int, int]], theirs: list[list[tuple[int, int]]]
@@ -142,6 +141,6 @@ def test_it_comes_back_from_its_arrays(corpus: Corpus) -> None:
 
 def test_a_large_corpus_is_searched_quickly() -> None:
     corpus = Corpus.of([(str(i), melody(wander(i, 500), metres=(Metre(0, 2, 4),))) for i in range(100)])
-    started = time.monotonic()
+    started = time.process_time()
     corpus.longest_match(melody(wander(1000, 200)))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2

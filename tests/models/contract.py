@@ -108,7 +108,7 @@ class ComposerContract:
         (score,) = composer.compose(Brief(**wishes), np.random.default_rng(seed))
         return score
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @settings(suppress_health_check=[HealthCheck.differing_executors])
     @given(brief=BRIEFS, seed=st.integers(0, 2**32))
     def test_every_brief_is_kept_in_valid_music(
         self, composer: AutoregressiveComposer, brief: Brief, seed: int

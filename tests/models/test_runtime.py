@@ -11,6 +11,7 @@ from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import encode, features
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
 
 Weights = dict[str, NDArray[np.float32]]
 Inputs = tuple[NDArray[np.int64], NDArray[np.int64]]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.music.features import FEATURES, attributes, feature_vector
@@ -137,7 +137,6 @@ scores = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(scores)
 def test_every_score_has_finite_attributes_and_a_bounded_vector(score: Score) -> None:
     got = attributes(score)

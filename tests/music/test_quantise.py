@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.core.errors import InputError
@@ -26,14 +26,12 @@ def steady(quarters: int, quarter: int = 24, **fields: object) -> Score:
     return score([(i * quarter, quarter, 60 + i % 12) for i in range(quarters)], quarter, **fields)
 
 
-@settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_quantising_twice_changes_nothing(raw_scores: st.SearchStrategy[Score], data: st.DataObject) -> None:
     once = quantise(data.draw(raw_scores))
     assert quantise(once) == once
 
 
-@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_everything_lands_on_the_grid(raw_scores: st.SearchStrategy[Score], data: st.DataObject) -> None:
     raw = data.draw(raw_scores)
@@ -52,7 +50,6 @@ def test_everything_lands_on_the_grid(raw_scores: st.SearchStrategy[Score], data
     assert got.end_ticks <= raw.end_ticks * 24 / raw.ticks_per_quarter + 24
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_no_note_overlaps_its_own_pitch(raw_scores: st.SearchStrategy[Score], data: st.DataObject) -> None:
     got = quantise(data.draw(raw_scores))

@@ -6,6 +6,8 @@ torch = pytest.importorskip("torch")
 
 from troubadour.networks.muon import Muon, orthogonal  # noqa: E402
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 24), (24, 8)])
 def test_all_directions_of_a_step_are_about_as_long(shape):

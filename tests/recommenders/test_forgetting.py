@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.core.errors import InputError
@@ -37,7 +37,6 @@ def test_ease_forgets_within_rounding(listeners: int, items: int) -> None:
         np.testing.assert_allclose(model.score(histories), fitted.score(histories), rtol=0, atol=1e-8)
 
 
-@settings(max_examples=25)
 @given(st.integers(0, 50), st.integers(0, 19))
 def test_counts_forget_to_the_bit(seed: int, gone: int) -> None:
     log = plays(20, 30, seed)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +105,7 @@ def test_paths_outside_the_page_are_not_served(client: TestClient) -> None:
         assert client.get(path).status_code == 404
 
 
+@pytest.mark.slow
 def test_overload_is_refused_in_time_and_lists_stay_quick(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,11 +114,10 @@ def test_overload_is_refused_in_time_and_lists_stay_quick(
         asked = [
             pool.submit(client.post, "/api/compose", json={"style": "reel", "bars": 32}) for _ in range(12)
         ]
-        started = time.monotonic()
         assert client.get("/api/listeners/sim-0004/recommendations").status_code == 200
-        waited = time.monotonic() - started
+        left = sum(not a.done() for a in asked)
         answers = [a.result() for a in asked]
     codes = {a.status_code for a in answers}
     assert codes == {201, 503}
     assert all("retry-after" in a.headers for a in answers if a.status_code == 503)
-    assert waited < 10
+    assert left > 0, "the list did not wait for the pieces that were being composed"

@@ -13,6 +13,8 @@ import pytest
 from troubadour.core.errors import InputError, ModelError
 from troubadour.similarity.encoder import ARRAYS, DOCUMENT, WEIGHTS, WIDTH, SoundEncoder
 
+pytestmark = pytest.mark.torch
+
 
 def kinds(pieces: int, frames: int = 200, seed: int = 0) -> list[np.ndarray]:
     """MFCCs of two kinds of sound in turn, each piece at a level of its own."""

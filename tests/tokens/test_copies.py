@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.fixtures.networks import tune
@@ -54,7 +54,6 @@ def test_nothing_has_been_before_the_first_token() -> None:
     assert columns(*line(60))[0, 0].tolist() == [0, 0, 0, 0]
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=60))
 def test_it_is_the_longest_passage_and_of_equals_the_latest(letters: list[int]) -> None:
     tokens = np.array([[vocab.DURATION + letter for letter in letters]])
@@ -99,6 +98,7 @@ def test_a_tune_is_found_again_in_another_key() -> None:
     assert right[:, 1].mean() > 0.95 > right[:, 0].mean()
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("family", ["transformer", "lstm"])
 def test_engines_agree_with_their_networks(family: str, pieces: list[tuple[Score, str]]) -> None:
     torch = pytest.importorskip("torch")
@@ -138,6 +138,7 @@ def test_engines_agree_with_their_networks(family: str, pieces: list[tuple[Score
     np.testing.assert_allclose(np.stack(logits, axis=1), expected[:, 39:], atol=2e-3)
 
 
+@pytest.mark.torch
 def test_a_network_that_is_given_copies_goes_on_as_it_was(
     spec: TransformerSpec, pieces: list[tuple[Score, str]]
 ) -> None:

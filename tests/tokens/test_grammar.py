@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.core.errors import InputError
@@ -67,7 +67,6 @@ def walk(plan: Plan, seed: int, tokens_until_end: int = 60) -> tuple[list[int], 
     return tokens, automaton
 
 
-@settings(max_examples=150, deadline=None)
 @given(plan=plans, seed=st.integers(0, 2**32))
 def test_a_random_walk_ends_and_keeps_to_its_plan(plan: Plan, seed: int) -> None:
     tokens, automaton = walk(plan, seed)
@@ -98,7 +97,6 @@ def test_a_random_walk_ends_and_keeps_to_its_plan(plan: Plan, seed: int) -> None
         assert score.upbeat_ticks > 0
 
 
-@settings(max_examples=150, deadline=None)
 @given(plan=plans, seed=st.integers(0, 2**32))
 def test_whatever_is_composed_is_on_the_grid_and_encodes(plan: Plan, seed: int) -> None:
     tokens, _ = walk(plan, seed)
@@ -108,7 +106,6 @@ def test_whatever_is_composed_is_on_the_grid_and_encodes(plan: Plan, seed: int) 
     assert decode(encode(quantise(score))) == quantise(score)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     bars=st.integers(1, 8),
     metre=st.sampled_from(METRES),
@@ -142,7 +139,6 @@ def test_each_voice_ends_where_and_how_the_plan_says(
         assert onset + duration == final
 
 
-@settings(max_examples=60, deadline=None)
 @given(low=st.integers(48, 60), size=st.integers(12, 24), seed=st.integers(0, 2**32))
 def test_no_voice_leaves_its_range(low: int, size: int, seed: int) -> None:
     plan = Plan(
@@ -154,7 +150,6 @@ def test_no_voice_leaves_its_range(low: int, size: int, seed: int) -> None:
     assert int(pitches.max()) <= low + size
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_without_chords_a_voice_sounds_one_note_at_a_time(seed: int) -> None:
     tokens, _ = walk(Plan(bars=6, metre=(3, 4), programs=((73, 1),)), seed)

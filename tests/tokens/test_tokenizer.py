@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from troubadour.core.errors import InputError
@@ -82,14 +82,12 @@ def test_the_prefix_does_not_change_the_music(jig: Score) -> None:
     assert decode(encode(jig, prefix)) == jig
 
 
-@settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_tokens_lose_nothing(quantised_scores: st.SearchStrategy[Score], data: st.DataObject) -> None:
     score = data.draw(quantised_scores)
     assert decode(encode(score)) == score
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_what_is_encoded_is_what_may_be_composed(
     quantised_scores: st.SearchStrategy[Score], data: st.DataObject
@@ -111,7 +109,6 @@ def accept(tokens: list[int]) -> None:
     assert automaton.phase == Phase.DONE
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_musical_positions_stay_within_their_tables(
     quantised_scores: st.SearchStrategy[Score], data: st.DataObject

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
+from troubadour.core.errors import InputError
 from troubadour.models.objectives import ONLY_NEXT, check
+
+PRECISIONS: Final = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +42,11 @@ class TrainOptions:
     objectives: Mapping[str, float] = field(default_factory=lambda: dict(ONLY_NEXT))
     """Share of each objective, by its name in `objectives`."""
 
+    precision: str = "auto"
+    """Number type of activations: "float32", "bfloat16", or "auto" (bfloat16 where the processor has AVX-512).
+    Weights and the optimiser's state are always float32; so are networks over frames."""
+
     def __post_init__(self) -> None:
         check(self.objectives)
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision is {self.precision!r}; allowed: {', '.join(PRECISIONS)}")

@@ -79,7 +79,7 @@ class Run:
         self.family = self.kind()
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed)
-        self.network = self.build()
+        self.network = self._built()
         if start is not None:
             self.network.load_state_dict(start, strict=False)
         self.optimiser = Optimiser(self.network, options)
@@ -249,8 +249,13 @@ class Run:
         late = self.state["step"] - self.state["best_step"]
         return bool(self.options.patience) and late >= self.options.patience * self.options.evaluate_every
 
-    def _network_of(self, weights: dict[str, Tensor]) -> Any:
+    def _built(self) -> Any:
         network = self.build()
+        network.precision = self.options.precision
+        return network
+
+    def _network_of(self, weights: dict[str, Tensor]) -> Any:
+        network = self._built()
         network.load_state_dict(weights, strict=False)
         return network.eval()
 

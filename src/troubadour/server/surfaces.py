@@ -12,7 +12,7 @@ from troubadour.app.surfaces import service
 from troubadour.app.surfaces.radio import RadioSpec
 
 
-class RadioRequest(BaseModel):
+class RadioBody(BaseModel):
     """What a radio starts from (a piece, a style, or else what the listener likes) and the session so far."""
 
     model_config = ConfigDict(extra="forbid")
@@ -48,7 +48,7 @@ def routes(studio: Studio) -> APIRouter:
         return service.more_like(studio, piece, n)
 
     @router.post("/radio")
-    def radio(asked: RadioRequest) -> dict[str, Any]:
+    def radio(asked: RadioBody) -> dict[str, Any]:
         """The next pieces of a radio, after what was played and skipped."""
         spec = RadioSpec(asked.drift, asked.artist_gap)
         tuned = service.RadioRequest(

@@ -52,6 +52,7 @@ def hum(small_home: Path, piece: str, tmp_path_factory: pytest.TempPathFactory) 
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["wav", "mp3", "ogg", "flac"])
 def test_a_hum_finds_its_tune_in_any_format(small_home: Path, piece: str, hum: Path, suffix: str) -> None:
     samples, rate = soundfile.read(hum)
@@ -65,6 +66,7 @@ def test_a_hum_finds_its_tune_in_any_format(small_home: Path, piece: str, hum: P
     assert hits[0].match.score > hits[1].match.score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("singer", "voice", "semitones"),
     [
@@ -90,6 +92,7 @@ def test_singers_of_every_kind_find_most_of_their_tunes(
     assert hits >= 2
 
 
+@pytest.mark.slow
 def test_a_tune_played_on_an_instrument_is_found(small_home: Path, piece: str, tmp_path: Path) -> None:
     with Studio(small_home) as studio:
         score = studio.store.score(piece)

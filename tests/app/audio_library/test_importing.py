@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +14,16 @@ import numpy as np
 import pytest
 import soundfile
 from tests.audio.conftest import chord_song
+from tests.fixtures.networks import tune
 
 from troubadour.app.audio_library.importing import import_recordings
 from troubadour.app.audio_library.pool import Workers
 from troubadour.app.audio_library.score_features import measure_scores
 from troubadour.app.audio_library.sound_search import SoundSearch
 from troubadour.app.jobs import import_path
+from troubadour.catalogue.importing import import_pieces
 from troubadour.catalogue.store import Store
+from troubadour.music.piece import Piece
 
 # A worker that notes what it measures, and dies or hangs where a file's name says so.
 WORKER = """
@@ -45,12 +47,20 @@ def workers(log: Path, count: int = 1, pause: float = 0.0, seconds: float = 60.0
     return Workers(count, seconds, (sys.executable, "-c", WORKER, str(log), str(pause)))
 
 
+def tunes(store: Store, n: int) -> None:
+    """Pieces of two bars: playing and measuring them costs little."""
+    import_pieces(
+        store, [Piece(tune(i, "jig", 2), title=f"Jig {i}", source=f"{i}.mid") for i in range(n)], "mine"
+    )
+
+
 def songs(folder: Path, n: int) -> None:
     folder.mkdir(exist_ok=True)
     for i in range(n):
         soundfile.write(folder / f"song{i}.flac", chord_song(2.0, root=55 + i, seed=i), 22_050)
 
 
+@pytest.mark.slow
 def test_a_folder_of_recordings_comes_in_with_what_its_files_state(tmp_path: Path) -> None:
     songs(tmp_path / "music", 2)
     (tmp_path / "music" / "song1.txt").write_text(
@@ -78,6 +88,7 @@ def test_a_folder_of_recordings_comes_in_with_what_its_files_state(tmp_path: Pat
         assert store.sounds.counts() == {"recordings": 2, "sounds": 2}
 
 
+@pytest.mark.slow
 def test_a_crash_costs_one_file(tmp_path: Path) -> None:
     songs(tmp_path / "music", 1)
     soundfile.write(tmp_path / "music" / "crash.flac", chord_song(1.0, root=70), 22_050)
@@ -92,6 +103,7 @@ def test_a_crash_costs_one_file(tmp_path: Path) -> None:
     assert set(done.values()) == {1}, "a refused file is not tried again unless asked to"
 
 
+@pytest.mark.slow
 def test_a_file_that_hangs_is_given_up(tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     soundfile.write(tmp_path / "music" / "hang.flac", chord_song(1.0), 22_050)
@@ -167,10 +179,10 @@ with Store.open(home) as store:
 
 @pytest.mark.slow
 def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(
-    folk_home: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    shutil.copytree(folk_home, tmp_path, dirs_exist_ok=True)
     with Store.open(tmp_path) as store:
+        tunes(store, 14)
         root = Path(__file__).parents[2]
         run = [sys.executable, "-c", MEASURE, str(tmp_path)]
         process = subprocess.Popen(run, cwd=root, start_new_session=True)
@@ -191,10 +203,10 @@ def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(
 
 
 @pytest.mark.slow
-def test_scores_and_recordings_stand_in_one_space(folk_home: Path, tmp_path: Path) -> None:
+def test_scores_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
     songs(tmp_path / "music", 2)
-    shutil.copytree(folk_home, tmp_path, dirs_exist_ok=True)
     with Store.open(tmp_path) as store:
+        tunes(store, 4)
         import_path(store, tmp_path / "music")
         first = measure_scores(store, Workers(1), limit=2)
         second = measure_scores(store, Workers(1), limit=1)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.app.surfaces.tribes import N, info
 
@@ -43,7 +42,6 @@ def test_it_plays_the_whole_catalogue_once_and_then_ends(ranker: Ranker) -> None
     gap=st.integers(0, 30),
     barred=st.sets(st.sampled_from([f"p{i}" for i in range(N)]), max_size=60),
 )
-@hypothesis_settings(max_examples=15)
 def test_whatever_is_skipped_or_asked_for_nothing_comes_twice(
     ranker: Ranker, seed: int, skips: set[int], drift: float, gap: int, barred: set[str]
 ) -> None:

@@ -13,6 +13,7 @@ from chorale_networks.run import FrameRun  # noqa: E402
 from chorale_networks.spec import FrameSpec  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
 
+pytestmark = pytest.mark.torch
 SPEC = FrameSpec(width=32, layers=2, heads=2, hidden=48, reader_width=32, reader_layers=1, reader_hidden=32,
                  dropout=0.0, feature_dropout=0.0)  # fmt: skip
 

@@ -20,6 +20,7 @@ from troubadour.core.errors import InputError  # noqa: E402
 from troubadour.generation.evaluation.voice_leading import PERFECT, check  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
 
+pytestmark = pytest.mark.torch
 SMALL = {
     "width": 32,
     "layers": 2,

@@ -44,6 +44,7 @@ def model() -> VaeComposer:
     return shipped()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attribute", "amount"),
     [

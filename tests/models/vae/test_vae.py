@@ -24,6 +24,7 @@ def some(pieces: Pieces, bars: int) -> list[Passage]:
     return [p for score, _ in pieces for p in passages(score, bars, stride=bars)]
 
 
+@pytest.mark.torch
 def test_the_engine_equals_the_network_that_trains(vae: VaeComposer) -> None:
     torch = pytest.importorskip("torch")
     from troubadour.models.vae.network import VaeNetwork
@@ -55,7 +56,9 @@ def test_the_engine_equals_the_network_that_trains(vae: VaeComposer) -> None:
         np.testing.assert_allclose(logits[there][:, :PAD], wanted[:, :, step][there][:, :PAD], atol=1e-3)
 
 
-def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path) -> None:
+@pytest.mark.torch
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path, precision: str) -> None:
     pytest.importorskip("torch")
     from troubadour.generation.style_statistics import profiles
     from troubadour.models.options import TrainOptions
@@ -63,7 +66,8 @@ def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path) -> 
 
     data = {4: stack(some(pieces[:16], 4))}
     options = TrainOptions(
-        steps=24, tokens_a_step=360, warmup=2, evaluate_every=12, checkpoint_every=8, learning_rate=5e-3, matrix_rate=5e-3
+        steps=24, tokens_a_step=360, warmup=2, evaluate_every=12, checkpoint_every=8, learning_rate=5e-3, matrix_rate=5e-3,
+        precision=precision,
     )  # fmt: skip
     whole = VaeRun(tmp_path / "whole", SPEC, options)
     report = whole.go(data, data)

@@ -12,6 +12,7 @@ from troubadour.recommenders.scorers.sequential.recommender import SequentialRec
 from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
+pytestmark = pytest.mark.torch
 SMALL = SequentialSpec(width=16, heads=2, layers=2, context=8, dropout=0.1, epochs=30, batch=16, rate=5e-3)
 
 
