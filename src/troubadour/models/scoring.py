@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import AutoregressiveComposer
-from troubadour.models.dataset import Drawn, Example, assemble, example
+from troubadour.models.dataset import Example, TrainingSequence, build, example
 from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.passages import Passage
 from troubadour.music.quantise import quantise
@@ -83,24 +83,23 @@ def bar_nats(
     found: list[float] = []
     for start in range(0, len(melodies), _TOGETHER):
         rows = melodies[start : start + _TOGETHER]
-        drawn = [_from_first_bar(assemble(example(quantise(m.score()), "", "", ()), kept)) for m in rows]
+        drawn = [_from_first_bar(build(example(quantise(m.score()), "", "", ()), kept)) for m in rows]
         found += [nats / m.bars for m, (nats, _) in zip(rows, _summed(composer, drawn, 4096), strict=True)]
     return np.array(found)
 
 
-def _from_first_bar(drawn: Drawn) -> Drawn:
-    tokens, places, _ = drawn
-    return tokens, places, int(np.flatnonzero(tokens == vocab.BAR)[0])
+def _from_first_bar(sequence: TrainingSequence) -> TrainingSequence:
+    return sequence._replace(start=int(np.flatnonzero(sequence.tokens == vocab.BAR)[0]))
 
 
 def _sums(
     composer: AutoregressiveComposer, rows: Sequence[Example], context: int
 ) -> Iterator[tuple[float, int]]:
-    yield from _summed(composer, [assemble(e, e.prefix >= 0) for e in rows], context)
+    yield from _summed(composer, [build(e, e.prefix >= 0) for e in rows], context)
 
 
 def _summed(
-    composer: AutoregressiveComposer, drawn: Sequence[Drawn], context: int
+    composer: AutoregressiveComposer, drawn: Sequence[TrainingSequence], context: int
 ) -> Iterator[tuple[float, int]]:
     """Nats and number of the tokens that count, for each sequence."""
     tokens = [t[: context + 1] for t, _, _ in drawn]

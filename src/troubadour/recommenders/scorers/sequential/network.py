@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.networks.blocks import Style, TransformerBlock
+from troubadour.networks.blocks import Rotary, Style, TransformerBlock
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 _STYLE = Style(nn.LayerNorm, F.relu, bias=True)
@@ -45,7 +45,7 @@ class SequentialNetwork(nn.Module):
         """Last hidden states, shape (batch, time, width), of tokens of shape (batch, time)."""
         x = self.dropout(F.embedding(tokens, table) * self.spec.width**0.5)
         for layer in self.layers:
-            x = layer(x, bias=layer.distances(tokens.shape[1]))
+            x = layer(x)
         hidden: Tensor = self.norm(x)
         return hidden
 
@@ -58,6 +58,10 @@ class SequentialLayer(TransformerBlock):
         self.distance = nn.Parameter(torch.zeros(spec.heads, spec.context))
         for linear in (self.out, self.down):
             nn.init.normal_(linear.weight, std=0.02 / spec.layers**0.5)
+
+    def forward(self, x: Tensor, rotary: Rotary | None = None, bias: Tensor | None = None) -> Tensor:
+        """The stream after the block, (batch, time, width)."""
+        return super().forward(x, rotary, self.distances(x.shape[1]) if bias is None else bias)
 
     def distances(self, time: int) -> Tensor:
         """The biases of the scores, (heads, time, time); minus infinity for later places."""
