@@ -53,12 +53,12 @@ class Batch:
 def example(score: Score, style: str, piece: str, styles: Sequence[str]) -> Example:
     """Encode one quantised score."""
     tokens = encode(score)
-    told = prefix_of(score, style, styles)
-    described = np.insert(tokens, 1, told[_BARS]) if told[_BARS] >= 0 else tokens
+    prefix = prefix_of(score, style, styles)
+    described = np.insert(tokens, 1, prefix[_BARS]) if prefix[_BARS] >= 0 else tokens
     places = features(described)
-    if told[_BARS] >= 0:
+    if prefix[_BARS] >= 0:
         places = np.delete(places, 1, axis=0)
-    return Example(tokens.astype(np.int16), places.astype(np.uint8), told, style, piece)
+    return Example(tokens.astype(np.int16), places.astype(np.uint8), prefix, style, piece)
 
 
 class TrainingSequence(NamedTuple):
@@ -120,15 +120,15 @@ def with_visible_context(
 
 def build(item: Example, kept: NDArray[np.bool_], shift: int = 0) -> TrainingSequence:
     """A piece with the `kept` fields of its prefix (shape (len(FIELDS),)), shifted in semitones."""
-    tokens, places, told = (a.astype(np.int64) for a in (item.tokens, item.features, item.prefix))
-    kept = kept & (told >= 0)
+    tokens, places, prefix = (a.astype(np.int64) for a in (item.tokens, item.features, item.prefix))
+    kept = kept & (prefix >= 0)
     # Numerator and denominator are kept together.
     kept[_NUMERATOR : _NUMERATOR + 2] = kept[_NUMERATOR : _NUMERATOR + 2].all()
     if shift:
-        _transpose(tokens, places, told, shift)
+        _transpose(tokens, places, prefix, shift)
     if not kept[_BARS]:
         places[:, COLUMN.bars_left] = 0
-    prefix = told[kept]
+    prefix = prefix[kept]
     tokens = np.concatenate([tokens[:1], prefix, tokens[1:]])
     places = np.concatenate([np.repeat(places[:1], len(prefix) + 1, axis=0), places[1:]])
     return TrainingSequence(tokens, places, len(prefix) + 1)
@@ -146,11 +146,11 @@ def _shift(tokens: NDArray[np.int16], rng: np.random.Generator) -> int:
 
 
 def _transpose(
-    tokens: NDArray[np.int64], places: NDArray[np.int64], told: NDArray[np.int64], shift: int
+    tokens: NDArray[np.int64], places: NDArray[np.int64], prefix: NDArray[np.int64], shift: int
 ) -> None:
     tokens[(tokens >= vocab.PITCH) & (tokens < vocab.SPARE)] += shift
     _shift_keys(tokens, shift)
-    _shift_keys(told, shift)
+    _shift_keys(prefix, shift)
     pitches = places[:, COLUMN.pitch_1 :]
     pitches[pitches < RESTING] += shift
 

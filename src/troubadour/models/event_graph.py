@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from troubadour.generation.network_spec import Precision, Spec
 from troubadour.networks.onnx_graph import INT64, Floats, Graph, Shape
 from troubadour.networks.onnx_layers import product, rms_norm
-from troubadour.tokens.copies import LEVELS, READINGS, CopyFeatures
+from troubadour.tokens.copies import LEVELS, VIEWS, CopyFeatures
 
 Integers = NDArray[np.int64]
 
@@ -28,7 +28,7 @@ def event_graph(weights: Mapping[str, NDArray[Any]], precision: Precision) -> Gr
 def embedded(graph: Graph, spec: Spec) -> str:
     """The sum of the embeddings of a place's token and features, (batch, time, width): one look-up in one table."""
     tables = [graph.array("token.weight", (spec.tokens, spec.width))]
-    tables += [graph.array(f"feature.{i}.weight", (n, spec.width)) for i, n in enumerate(spec.told)]
+    tables += [graph.array(f"feature.{i}.weight", (n, spec.width)) for i, n in enumerate(spec.input_sizes)]
     rows = graph.node("Gather", [graph.constant("tables", np.concatenate(tables)), "ids"], "rows")
     axis = graph.constant("rows.axis", np.array([2], dtype=np.int64))
     return graph.node("ReduceSum", [rows, axis], "embedded", keepdims=0)
@@ -42,7 +42,7 @@ def output(graph: Graph, x: str, spec: Spec) -> None:
     matrix = graph.array("token.weight", (spec.tokens, spec.width))
     if spec.copies:
         # One product for the logits and their copy biases: small operators cost more than they compute.
-        biases = graph.array("lift.weight", (READINGS * LEVELS, spec.width))
+        biases = graph.array("lift.weight", (VIEWS * LEVELS, spec.width))
         matrix = np.concatenate([matrix, biases])
     product(graph, last, matrix, "token", "logits")
 
@@ -60,7 +60,7 @@ def event_session(
         ModelError: ONNX Runtime refuses the graph.
     """
     return graph.session(
-        {"ids": (INT64, ["batch", "time", 1 + len(spec.told)]), **inputs},
+        {"ids": (INT64, ["batch", "time", 1 + len(spec.input_sizes)]), **inputs},
         {
             "logits": ["batch", raw_logits(spec)],
             "hidden": ["batch", "time", spec.width],
@@ -81,13 +81,13 @@ class Ids:
     def __init__(self, spec: Spec, batch: int, length: int) -> None:
         self._offsets, self._n_known = self.offsets(spec), 1 + len(spec.features)
         self._copies = CopyFeatures(batch, length) if spec.copies else None
-        self._last = np.zeros((batch, 2 * READINGS), dtype=np.int64)
+        self._last = np.zeros((batch, 2 * VIEWS), dtype=np.int64)
         self._rows, self._tokens = np.arange(batch), spec.tokens
 
     @staticmethod
     def offsets(spec: Spec) -> Integers:
-        """First row of each part of the table: tokens, then the features in the order of `Spec.told`."""
-        return np.cumsum(np.array([0, spec.tokens, *spec.told[:-1]], dtype=np.int64))
+        """First row of each part of the table: tokens, then the features in the order of `Spec.input_sizes`."""
+        return np.cumsum(np.array([0, spec.tokens, *spec.input_sizes[:-1]], dtype=np.int64))
 
     def fill(self, out: Integers, tokens: Integers, features: Integers) -> Integers:
         """Write the next tokens (batch, time) with features (batch, time, n) into `out`, (batch, time, rows)."""
@@ -109,13 +109,13 @@ class Ids:
         logits = raw[:, : self._tokens].copy()
         if self._copies is not None:
             biases = raw[:, self._tokens :]
-            for reading in range(READINGS):
-                copied, level = self._last[:, 2 * reading], self._last[:, 2 * reading + 1]
-                bias = biases[self._rows, LEVELS * reading + level]
+            for view in range(VIEWS):
+                copied, level = self._last[:, 2 * view], self._last[:, 2 * view + 1]
+                bias = biases[self._rows, LEVELS * view + level]
                 logits[self._rows, copied] += np.where(level > 0, bias, 0)
         return logits
 
 
 def raw_logits(spec: Spec) -> int:
     """Size of the graph's output for a place: logits, and copy biases where the spec has copy features."""
-    return spec.tokens + (READINGS * LEVELS if spec.copies else 0)
+    return spec.tokens + (VIEWS * LEVELS if spec.copies else 0)

@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own custom
 from troubadour.generation.network_spec import Spec
 from troubadour.models.dataset import Batch
 from troubadour.networks.blocks import Norm, autocast
-from troubadour.tokens.copies import LEVELS, READINGS, columns
+from troubadour.tokens.copies import LEVELS, VIEWS, columns
 
 SCALE: Final = 0.02
 """Standard deviation of fresh embeddings and matrices (GPT-2)."""
@@ -33,13 +33,13 @@ class EventNetwork(nn.Module, ABC):
         self.precision = "auto"
         """Number type of activations, as `TrainOptions.precision`."""
         self.token = nn.Embedding(spec.tokens, spec.width)
-        self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.told)
+        self.feature = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.input_sizes)
         self.norm = Norm(spec.width)
         for i, table in enumerate((self.token, *self.feature)):
             # Copy features start at zero, so that they can be added to a trained network without change.
             nn.init.normal_(table.weight, std=SCALE if i <= len(spec.features) else 0.0)
         if spec.copies:
-            self.lift = nn.Linear(spec.width, READINGS * LEVELS, bias=False)
+            self.lift = nn.Linear(spec.width, VIEWS * LEVELS, bias=False)
             nn.init.zeros_(self.lift.weight)
 
     @abstractmethod
@@ -54,24 +54,24 @@ class EventNetwork(nn.Module, ABC):
         return F.dropout(x, self.spec.dropout, self.training)
 
     def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
-        """tokens: (batch, time); features: (batch, time, len(spec.told)) -> (batch, time, tokens)."""
+        """tokens: (batch, time); features: (batch, time, len(spec.input_sizes)) -> (batch, time, tokens)."""
         return self.logits(self.hidden(tokens, features), features)
 
     def inputs(self, batch: Batch) -> Tensor:
-        """Features of the inputs, (batch, time, len(spec.told)): positions, and copy features if the spec has them."""
+        """Features of the inputs, (batch, time, len(spec.input_sizes)): positions, and copy features if the spec has them."""
         features = batch.features
         if self.spec.copies:
             features = np.concatenate([features, columns(batch.tokens[:, :-1], features)], axis=-1)
         return torch.from_numpy(features)
 
     def logits(self, hidden: Tensor, features: Tensor) -> Tensor:
-        """(..., width) and the features of these places, (..., len(spec.told)) -> (..., tokens)."""
+        """(..., width) and the features of these places, (..., len(spec.input_sizes)) -> (..., tokens)."""
         logits = hidden @ self.token.weight.T
         if not self.spec.copies:
             return logits
         copies = features[..., len(self.spec.features) :]
         copied, levels = copies[..., ::2], copies[..., 1::2]
-        biases = self.lift(hidden).unflatten(-1, (READINGS, LEVELS))
+        biases = self.lift(hidden).unflatten(-1, (VIEWS, LEVELS))
         chosen = biases.gather(-1, levels[..., None])[..., 0] * (levels > 0)
         return logits.scatter_add(-1, copied, chosen.to(logits.dtype))
 

@@ -33,7 +33,7 @@ class NllReport:
     """What a composer makes of some pieces."""
 
     nats: float
-    """Mean of -log p of a token, the prefix told; all tokens of the vocabulary are in the race."""
+    """Mean of -log p of a token in nats, full prefix, over the whole vocabulary (no grammar mask)."""
     by_style: dict[str, float]
     by_piece: dict[str, float]
     tokens: int
@@ -63,7 +63,7 @@ def scored(composer: AutoregressiveComposer, examples: Sequence[Example], contex
 def bar_nats(
     composer: AutoregressiveComposer | VaeComposer, melodies: Sequence[Passage], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Nats a bar of each melody, shape (n,), metre and number of bars told.
+    """Nats a bar of each melody, shape (n,), given metre and number of bars.
 
     Of composers that write events it is exact, from the first barline to the end; key and tempo, which
     stand before that, are told them as well. Of a VAE it is an upper bound (the negative ELBO, one draw of

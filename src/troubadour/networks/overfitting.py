@@ -1,7 +1,7 @@
-"""Whether a run overfitted: its curves on music it has seen and on music it has not, in words.
+"""Overfitting report: a run's losses on training data and on held-out data, and a judgement in words.
 
-Both curves are of the averaged weights without dropout, transposition or hidden prefixes, by one
-scorer, so that their gap means something; the loss that training itself sees is no such curve.
+Both curves are of the averaged weights, without dropout or augmentation, by one scorer, so that they can
+be compared. The training loss itself cannot: it includes dropout and augmentation.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final, Literal
 
 Finding = Literal["no gain", "overfits", "memorises", "still learning", "sound"]
 _GAIN: Final = 0.002
-"""Nats a token below which a difference counts as none."""
+"""Smallest difference that counts, in nats a token."""
 _RISE: Final = 0.01
-"""Nats a token by which validation has to rise before a run counts as overfitted."""
+"""Rise of the validation loss from which a run counts as overfitted, in nats a token."""
 _WIDE: Final = 0.15
-"""Share of the validation loss from which on a gap that training opened counts as memorising."""
+"""Gap opened by training that counts as memorising, as a share of the validation loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +25,35 @@ class Point:
 
     step: int
     seen: float
-    """On a slice of the training music."""
+    """Loss on a slice of the training data."""
     valid: float
-    """On music that was held out."""
+    """Loss on held-out data."""
 
     @property
     def gap(self) -> float:
-        """How much better it knows what it has seen."""
+        """Held-out loss minus loss on training data."""
         return self.valid - self.seen
 
 
 @dataclass(frozen=True, slots=True)
 class OverfittingReport:
-    """What the curves say."""
+    """Judgement of the curves."""
 
     finding: Finding
     words: str
     start: Point
     """Before the first step."""
     best: Point
-    """Of the weights that are kept."""
+    """Of the kept weights."""
     last: Point
 
 
 def overfitting_report(curve: Sequence[Point], kept: int) -> OverfittingReport:
-    """Judge a run by its evaluations, in order, the first of them before the first step.
+    """The report of a run.
 
     Args:
-        kept: step of the weights that are kept.
+        curve: evaluations in the order of their steps; the first is before the first step.
+        kept: step of the kept weights.
     """
     start, last = curve[0], curve[-1]
     best = next(p for p in curve if p.step == kept)
@@ -60,7 +61,7 @@ def overfitting_report(curve: Sequence[Point], kept: int) -> OverfittingReport:
     if start.valid - best.valid < _GAIN:
         return OverfittingReport(
             "no gain",
-            f"Training did not help: validation stood at {start.valid:.3f} before it and never came lower than "
+            f"Training did not help: the validation loss was {start.valid:.3f} before it and never lower than "
             f"{best.valid:.3f}. Keep the model that you started from, or lower the learning rates.",
             start,
             best,
@@ -69,27 +70,27 @@ def overfitting_report(curve: Sequence[Point], kept: int) -> OverfittingReport:
     if last.valid - best.valid > _RISE and last.seen < best.seen:
         finding: Finding = "overfits"
         words = (
-            f"Overfitting set in after step {best.step}: on music it has seen the loss went on falling "
-            f"({best.seen:.3f} to {last.seen:.3f}), on music it has not it rose ({best.valid:.3f} to "
+            f"Overfitting from step {best.step}: the loss on training music fell further "
+            f"({best.seen:.3f} to {last.seen:.3f}), the loss on held-out music rose ({best.valid:.3f} to "
             f"{last.valid:.3f}). The weights of step {best.step} are kept."
         )
     elif opened > _WIDE * best.valid:
         finding = "memorises"
         words = (
-            f"It knows the music it has seen better than other music by {best.gap:.3f} nats a token "
-            f"({start.gap:+.3f} before training). Validation did not suffer, but more music, more dropout or "
-            "fewer steps would make it generalise better."
+            f"The loss on training music is {best.gap:.3f} nats a token below that on held-out music "
+            f"({start.gap:+.3f} before training). Validation did not get worse, but more music, more dropout or "
+            "fewer steps may help."
         )
     elif best.step == last.step and len(curve) > 2 and curve[-2].valid - last.valid > _RISE:
         finding = "still learning"
         words = (
-            f"No overfitting, and not finished: validation was still falling at step {last.step} "
-            f"({curve[-2].valid:.3f} to {last.valid:.3f}). More steps would help."
+            f"No overfitting; the validation loss was still falling at step {last.step} "
+            f"({curve[-2].valid:.3f} to {last.valid:.3f}). More steps may help."
         )
     else:
         finding = "sound"
         words = (
-            f"No sign of overfitting: validation fell from {start.valid:.3f} to {best.valid:.3f}, and the gap to "
-            f"music it has seen is {best.gap:+.3f} ({start.gap:+.3f} before training)."
+            f"No sign of overfitting: the validation loss fell from {start.valid:.3f} to {best.valid:.3f}, and the gap to "
+            f"training music is {best.gap:+.3f} ({start.gap:+.3f} before training)."
         )
     return OverfittingReport(finding, words, start, best, last)

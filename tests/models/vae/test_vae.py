@@ -93,7 +93,7 @@ def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path, pre
     for name, value in whole.network.state_dict().items():
         assert (value == resumed.network.state_dict()[name]).all(), name
     composer = save_vae(tmp_path / "whole", whole, pieces[:16], profiles(pieces[:16]), "tiny")
-    assert {"|major", "|minor"} <= set(composer.space.atlas.regions)
+    assert {"|major", "|minor"} <= set(composer.space.latent_map.regions)
 
 
 def test_a_brief_holds(vae: VaeComposer) -> None:
@@ -194,8 +194,8 @@ def test_a_planted_attribute_is_found(pieces: Pieces) -> None:
     density = np.array([measure(p)[0] for p in thinned])
     z = rng.standard_normal((len(thinned), 3)).astype(np.float32)
     z[:, 0] = (density - density.mean()) / density.std()
-    atlas = latent_map_of(z, thinned, ["jig"] * len(thinned))
-    direction = atlas.directions[ATTRIBUTES.index("density")]
+    latent_map = latent_map_of(z, thinned, ["jig"] * len(thinned))
+    direction = latent_map.directions[ATTRIBUTES.index("density")]
     assert direction[0] == pytest.approx(1.0, abs=0.15)
     assert np.abs(direction[1:]).max() < 0.5
 

@@ -61,7 +61,7 @@ class LstmRuntime:
 
 
 class LstmState:
-    """Sequences that grow together, with the state of each layer."""
+    """A batch of sequences under generation, with the state of each layer."""
 
     def __init__(self, session: Any, spec: LstmSpec, batch: int, length: int) -> None:
         self._session, self.length = session, length
@@ -69,7 +69,7 @@ class LstmState:
         self._ids = Ids(spec, batch, length)
         # Layer outputs and cells, (layers, batch, width): one buffer is read, the other written.
         self._states = [np.zeros((2, spec.layers, 1, batch, spec.width), dtype=np.float32) for _ in range(2)]
-        self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
+        self._one = np.zeros((batch, 1, 1 + len(spec.input_sizes)), dtype=np.int64)
         self._logits = np.zeros((batch, raw_logits(spec)), dtype=np.float32)
         self._steps = [self._bound(self._one, turn) for turn in range(2)]
         for step in self._steps:
@@ -87,7 +87,7 @@ class LstmState:
         return self._ids.logits(self._logits)
 
     def run(self, tokens: Integers, features: Integers, output: str) -> Floats:
-        """As `feed`, with a choice of output: `logits` or `hidden`."""
+        """As `step`, with a choice of output: `logits` or `hidden`."""
         self._advance(tokens.shape[1])
         binding = self._bound(self._ids.of(tokens, features), self._turn)
         binding.bind_output(output)

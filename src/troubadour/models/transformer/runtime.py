@@ -64,7 +64,7 @@ class TransformerRuntime:
 
 
 class TransformerState:
-    """Sequences that grow together, with their key-value cache."""
+    """A batch of sequences under generation, with its key-value cache."""
 
     def __init__(self, session: Any, spec: TransformerSpec, batch: int, length: int) -> None:
         self._session, self.batch, self.length = session, batch, length
@@ -78,7 +78,7 @@ class TransformerState:
         }
         # A step of one token writes into these and runs what is bound to them: a tenth of the time
         # of a small model would go into binding afresh.
-        self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
+        self._one = np.zeros((batch, 1, 1 + len(spec.input_sizes)), dtype=np.int64)
         self._last = np.zeros(batch, dtype=np.int32)
         self._total = np.zeros((), dtype=np.int32)
         self._logits = np.zeros((batch, raw_logits(spec)), dtype=np.float32)
@@ -95,7 +95,7 @@ class TransformerState:
         return self._ids.logits(self._logits)
 
     def run(self, tokens: Integers, features: Integers, output: str) -> Floats:
-        """As `feed`, with a choice of output: `logits` or `hidden`."""
+        """As `step`, with a choice of output: `logits` or `hidden`."""
         self._advance(tokens.shape[1])
         binding = self._bound(self._ids.of(tokens, features))
         binding.bind_output(output)

@@ -50,7 +50,7 @@ class VaeNetwork(nn.Module):
         self.place_out = nn.Embedding(spec.longest, width)
         self.metre_out = nn.Embedding(len(METRES), width)
         self.conductor = blocks(spec.bar_layers, causal=False)
-        self.token_out = nn.Embedding(spec.tokens + 1, width)  # the last stands for what is not heard
+        self.token_out = nn.Embedding(spec.tokens + 1, width)  # the last row stands for a masked token
         self.bar_out = nn.Linear(width, spec.steps * width, bias=False)
         self.decoder = blocks(spec.step_layers, causal=True)
         self.decoder_norm = Norm(width)

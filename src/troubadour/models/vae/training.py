@@ -102,8 +102,8 @@ def save_vae(
     latents = np.concatenate(
         [_encode(engine, [p for p, _ in found[i : i + _CHUNK]]) for i in range(0, len(found), _CHUNK)]
     )
-    atlas = latent_map_of(latents, [p for p, _ in found], [s for _, s in found])
-    composer = VaeComposer(trainer.task.spec, weights, profiles, atlas, name)
+    latent_map = latent_map_of(latents, [p for p, _ in found], [s for _, s in found])
+    composer = VaeComposer(trainer.task.spec, weights, profiles, latent_map, name)
     composer.save(folder)
     return composer
 
