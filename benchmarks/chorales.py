@@ -5,6 +5,10 @@
     python benchmarks/chorales.py --data FOLDER --train lstm --runs RUNS
     python benchmarks/chorales.py --data FOLDER --runs RUNS [--picture FILE.svg]
     python benchmarks/chorales.py --data FOLDER --runs RUNS --write 64
+    python benchmarks/chorales.py --data FOLDER --shipped 100
+
+None of the networks trained here ships: `--shipped` counts parallels in what the composer of the package writes.
+Intervals: 95%, bootstrap over pieces.
 
 `FOLDER` holds `Jsb16thSeparated.json` (czhuang/JSB-Chorales-dataset; it states no licence, so neither it nor
 weights learnt from it are part of the project). `RUNS` keeps what is trained; a run that was stopped goes on.
@@ -18,12 +22,15 @@ import json
 import logging
 import os
 import platform
+from collections.abc import Sequence
 from functools import partial
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from chorale_networks.counts import VoiceCounts
@@ -36,8 +43,11 @@ from chorale_networks.training import VoiceTask
 from chorale_networks.voice_leading import clear
 from chorale_networks.voices import LOWEST, VoiceGrid, prepare, read_chorales
 from curves import curves
-from troubadour.generation.evaluation.voice_leading import VoiceLeading, check
+from troubadour.generation.autoregressive import load_composer
+from troubadour.generation.evaluation.voice_leading import check
+from troubadour.generation.request import Brief
 from troubadour.models.options import TrainOptions
+from troubadour.music.score import Score
 from troubadour.networks.trainer import Trainer
 
 ORDER = (0, 3, 1, 2)
@@ -75,9 +85,10 @@ CAREFUL = ((1.0, 0.95), (1.0, 0.9), (0.9, 1.0), (0.8, 1.0), (0.8, 0.9))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of Jsb16thSeparated.json")
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the training runs")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
     parser.add_argument("--train", choices=MODELS, help="train this one and stop")
     parser.add_argument("--write", type=int, default=0, help="write so many pieces and count parallels")
+    parser.add_argument("--shipped", type=int, default=0, help="chorales to compose with what ships")
     parser.add_argument("--picture", type=Path, help="where to draw validation by step")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -90,6 +101,9 @@ def main() -> None:
         spec, training = MODELS[options.train]
         task = VoiceTask(spec, training, pieces["train"], pieces["valid"])
         Trainer(options.runs / options.train, task, training).run()
+        return
+    if options.shipped:
+        print_shipped(pieces["test"], options.shipped)
         return
     if options.write:
         print_voice_leading(pieces["test"], options.runs, options.write)
@@ -127,9 +141,9 @@ def state_of(name: str, runs: Path) -> dict[str, Any]:
 def print_scores(pieces: dict[str, list[VoiceGrid]], runs: Path) -> float:
     """Prints all rows; returns what the mixture in all keys has on the validation pieces."""
     print(
-        "| model | parameters | training | split | pieces | cells | nats/note | changed cells | held cells |"
+        "| model | parameters | training | split | pieces | cells | nats/note | 95% interval | changed cells | held cells |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     counts = VoiceCounts(ORDER).fit(pieces["train"])
     networks = {name: network for name in MODELS if (network := trained(name, runs))}
     states = {name: state_of(name, runs) for name in networks}
@@ -170,21 +184,27 @@ def print_score(
         found = score([nats[i] for i in rows], [every[i] for i in rows])
         print(
             f"| {name} | {size} | {taken} | {what} | {found.pieces} | {found.cells} | {found.nats:.4f} "
+            f"| {ratio_interval([(nats[i].sum(), nats[i].size) for i in rows], 4)} "
             f"| {found.changed:.3f} | {found.held:.4f} |",
             flush=True,
         )
     return float(np.concatenate(nats).mean())
 
 
+def ratio_interval(pairs: Sequence[tuple[float, float]], digits: int) -> str:
+    """95% bootstrap interval of a sum over a sum, drawn by pieces."""
+    rows = np.array(pairs, dtype=np.float64)
+    draws = rows[np.random.default_rng(0).integers(0, len(rows), (2000, len(rows)))].sum(axis=1)
+    low, high = np.percentile(draws[:, 0] / np.maximum(draws[:, 1], 1), (2.5, 97.5))
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
 def print_voice_leading(test: list[VoiceGrid], runs: Path, pieces: int) -> None:
     network = trained(WRITER, runs)
     if network is None:
         raise SystemExit(f"{runs / WRITER}: nothing is trained there; use --train {WRITER}")
-    print(
-        "| what | vertical changes | parallel fifths per 100 | octaves per 100 | frames with crossing | cost, nats/note |"
-    )
-    print("|---|---|---|---|---|---|")
-    print_row("Bach, test", check([np.where(p.frames > 0, p.frames + LOWEST - 1, -1) for p in test]), "")
+    print_head()
+    print_row("Bach, test", pitches_of(test), "")
     bounds = {
         "written freely": None,
         "no parallels": partial(clear, crossing=True),
@@ -192,16 +212,60 @@ def print_voice_leading(test: list[VoiceGrid], runs: Path, pieces: int) -> None:
     }
     for name, bound in bounds.items():
         written = write([network], pieces, FRAMES, np.random.default_rng(1), bound)
-        print_row(name, check(written.pieces), f"{written.cost_nats:.4f}")
+        print_row(name, written.pieces, f"{written.cost_nats:.4f}")
     for temperature, top_p in CAREFUL:
         written = write([network], pieces, FRAMES, np.random.default_rng(1), None, temperature, top_p)
-        print_row(f"written freely, temperature {temperature:g}, top-p {top_p:g}", check(written.pieces), "")
+        print_row(f"written freely, temperature {temperature:g}, top-p {top_p:g}", written.pieces, "")
 
 
-def print_row(name: str, found: VoiceLeading, cost: str) -> None:
+def print_shipped(test: list[VoiceGrid], count: int) -> None:
+    """What the composer of the package writes on the same grid, with parallels allowed and by default."""
+    with as_file(files("troubadour") / "data" / "models" / "composer") as folder:
+        composer = load_composer(folder, 1)
     print(
-        f"| {name} | {found.changes} | {found.fifths_per_100:.3f} | {found.octaves_per_100:.3f} "
-        f"| {100 * found.crossed_share:.2f}% | {cost} |",
+        f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
+    )
+    print_head()
+    print_row("Bach, test", pitches_of(test), "")
+    for name, parallels in (("the composer that ships, parallels allowed", True), ("by default", None)):
+        made = []
+        for seed in range(count):
+            brief = Brief(style="chorale", metre=(4, 4), bars=12, parallels=parallels)
+            made.append(grid_of(composer.compose(brief, np.random.default_rng(seed))[0]))
+        print_row(f"{name}, 12 bars in 4/4", made, "")
+
+
+def pitches_of(pieces: list[VoiceGrid]) -> list[NDArray[np.integer]]:
+    return [np.where(p.frames > 0, p.frames + LOWEST - 1, -1) for p in pieces]
+
+
+def grid_of(score: Score) -> NDArray[np.integer]:
+    """Pitches of the voices in each sixteenth, -1 = a rest, shape (time, 4)."""
+    step = score.ticks_per_quarter // 4
+    grid = np.full((-(-score.end_ticks // step), len(score.tracks)), -1)
+    for onset, duration, pitch, _, track in score.notes().tolist():
+        grid[-(-onset // step) : -(-(onset + duration) // step), track] = pitch
+    return grid
+
+
+def print_head() -> None:
+    print(
+        "| what | pieces | vertical changes | parallel fifths per 100 | octaves per 100 | frames with crossing "
+        "| cost, nats/note |"
+    )
+    print("|---|---|---|---|---|---|---|")
+
+
+def print_row(name: str, pieces: Sequence[NDArray[np.integer]], cost: str) -> None:
+    each = [check([piece]) for piece in pieces]
+    found = check(pieces)
+    fifths, octaves = (
+        ratio_interval([(100 * getattr(one, what), one.changes) for one in each], 2)
+        for what in ("fifths", "octaves")
+    )
+    print(
+        f"| {name} | {len(pieces)} | {found.changes} | {found.fifths_per_100:.3f} {fifths} "
+        f"| {found.octaves_per_100:.3f} {octaves} | {100 * found.crossed_share:.2f}% | {cost} |",
         flush=True,
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import platform
 import time
 from importlib.resources import as_file, files
@@ -45,17 +46,24 @@ def main() -> None:
     with as_file(files("troubadour") / "data" / "models" / "composer") as shipped:
         composers = {p: load_composer(options.folder or shipped, 1, p) for p in PRECISIONS}
     size = sum(w.size for w in composers["fp32"].weights.values())
-    print(f"{datetime.date.today()}, {platform.platform()}, one thread: {size / 1e6:.2f} million weights\n")
+    print(
+        f"`python benchmarks/composer_speed.py --pieces {options.pieces} --scored {options.scored}"
+        f"{' --home HOME' if options.home else ''}`; {datetime.date.today()}, {platform.platform()}, {os.cpu_count()} cores, one "
+        f"thread, load {os.getloadavg()[0]:.1f}: {size / 1e6:.2f} million weights, {options.pieces} pieces a row, one candidate each\n"
+    )
     print(
         "| what | tokens/s fp32 | tokens/s int8 | ratio | first bar fp32 | first bar int8 | times real time (int8) |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    ratios = []
     for name, brief in BRIEFS.items():
         found = {p: timed(c, brief, options.pieces) for p, c in composers.items()}
         (a, first_a, _), (b, first_b, real) = found["fp32"], found["int8"]
+        ratios.append(b / a)
         print(
             f"| {name} | {a:,.0f} | {b:,.0f} | {b / a:.2f} | {first_a * 1e3:.0f} ms | {first_b * 1e3:.0f} ms | {real:,.0f} |"
         )
+    print(f"\nint8 against fp32: {np.median(ratios):.2f} times at the median of the rows.")
     print("\n| part of a token (16-bar jig) | microseconds |\n| --- | ---: |")
     for precision, composer in composers.items():
         network, rest = parts(composer, BRIEFS["16-bar jig"], options.pieces)

@@ -97,6 +97,8 @@ def checks(brief: Brief, heard: Heard, passages: Passages | None) -> dict[str, b
     tonic = (7 * (fifths + _TONIC_FIFTHS[mode])) % 12
     last = heard.upbeat + (brief.bars - 1) * bar
     found = {"bars": all(n[1] <= end for n in notes) and any(n[1] > last for n in notes)}
+    if brief.voices is not None:
+        found["voices"] = len(voices) == brief.voices
     if brief.metre is not None:
         found["metre"] = brief.metre == (numerator, denominator) and len(heard.metres) <= 1 + bool(
             heard.upbeat

@@ -65,8 +65,8 @@ def main() -> None:
     command = f"python benchmarks/humming.py HOME --queries {options.queries} --seed {options.seed} --split {options.split}"
     print(f"Command: `{command}`; {datetime.date.today()}; {machine()}\n")
     print(
-        "| query | queries | notes sung | notes heard | recall@1 | recall@10 | MRR | unanswered "
-        "| ms listening | ms searching |\n" + "|---" * 10 + "|"
+        "| query | queries | notes sung | notes heard | found first | recall@1 | its 95% interval | recall@10 | MRR "
+        "| unanswered | ms listening | ms searching |\n" + "|---" * 12 + "|"
     )
     with Store.open(options.home) as store:
         pieces = [p for p in store.pieces(generated=False, medium="score") if p.split == options.split]
@@ -109,10 +109,19 @@ def row(name, make, store, finding, pieces, works, options) -> str:
         ranks.append(1 / (hits.index(True) + 1) if any(hits) else 0.0)
     got, n = np.array(ranks), len(ranks)
     return (
-        f"| {name} | {n} | {sung_count / n:.1f} | {heard_count / n:.1f} | {(got == 1).mean():.2f} | "
+        f"| {name} | {n} | {sung_count / n:.1f} | {heard_count / n:.1f} | {(got == 1).sum()} | {(got == 1).mean():.3f} | "
+        f"{wilson(int((got == 1).sum()), n)} | "
         f"{(got > 0).mean():.2f} | {got.mean():.3f} | {unanswered} | {1e3 * np.median(listening):.0f} | "
         f"{1e3 * np.median(searching):.0f} |"
     )
+
+
+def wilson(hits: int, n: int, z: float = 1.96) -> str:
+    """Wilson's 95% interval of a share."""
+    share, spread = hits / n, z**2 / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return f"{max(0.0, centre - half):.2f} to {min(1.0, centre + half):.2f}"
 
 
 def passage(score: Score, rng: np.random.Generator) -> Skyline | None:

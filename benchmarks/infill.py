@@ -1,12 +1,13 @@
 """Leave out bars or voices of held-out pieces and compose them anew: prints Markdown tables.
 
-    python benchmarks/infill.py [--pieces 100] [--gaps 3] [--split test] [--composer FOLDER] [--seed 1]
+    python benchmarks/infill.py [--pieces 100] [--gaps 3] [--split test] [--calm 0.5] [--composer FOLDER] [--seed 1]
 
 A composed note hits if the piece has one of the same pitch whose onset is within a sixteenth, each note
 once. `infill` is shown what comes after the place that it writes at; `from the left` is the same model
 without that, as it continues a piece. Both are told style, metre, key, bars and density, and what is given
 is forced for both; where voices are left out, another row has it that from the left nothing of these bars is
-known. Pieces are of the built-in collections and their split is by work; intervals are over pieces.
+known. Guidance narrows what infilling draws, so each baseline is composed at a lower temperature (`--calm`),
+too. Pieces are of the built-in collections and their split is by work; intervals are over pieces.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class Found(NamedTuple):
     f1: Floats
     """Of a candidate on average, and of the likeliest; shape (ways, 2)."""
     seconds: Floats
-    """Shape (ways,); ways are `from the left only`, `from the left`, `infill` as learnt, and with heed."""
+    """Shape (ways,); ways are `from the left only`, `from the left`, both at the lower temperature, `infill`
+    as learnt, and with heed."""
 
 
 def main() -> None:
@@ -80,11 +82,13 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="a catalogue of the built-in collections; made if missing")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--temperature", type=float, default=0.9)
+    parser.add_argument("--calm", type=float, default=0.5, help="temperature of a further baseline")
     options = parser.parse_args()
     composer, pieces = read(options.composer, options.home, options.split)
     brief = Brief(temperature=options.temperature)
     print(f"{datetime.date.today()}, {platform.platform()}, seed {options.seed}, split `{options.split}`, "
-          f"temperature {options.temperature}, heed {options.context_guidance or 'as by default'}, {options.candidates} candidates.\n")  # fmt: skip
+          f"temperature {options.temperature} (calmer baseline {options.calm}), heed {options.context_guidance or 'as by default'}, "
+          f"{options.candidates} candidates, at most {options.gaps} gaps of a chorale.\n")  # fmt: skip
     tables: dict[str, list[str]] = {"one candidate": [], f"the likeliest of {options.candidates}": []}
     cost: list[str] = []
     for kind in (k for k in KINDS if options.only in (None, k.of)):
@@ -98,7 +102,7 @@ def main() -> None:
             starts = places(score, kind, options.seed + i)[: options.gaps if kind.of == "chorale" else 1]
             found.append([
                 gap(composer, replace(task, bars=(first, first + kind.bars - 1)), replace(brief, style=style),
-                    options.seed + i, options.candidates)
+                    options.seed + i, options.candidates, options.calm)
                 for first in starts
             ])  # fmt: skip
         means = np.array([np.mean([g.f1 for g in piece], axis=0) for piece in found])
@@ -109,11 +113,13 @@ def main() -> None:
     for title, body in tables.items():
         print(f"\n{title.capitalize()}:\n")
         print(
-            "| left out | pieces | gaps | from the left | infill, heed 1 | infill | gain | 95% interval of the gain |"
+            "| left out | pieces | gaps | from the left | infill, heed 1 | infill | gain | from the left, calmer "
+            "| gain over it |"
         )
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- |")
         print("\n".join(body))
-    print("\n| left out | seconds from the left | infill, heed 1 | infill |\n| --- | ---: | ---: | ---: |")
+    print("\nGains: relative, with 95% bootstrap intervals over pieces.\n")
+    print("| left out | seconds from the left | infill, heed 1 | infill |\n| --- | ---: | ---: | ---: |")
     print("\n".join(cost))
 
 
@@ -157,16 +163,20 @@ def places(score: Score, kind: Kind, seed: int) -> list[int]:
     return [first, *(g for g in rng.permutation(grid).tolist() if g != first)]
 
 
-def gap(composer: AutoregressiveComposer, task: Infill, brief: Brief, seed: int, n: int) -> Found:
+def gap(
+    composer: AutoregressiveComposer, task: Infill, brief: Brief, seed: int, n: int, calm: float
+) -> Found:
     """F1 of all ways to compose one gap."""
     ready = task.settle(composer, brief)
     whole = replace(task, voices=()).settle(composer, brief) if task.voices else ready
-    ways = (blind(composer, whole), blind(composer, ready), replace(ready, context_guidance=1.0), ready)
+    left = (blind(composer, whole), blind(composer, ready))
+    calmer = [replace(way, brief=replace(way.brief, temperature=calm)) for way in left]
+    ways = (*left, *calmer, replace(ready, context_guidance=1.0), ready)
     place = stretch(task.score, task.bars)
     wanted = notes_in(task.score, place, task.voices)
     f1s, times = np.zeros((len(ways), 2)), np.zeros(len(ways))
     for row, way in enumerate(ways):
-        if row == 0 and not task.voices:
+        if row in (0, 2) and not task.voices:
             continue  # as the next
         begun = time.perf_counter()
         made = composer.decode(
@@ -176,7 +186,7 @@ def gap(composer: AutoregressiveComposer, task: Infill, brief: Brief, seed: int,
         each = [f1(notes_in(way.finish(m), place, task.voices), wanted) for m in made]
         f1s[row] = np.mean(each), each[0]
     if not task.voices:
-        f1s[0], times[0] = f1s[1], times[1]
+        f1s[[0, 2]], times[[0, 2]] = f1s[[1, 3]], times[[1, 3]]
     return Found(f1s, times)
 
 
@@ -188,20 +198,24 @@ def blind(composer: AutoregressiveComposer, ready: PreparedTask) -> PreparedTask
 def lines(kind: Kind, means: Floats, gaps: int, rng: np.random.Generator) -> list[str]:
     """Rows of a table: infilling against the left; `means` are of each piece, shape (pieces, ways)."""
     draws = means[rng.integers(0, len(means), (2000, len(means)))].mean(axis=1)
+
+    def gain(over: int) -> str:
+        low, high = np.percentile(draws[:, 5] / draws[:, over] - 1, (2.5, 97.5))
+        return f"{means[:, 5].mean() / means[:, over].mean() - 1:+.0%} [{low:+.0%}, {high:+.0%}]"
+
     out = []
     for way in (1, 0) if kind.voices else (1,):
-        left, plain, right = means[:, [way, 2, 3]].mean(axis=0)
-        low, high = np.percentile(draws[:, 3] / draws[:, way] - 1, (2.5, 97.5))
+        left, calmer, plain, right = means[:, [way, way + 2, 4, 5]].mean(axis=0)
         name = kind.name
         if kind.voices:
             name += "; other voices of these bars known to " + ("both" if way else "infill only")
-        out.append(f"| {name} | {len(means)} | {gaps} | {left:.3f} | {plain:.3f} | {right:.3f} | {right / left - 1:+.0%} "
-                   f"| {low:+.0%} to {high:+.0%} |")  # fmt: skip
+        out.append(f"| {name} | {len(means)} | {gaps} | {left:.3f} | {plain:.3f} | {right:.3f} | {gain(way)} "
+                   f"| {calmer:.3f} | {gain(way + 2)} |")  # fmt: skip
     return out
 
 
 def seconds(kind: Kind, found: Sequence[Found]) -> str:
-    left, plain, right = np.mean([g.seconds for g in found], axis=0)[1:]
+    left, plain, right = np.mean([g.seconds for g in found], axis=0)[[1, 4, 5]]
     return f"| {kind.name} | {left:.2f} | {plain:.2f} | {right:.2f} |"
 
 

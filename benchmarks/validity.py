@@ -1,13 +1,14 @@
 """Compose to random combinations of controls, and check each on the files that come out.
 
-    python benchmarks/validity.py --home HOME --folder BATCHES [--pieces 10000] [--seed 1]
-    python benchmarks/validity.py --folder BATCHES --table > docs/benchmarks/validity.md
+    python benchmarks/validity.py --home HOME --folder BATCHES [--pieces 10000] [--seed 1] [--precision fp32]
+    python benchmarks/validity.py --folder BATCHES --table
 
-About a third of all controls is asked for at once, at random. What clashes has to be refused before composing
-starts, with the controls that clash named; all else has to hold in what mido and an XML parser read from
-the files (`held.py`). Temperatures run from 0.5 to 1.5. `HOME` holds the built-in collections; they are
-imported if it is empty. Each batch of a hundred is a file in `BATCHES` with a seed of its own, and is not
-composed again: what was stopped goes on, and `--part 1/2` and `--part 2/2` share the work.
+Every field of a brief is drawn, about a third of them at once. Briefs that contradict themselves must be
+refused before composing starts, with the controls that clash named; every other brief must hold in what mido
+and an XML parser read from the files (`held.py`). Temperatures run from 0.5 to 1.5 and `top_p` from 0.5 to 1.
+`HOME` holds the built-in collections; they are imported if it is empty. Each batch of forty pieces is a file
+in `BATCHES` with a seed of its own and is not composed again: a run that was stopped continues, and `--part
+1/2` and `--part 2/2` share the work. The page counts pieces by weights and precision.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import beta
 
 from held import CHORDS, Note, Passages, checks, read, top_line
 from troubadour import __version__
@@ -38,6 +40,7 @@ from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.generation.autoregressive import WEIGHTS, AutoregressiveComposer
 from troubadour.generation.cadence import cadence_strength
+from troubadour.generation.network_spec import FULL, PRECISIONS, Precision
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief, GivenNote
 from troubadour.models.transformer.composer import TransformerComposer
@@ -45,8 +48,8 @@ from troubadour.music.quantise import quantise
 from troubadour.music.score import MODES, Score
 from troubadour.tokens.tokenizer import decode, encode
 
-_BATCH = 100
-_EACH = 8
+_BATCH = 40
+_EACH = 4
 """Pieces composed to one brief."""
 _METRES = {
     "jig": (6, 8),
@@ -73,6 +76,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--precision", choices=PRECISIONS, default=FULL)
     parser.add_argument("--part", default="1/1")
     parser.add_argument("--table", action="store_true", help="print what is there, and compose nothing")
     options = parser.parse_args()
@@ -80,9 +84,10 @@ def main() -> None:
     if not options.table:
         part, parts = (int(n) for n in options.part.split("/"))
         for number in range(part - 1, -(-options.pieces // _BATCH), parts):
-            path = options.folder / f"batch-{options.seed}-{number:03}.json"
+            path = options.folder / f"batch-{options.seed}-{options.precision}-{number:03}.json"
             if not path.exists():
-                found = batch(world(options.home), np.random.default_rng([options.seed, number]))
+                there = world(options.home, options.precision)
+                found = batch(there, np.random.default_rng([options.seed, number]))
                 path.with_suffix(".tmp").write_text(json.dumps(found, indent=1))
                 path.with_suffix(".tmp").rename(path)
     print_page(options.folder)
@@ -91,9 +96,10 @@ def main() -> None:
 class World:
     """The composer that ships, and the music that its pieces are compared with."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, precision: Precision) -> None:
+        self.precision = precision
         with as_file(files("troubadour") / "data" / "models" / "composer") as folder:
-            self.composer: AutoregressiveComposer = TransformerComposer.load(folder, 1, "int8")
+            self.composer: AutoregressiveComposer = TransformerComposer.load(folder, 1, precision)
             self.weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
         rows = store.pieces(generated=False)
         scores = list(store.scores([p.id for p in rows]))
@@ -106,11 +112,11 @@ class World:
 
 
 @cache
-def world(home: Path) -> World:
+def world(home: Path, precision: Precision) -> World:
     store = Store.open(home)
     if not store.counts()["pieces"]:
         jobs.import_builtin(store)
-    return World(store)
+    return World(store, precision)
 
 
 def _lines(score: Score) -> list[list[Note]]:
@@ -121,7 +127,7 @@ def _lines(score: Score) -> list[list[Note]]:
 
 
 def batch(there: World, rng: np.random.Generator) -> dict[str, Any]:
-    """A hundred pieces, and what held of them."""
+    """Forty pieces, and what held of them."""
     asked: Counter[str] = Counter()
     held: Counter[str] = Counter()
     together: Counter[int] = Counter()
@@ -130,6 +136,7 @@ def batch(there: World, rng: np.random.Generator) -> dict[str, Any]:
     closes: dict[str, list[float]] = {"one voice": [], "four voices": []}
     limit = int(rng.choice(_LIMITS))
     started, pieces = time.perf_counter(), 0
+    whole = faulty = 0
     while pieces < _BATCH:
         brief = random_brief(there.composer.styles, limit, rng)
         try:
@@ -139,10 +146,12 @@ def batch(there: World, rng: np.random.Generator) -> dict[str, Any]:
             continue
         except TroubadourError as error:
             asked["a piece comes of what is not refused"] += 1
+            faulty += 1
             failed.append(f"{error}: {brief}")
             continue
         asked["a piece comes of what is not refused"] += 1
         held["a piece comes of what is not refused"] += 1
+        kept_of = []
         for number, score in enumerate(scores):
             known = there.passages(brief.max_common) if brief.max_common else None
             found = valid(score, foreign=not pieces and not number) | checks(
@@ -152,26 +161,37 @@ def batch(there: World, rng: np.random.Generator) -> dict[str, Any]:
                 asked[name] += 1
                 held[name] += kept
                 failed += [] if kept else [f"{name}: {brief}"]
+            kept_of.append(all(found.values()))
             together[len(found) - 3] += 1
             closes["one voice" if len(score.tracks) == 1 else "four voices"].append(cadence_strength(score))
         pieces += len(scores)
+        whole += sum(kept_of)
+        faulty += not all(kept_of)
     return {
-        "weights": there.weights,
-        "pieces": pieces, "seconds": time.perf_counter() - started, "asked": asked, "held": held,
+        "weights": there.weights, "precision": there.precision,
+        "pieces": pieces, "whole": whole, "faulty": faulty, "seconds": time.perf_counter() - started, "asked": asked, "held": held,
         "controls": together, "refused": refused, "failed": failed,
         "closes": {k: [len(v), float(np.sum(v))] for k, v in closes.items()},
     }  # fmt: skip
 
 
 def random_brief(styles: Sequence[str], limit: int, rng: np.random.Generator) -> Brief:
-    """About a third of all controls, which may well clash."""
+    """A brief of which about a third of all fields is given; the fields may clash."""
 
     def maybe(value: Any, chance: float = 0.3) -> Any:
         return value if rng.random() < chance else None
 
     style = str(rng.choice(styles)) if rng.random() < 0.7 else "chorale"
     voices = 4 if style == "chorale" else 1
-    metre = _METRES.get(style, (4, 4)) if rng.random() < 0.6 else _ANY_METRE[rng.integers(len(_ANY_METRE))]
+    asked = maybe(voices, 0.4)
+    if rng.random() < 0.1:
+        # No style: `voices` alone tells a tune from four parts.
+        style, asked = None, voices if voices > 1 else asked
+    elif rng.random() < 0.04:
+        asked = int(rng.integers(1, 9))
+    metre = (
+        _METRES.get(style or "", (4, 4)) if rng.random() < 0.6 else _ANY_METRE[rng.integers(len(_ANY_METRE))]
+    )
     bars = int(rng.choice([2, 4, 4, 8, 8, 12, 16]))
     key = (int(rng.integers(-4, 5)), MODES[rng.integers(len(MODES))] if rng.random() < 0.5 else "major")
     key = maybe(key, 0.6)
@@ -183,6 +203,7 @@ def random_brief(styles: Sequence[str], limit: int, rng: np.random.Generator) ->
         metre=metre if notes else maybe(metre, 0.6),
         key=key,
         bars=bars,
+        voices=asked,
         tempo_bpm=maybe(float(rng.choice([72, 96, 120, 160]))),
         upbeat=maybe(bool(rng.random() < 0.5)),
         density=maybe(int(rng.integers(0, 8)) if rng.random() < 0.5 else int(rng.integers(1, 4))),
@@ -194,10 +215,11 @@ def random_brief(styles: Sequence[str], limit: int, rng: np.random.Generator) ->
         highest=maybe(int(rng.integers(74, 90)), 0.2),
         cadence=maybe(True),
         notes=notes,
-        parallels=voices == 1 or bool(rng.random() < 0.5),
+        parallels=maybe(voices == 1 or bool(rng.random() < 0.4), 0.8),
         max_common=maybe(limit),
         guidance=float(rng.choice([1.0] * 9 + [2.0])),
         temperature=float(rng.uniform(0.5, 1.5)),
+        top_p=float(rng.uniform(0.5, 1.0)) if rng.random() < 0.6 else 0.97,
     )  # fmt: skip
 
 
@@ -265,59 +287,85 @@ def valid(score: Score, foreign: bool) -> dict[str, bool]:
 
 
 def print_page(folder: Path) -> None:
-    found = [json.loads(p.read_text()) for p in sorted(folder.glob("batch-*.json"))]
-    asked, held, together = (
-        sum((Counter(b[k]) for b in found), Counter()) for k in ("asked", "held", "controls")
-    )
-    refused, failed = ([text for b in found for text in b[k]] for k in ("refused", "failed"))
+    paths = sorted(folder.glob("batch-*.json"))
+    found = [json.loads(p.read_text()) for p in paths]
+    kinds = sorted({(b["weights"], b["precision"]) for b in found})
+    seeds = sorted({p.name.split("-")[1] for p in paths})
     pieces, seconds = (sum(b[k] for b in found) for k in ("pieces", "seconds"))
-    seeds = sorted({p.name.split("-")[1] for p in folder.glob("batch-*.json")})
-    weights = ", ".join(sorted({b["weights"] for b in found}))
+    together = sum((Counter(b["controls"]) for b in found), Counter())
     usual = sum(int(n) * count for n, count in together.items()) / max(pieces, 1)
+    refused, failed = ([text for b in found for text in b[k]] for k in ("refused", "failed"))
+    days = sorted({datetime.date.fromtimestamp(p.stat().st_mtime).isoformat() for p in paths})
     print(f"""# What is promised of every composed piece
 
 ```sh
-python benchmarks/validity.py --home HOME --folder BATCHES --pieces {pieces}
-python benchmarks/validity.py --folder BATCHES --table > docs/benchmarks/validity.md
+python benchmarks/validity.py --home HOME --folder BATCHES --seed SEED --precision int8   # and fp32
+python benchmarks/validity.py --folder BATCHES --table
 ```
 
-{datetime.date.today()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},
-Troubadour {__version__}, seed {", ".join(seeds)}: {pieces:,} pieces to {asked["a piece comes of what is not refused"]:,} random combinations of
-controls, {usual:.1f} controls of a piece at the mean (most: {max(map(int, together), default=0)}), {seconds / max(pieces, 1):.2f} s a piece with its
-checks on a busy machine. The controls are read from the MIDI file by mido and from the MusicXML file by an XML
-parser, and checked by code of the benchmark's own ([held.py](../../benchmarks/held.py)), not by the automaton that
-kept to them. They hold by construction, whatever the weights; these are shipped ones, in 8 bits,
-whose `composer.safetensors` has the SHA-256 {weights}...
+{" to ".join(sorted({*days[:1], *days[-1:]}))}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, \
+Troubadour {__version__}, seeds {", ".join(seeds)}: {usual:.1f} controls
+of a piece at the mean (most: {max(map(int, together), default=0)}), {seconds / max(pieces, 1):.2f} s a piece with its checks on a busy machine.
+Every field of a brief is drawn: style, metre, key, bars, voices, tempo, density, upbeat, strict, chords, instruments, ranges, lowest,
+highest, cadence, notes, parallels, max_common, guidance (1 or 2), temperature (.5 to 1.5) and top_p (.5 to 1). The controls are read
+from the MIDI file by mido and from the MusicXML file by an XML parser, and checked by code of the benchmark's own
+([held.py](../../benchmarks/held.py)), not by the automaton that enforces them. {_EACH} pieces are composed to each combination.
 
-| check | held | of |
-| --- | ---: | ---: |""")
-    for name in sorted(asked, key=lambda n: (-asked[n], n)):
-        print(f"| {name} | {held[name]:,} | {asked[name]:,} |")
+| weights (SHA-256 of `composer.safetensors`) | precision | pieces | combinations | pieces in which all held | combinations with a fault: 95% upper bound |
+| --- | --- | ---: | ---: | ---: | ---: |""")
+    name = "a piece comes of what is not refused"
+    for weights, precision in kinds:
+        some = [b for b in found if (b["weights"], b["precision"]) == (weights, precision)]
+        count, whole, faults = (sum(b[k] for b in some) for k in ("pieces", "whole", "faulty"))
+        briefs = sum(b["asked"][name] for b in some)
+        bound = f"{upper_bound(faults, briefs):.2%}"
+        print(f"| {weights}... | {precision} | {count:,} | {briefs:,} | {whole:,} | {bound} |")
+    columns = [[b for b in found if (b["weights"], b["precision"]) == kind] for kind in kinds]
+    asked, held = (
+        [sum((Counter(b[k]) for b in some), Counter()) for some in columns] for k in ("asked", "held")
+    )
+    every = sum(asked, Counter())
+    print(
+        "\n| check: held of asked | " + " | ".join(f"{w[:6]}, {precision}" for w, precision in kinds) + " |"
+    )
+    print("| --- |" + " ---: |" * len(kinds))
+    for name in sorted(every, key=lambda n: (-every[n], n)):
+        cells = [f"{h[name]:,} of {a[name]:,}" for a, h in zip(asked, held, strict=True)]
+        print(f"| {name} | {' | '.join(cells)} |")
     for name in ("one voice", "four voices"):
         n, total = (sum(b["closes"][name][i] for b in found) for i in (0, 1))
         if n:
             print(
-                f"| strength of the close, {name} (mean, candidates not chosen among) | {total / n:.2f} | 1 |"
+                f"\nMean strength of the close, {name}, without choosing among candidates: {total / n:.2f} of 1 (n {n:,})."
             )
-    unnamed = [text for text in refused if " clash" not in text]
+    unnamed = [text for text in refused if not _named(text)]
     print(f"""
 {len(refused):,} further combinations contradict themselves and were refused before composing started, all but {len(unnamed)} with
 the controls that clash named:
 
 | refused because of | times |
 | --- | ---: |""")
-    kinds = Counter(_kind(text) for text in refused)
-    for kind, times in kinds.most_common(25):
-        print(f"| {kind} | {times:,} |")
-    if len(kinds) > 25:
-        print(
-            f"| {len(kinds) - 25} other pairs | {sum(kinds.values()) - sum(n for _, n in kinds.most_common(25)):,} |"
-        )
+    reasons = Counter(_kind(text) for text in refused)
+    for reason, times in reasons.most_common(25):
+        print(f"| {reason} | {times:,} |")
+    if len(reasons) > 25:
+        print(f"| {len(reasons) - 25} others | {sum(n for _, n in reasons.most_common()[25:]):,} |")
     print("\nWhat failed:\n" + "\n".join(f"- {text}" for text in failed) if failed else "\nNothing failed.")
+
+
+def upper_bound(faults: int, trials: int) -> float:
+    """Clopper-Pearson's one-sided 95% bound of a share; of 0 faults about 3 in `trials`."""
+    return float(beta.ppf(0.95, faults + 1, trials - faults)) if faults < trials else 1.0
+
+
+def _named(text: str) -> bool:
+    return any(word in text for word in (" clash", "asked for", "has learnt"))
 
 
 def _kind(text: str) -> str:
     """A refusal without its figures."""
+    if "asked for" in text or "has learnt" in text:
+        return "style and voices" if text.startswith("style") else "voices"
     names = text.partition(" clash")[0]
     for pattern, word in (
         (r"chords [^&]*?(?= and |$)", "chords"), (r"key \S+ \S+ as a scale", "key as a scale"), (r"key .*? as a scale", "key as a scale"),

@@ -166,6 +166,32 @@ def test_the_readme_opens_with_the_two_commands(root: Path) -> None:
     ]
 
 
+TABLES = sorted(
+    p.name for p in (Path(__file__).parents[1] / "docs" / "benchmarks").glob("*.md") if "|" in p.read_text()
+)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_of_figures_names_its_command_its_date_and_its_machine(root: Path, name: str) -> None:
+    text = (root / "docs" / "benchmarks" / name).read_text()
+    programs = re.findall(r"python (benchmarks/\w+\.py)", text)
+    assert programs or re.search(r"troubadour (evaluate|train) ", text), "no command"
+    assert all((root / program).is_file() for program in programs)
+    assert re.search(r"\b20\d\d-\d\d-\d\d\b", text), "no date"
+    assert re.search(r"\bcores?\b|CPUs|x86_64", text), "no machine"
+
+
+def test_every_figure_of_the_readme_has_its_table(root: Path) -> None:
+    section = (root / "README.md").read_text().partition("## How good it is")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+    assert rows
+    for row in rows:
+        assert re.search(r"\bn \d|\d of \d|\bof (them|each)\b", row), f"no n: {row}"
+        links = re.findall(r"\]\((docs/benchmarks/[\w-]+\.md)\)", row)
+        assert links, f"no table: {row}"
+        assert all((root / link).is_file() for link in links), f"no such table: {row}"
+
+
 def test_every_make_target_in_the_readme_exists(root: Path) -> None:
     targets = {c.split()[1] for c in commands((root / "README.md").read_text()) if c.startswith("make ")}
     assert {"demo", "test"} <= targets

@@ -88,6 +88,11 @@ def titles(page: Any) -> list[str]:
     return found
 
 
+def entry(page: Any, title: str) -> Any:
+    """Entries of the lists that are shown with just this title."""
+    return page.locator("#lists .title").filter(has_text=re.compile(f"^\\s*{re.escape(title)}\\s*$"))
+
+
 def play(page: Any, piece: str) -> None:
     """Start the player once it holds a piece. What `play` promises is not waited for: it may never come, and
     `evaluate` knows no timeout."""
@@ -137,12 +142,12 @@ def test_what_is_said_of_a_list_changes_the_next_there_and_then(page: Any) -> No
     assert page.locator("#lists .small").first.inner_text()
     first, second, *_ = titles(page)
     page.get_by_role("button", name=f"Like {first}", exact=True).click()
-    expect(page.locator("#lists")).not_to_contain_text(first)
+    expect(entry(page, first)).to_have_count(0)  # a reason may still name it
     expect(page.locator("#lists .fresh").first).to_be_visible()
     expect(page.locator("#last .title").first).to_have_text(first)
     if second in titles(page):
         page.get_by_role("button", name=f"Skip {second}", exact=True).click()
-        expect(page.locator("#lists")).not_to_contain_text(second)
+        expect(entry(page, second)).to_have_count(0)  # a reason may still name it
     for name in ("Because they played", "Discover"):
         page.get_by_role("button", name=name).click()
         expect(page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
+import os
+import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -233,7 +236,12 @@ def write_evaluation(folder: Path, report: Mapping[str, Any]) -> Path:
     name = f"composer-{report['family']}"
     (folder / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
     own, valid = report["originality"], report["validity"]
-    text = [f"# {report['composer']} ({report['family']}, {report['weights']:,} weights)", "", *_nats(report)]
+    text = [f"# {report['composer']} ({report['family']}, {report['weights']:,} weights)", ""]
+    text += [
+        f"Written by `troubadour evaluate composer`; {datetime.date.today()}; {platform.machine()}, {os.cpu_count()} cores.",
+        "",
+        *_nats(report),
+    ]
     text += [
         f"**Validity**: of {valid['pieces']} pieces composed (seed {report['seed']}) "
         + ", ".join(f"{n} {what}" for what, n in valid.items() if what != "pieces")

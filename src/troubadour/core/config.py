@@ -34,7 +34,7 @@ class Settings:
     """An `.sf2` file to render with. Default: the one that is shipped."""
 
     precision: str = "fp32"
-    """Of the composer's weights while it runs, `fp32` or `int8`: twice as quick, hardly less exact."""
+    """Of the composer's weights while it runs, `fp32` or `int8`, which is quicker and nearly as exact (`docs/benchmarks/composer_speed.md`)."""
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "int8"):

@@ -117,7 +117,7 @@ class AutoregressiveComposer(ABC):
 
         What the brief leaves open is drawn from the style's profile.
 
-        Costs about a sixth of a second for a 16-bar tune on one core.
+        Costs about a third of a second for each candidate of a 16-bar tune on one slow core.
 
         Args:
             corpus: other music, for `brief.max_common`.
@@ -169,7 +169,7 @@ class AutoregressiveComposer(ABC):
         return compile_constraints(brief, habit, tempo, windows=windows, **given)
 
     def habit(self, brief: Brief) -> InstrumentDefaults:
-        """See `StyleBook.habit`."""
+        """See `StyleDefaults.habit`."""
         return self._book.habit(brief)
 
     def decode(
@@ -250,7 +250,7 @@ class AutoregressiveComposer(ABC):
         return kept[1]
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
-        """See `StyleBook.complete`."""
+        """See `StyleDefaults.complete`."""
         return self._book.complete(brief, rng)
 
     def prompt(self, brief: Brief) -> list[int]:
@@ -348,7 +348,7 @@ def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -
     """Read a composer of whichever family the folder holds, plugins included.
 
     Raises:
-        ModelError: as `EventComposer.load`, or nobody registers its family.
+        ModelError: as `AutoregressiveComposer.load`, or nobody registers its family.
     """
     try:
         kind = str(json.loads((folder / DOCUMENT).read_text())["kind"])

@@ -94,7 +94,7 @@ class GuidedDecoder:
         self.length = conditional.length
 
     def step(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> Floats:
-        """As `Feed.feed`; the prompt comes first, at once."""
+        """As `DecoderState.feed`; the prompt comes first, at once."""
         conditional = self._told.step(tokens, features)
         mixed = conditional.copy()
         for network, kept, weight in self._contrasts:

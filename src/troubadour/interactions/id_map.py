@@ -25,7 +25,7 @@ class IdMap:
         InputError: an id is empty, not a string, or occurs twice.
 
     Example:
-        >>> songs = Vocabulary(["kesh", "morrisons"])
+        >>> songs = IdMap(["kesh", "morrisons"])
         >>> songs.row("morrisons"), songs.id(0), len(songs.extended(["banshee"]))
         (1, 'kesh', 3)
     """

@@ -62,6 +62,46 @@ def test_one_model_speaks_in_its_own_unit(tribes: Interactions) -> None:
     assert set(model.models) == {"ease"}
 
 
+@pytest.mark.parametrize("name", ["ease", "itemknn", "rp3beta", "als"])
+def test_the_score_without_the_strongest_play_is_that_of_a_history_without_it(
+    name: str, tribes: Interactions
+) -> None:
+    options = {"factors": 8, "regularisation": 5.0} if name == "als" else {}
+    blend = BlendRecommender(BlendSpec((PartSpec(name, 1.0, options),))).fit(tribes)
+    model = blend.models[name]
+    checked, drops, claimed = 0, [], []
+    for history in tribes.histories()[:20]:
+        told = blend.parts([history])
+        for item in np.argsort(-told.total()[0])[:5].tolist():
+            one = reasons(blend, told, 0, history, item, INFOS)[0]
+            if one.model != name or one.without is None:
+                continue
+            strongest = next(b for b in one.because if b.amount > 0)
+            removed = model.score([history.without(strongest.item)])[0, item]
+            assert one.without == pytest.approx(removed, abs=1e-6)
+            drop = 1 - removed / one.score
+            word = "lower" if drop > 0 else "higher"
+            assert abs(drop) < 0.005 or f"would score {abs(drop):.0%} {word}" in one.text
+            drops.append(one.score - removed)
+            claimed.append(strongest.amount)
+            checked += 1
+    assert checked > 30
+    # The terms of ALS are shares, not effects: its factors of a listener change with the history.
+    assert np.allclose(drops, claimed, atol=1e-6) == (name != "als")
+
+
+def test_what_speaks_against_a_piece_is_named(tribes: Interactions) -> None:
+    _, found = explained(tribes, PartSpec("als", 1.0, {"factors": 8, "regularisation": 5.0}))
+    against = [[b for b in one.because if b.amount < 0] for one in found]
+    assert any(against)
+    for one, some in zip(found, against, strict=True):
+        assert ("against it: " in one.text) == bool(some)
+        if some:
+            assert f"against it: {some[0].title}" in one.text
+        shares = [b for b in one.because if b.amount > 0]
+        assert len(shares) < 2 or "% of what speaks for it)" in one.text
+
+
 def test_models_that_count_plays_are_added_up_exactly(tribes: Interactions) -> None:
     spec = (PartSpec("ease", 1.0), PartSpec("rp3beta", 0.5), PartSpec("itemknn", 0.25))
     model = BlendRecommender(BlendSpec(spec)).fit(tribes)

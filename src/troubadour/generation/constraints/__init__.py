@@ -11,7 +11,7 @@ number of them. Why no conjunction of controls comes to a dead end:
    voice's last note has to start to be long enough. Given notes are exempt from the other controls
    and are checked against each of them before sampling (`build.controls`), as is whether each
    voice has a last note that all the masks without memory allow.
-3. *Controls with memory keep notes that are due possible.* `Novelty` holds all notes but the last
+3. *Controls with memory keep notes that are due possible.* `NgramBlocker` holds all notes but the last
    to one note less than the limit, and looks through the given notes to come; `Parallels` lets a
    note end where one is due only if that place has a solution together with all voices that are
    known to move there. Both allow a rest at any time, so that what they keep possible stays so.

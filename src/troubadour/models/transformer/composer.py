@@ -14,7 +14,7 @@ from troubadour.models.transformer.spec import TransformerSpec
 
 
 class TransformerComposer(AutoregressiveComposer):
-    """Composes with a decoder-only Transformer; about a sixth of a second for a 16-bar tune on one core."""
+    """Composes with a decoder-only Transformer; about a third of a second for a 16-bar tune on one slow core."""
 
     kind: ClassVar[str] = "transformer"
     spec_type: ClassVar[type[Spec]] = TransformerSpec

@@ -100,7 +100,7 @@ class VaeComposer:
         return self._book.profiles
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
-        """See `StyleBook.complete`; a metre that the grid has not is drawn anew where it is open."""
+        """See `StyleDefaults.complete`; a metre that the grid has not is drawn anew where it is open."""
         brief = replace(brief, upbeat=False) if brief.upbeat is None else brief
         done = self._book.complete(brief, rng)
         if brief.metre is None and done.metre not in METRES:

@@ -29,7 +29,7 @@ class Sampling:
     """MIDI pitches that may sound, shape (128,)."""
 
     def chooser(self, rng: np.random.Generator) -> Choose:
-        """Draws for `VaeEngine.write`."""
+        """Draws for `VaeRuntime.write`."""
         allowed = np.ones(PAD + 1, dtype=bool)
         if self.pitches is not None:
             allowed[PITCH:PAD] = self.pitches[LOWEST : LOWEST + PAD - PITCH]

@@ -31,7 +31,7 @@ _FEWEST: Final = 20
 _TUNED: Final = 3
 """Recipes that are tuned, the best at their defaults."""
 _UNTUNED: Final = 3.0
-"""Times the seconds of `Effort`: when to stop trying recipes at their defaults."""
+"""Times the seconds of `TuningBudget`: when to stop trying recipes at their defaults."""
 
 Tell = Callable[[str, int, int], None]
 

@@ -36,7 +36,7 @@ class Parts:
     popularity: Scores
     """What popularity adds."""
     basis: NDArray[np.int8]
-    """A `Basis` each."""
+    """A `FallbackLevel` each."""
 
     def total(self) -> Scores:
         """The score: the sum of all that is added."""
@@ -102,7 +102,7 @@ def combine(
     cold: float,
     alone: tuple[int, NDArray[np.float64]] | None = None,
 ) -> Parts:
-    """Weigh standardised scores, NaN = unknown, falling back as `Basis` says.
+    """Weigh standardised scores, NaN = unknown, falling back as `FallbackLevel` says.
 
     Args:
         cold: see `BlendSpec.cold`.

@@ -103,7 +103,7 @@ class BlendRecommender:
 
     z is the number of standard deviations above the mean over the items that the history does not
     hold, because recommenders have different units. Where some do not know a piece the others
-    stand in for them, with less trust; see `Basis`: every score tells what it rests on.
+    stand in for them, with less trust; see `FallbackLevel`: every score tells what it rests on.
 
     Costs what its parts cost, and a pass over their scores.
     """

@@ -1,4 +1,8 @@
-"""Why a piece is recommended: exactly where a score is a sum over plays, else no more than is true."""
+"""Reasons for a recommendation: shares of the plays where a score is a sum over plays, and what removing one does.
+
+A play's amount is its term of the sum. Removing the play need not lower the score by that amount: ALS places
+the listener anew, so that all terms change. `Reason.without` is the score after a real removal.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ class Because(NamedTuple):
     """Row of the piece."""
     title: str
     amount: float
-    """What it adds to the model's score; below 0 where it speaks against the recommendation."""
+    """Its term of the model's score; below 0 where it speaks against the recommendation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Reason:
     """What one unit of `score` adds to the score of the recommendation."""
     baseline: float = 0.0
     """What is taken off because an average piece would get as much."""
+    without: float | None = None
+    """`score` if the strongest piece for it were not in the history, by scoring again without it; `None`
+    where no piece is named or it is the only one. The models and `scale` stay as they are."""
 
 
 class Counted(NamedTuple):
@@ -113,7 +120,8 @@ def fallback(parts: Parts, at: int, item: int) -> str:
 def by_plays(models: Sequence[Counted], history: History, item: int, infos: Sequence[ItemInfo]) -> Reason:
     """The collaborative reason: who hears these pieces hears this one too.
 
-    One model's amounts stay in its own unit; those of several are put into the blend's and added.
+    Amounts of one model stay in its own unit; those of several are put into the blend's and added. Costs
+    the terms of the item's score twice: with the strongest piece and without it.
     """
     alone = len(models) == 1
     amounts = sum(
@@ -123,26 +131,59 @@ def by_plays(models: Sequence[Counted], history: History, item: int, infos: Sequ
     because = _because(amounts, history, infos)
     score = sum(b.amount for b in because)
     positive = [b for b in because if b.amount > 0]
-    total = sum(b.amount for b in positive)
-    # Of one piece alone the share would be 100%, which says nothing.
-    titles = [_called(b.item, item, infos) for b in positive[:3]]
-    named = [
-        f"{title} ({b.amount / total:.0%})" if positive[1:] else title
-        for title, b in zip(titles, positive, strict=False)
-    ]
-    more = len(positive) - len(named)
-    text = "listeners of " + _listed([*named, *([f"{more} more"] if more else [])])
+    without = None
+    if positive and because[1:]:
+        without = _score(models, history.without(positive[0].item), item)
     scale = models[0].scale if alone else 1.0
     part = sum(one.part for one in models)
     return Reason(
         "+".join(one.name for one in models),
-        f"{text} also play it" if named else "listeners with the same dislikes play it",
+        _plays_text(because, score, without, item, infos),
         score,
         part,
         because,
         scale,
         part - scale * score,
+        without,
     )
+
+
+def _score(models: Sequence[Counted], history: History, item: int) -> float:
+    """Sum of the models' terms for an item; of one model in its own unit, of several in the blend's."""
+    alone = len(models) == 1
+    terms = [(1.0 if alone else one.scale) * one.model.contributions(history, item) for one in models]
+    return float(sum(np.nansum(each) for each in terms))
+
+
+def _plays_text(
+    because: Sequence[Because], score: float, without: float | None, item: int, infos: Sequence[ItemInfo]
+) -> str:
+    """`listeners of A (60% of what speaks for it) and B (40%) also play it; against it: C; without A ...`."""
+    positive, against = ([b for b in because if (b.amount > 0) == sign] for sign in (True, False))
+    if not positive:
+        return "listeners with the same dislikes play it"
+    total = sum(b.amount for b in positive)
+    titles = [_called(b.item, item, infos) for b in positive[:3]]
+    # Of one piece alone the share would be 100%, which says nothing.
+    named = [
+        f"{title} ({b.amount / total:.0%}{'' if i else ' of what speaks for it'})" if positive[1:] else title
+        for i, (title, b) in enumerate(zip(titles, positive, strict=False))
+    ]
+    more = len(positive) - len(named)
+    text = "listeners of " + _listed([*named, *([f"{more} more"] if more else [])]) + " also play it"
+    if against:
+        most = _called(against[0].item, item, infos)
+        text += f"; against it: {most}" + (f" and {len(against) - 1} more" if against[1:] else "")
+    if without is not None and score > 0:
+        text += f"; without {titles[0]} it would score {_change(without / score - 1)}"
+    return text
+
+
+def _change(share: float) -> str:
+    """`13% lower`, `2% higher`, or `much the same` below half a per cent."""
+    if abs(share) < 0.005:
+        return "much the same"
+    return f"{abs(share):.0%} {'higher' if share > 0 else 'lower'}"
 
 
 def by_sound(

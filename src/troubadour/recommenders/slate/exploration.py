@@ -30,7 +30,7 @@ def probability_best(mean: NDArray[np.float64], deviation: NDArray[np.float64]) 
 
     By quadrature, within about 1e-6; costs 512 evaluations a candidate. Shape as `mean`.
 
-    >>> best_of(np.array([0.0, 0.0]), np.array([1.0, 3.0])).round(6).tolist()
+    >>> probability_best(np.array([0.0, 0.0]), np.array([1.0, 3.0])).round(6).tolist()
     [0.5, 0.5]
     """
     from scipy.special import log_ndtr

@@ -31,7 +31,7 @@ def typed_skyline(text: str) -> Skyline:
     Raises:
         InputError: it is not notes, or fewer than four.
 
-    >>> typed_line("K:G G A B d").pitch.tolist()
+    >>> typed_skyline("K:G G A B d").pitch.tolist()
     [67, 69, 71, 74]
     """
     if len(text) > MOST_CHARACTERS:
