@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import doctest
 import importlib
 import json
@@ -241,6 +242,35 @@ def test_every_file_and_module_that_a_page_names_exists(root: Path, page: str) -
         assert named in names or any((folder / named).is_file() for folder in folders), named
     for named in set(NAMED_MODULE.findall(text)) - ENTRY_POINT_GROUPS:
         assert is_importable(named), named
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", *PAGES])
+def test_every_link_of_a_page_leads_somewhere(root: Path, page: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", (root / page).read_text()):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        path = ((root / page).parent / target) if target else root / page
+        assert path.exists(), link
+        assert not anchor or anchor in headings(path), link
+
+
+def test_every_setting_and_every_command_is_documented(root: Path) -> None:
+    from troubadour.cli import app
+    from troubadour.core.config import PREFIX, Settings
+
+    readme = (root / "README.md").read_text()
+    fields = [field.name for field in dataclasses.fields(Settings)]
+    assert [name for name in fields if f"`{PREFIX}{name.upper()}`" not in readme] == []
+    text = "\n".join((root / p).read_text() for p in PAGES)
+    top: Any = typer.main.get_command(app)
+    assert [n for n in top.commands if not re.search(rf"`{n}\b|(?:troubadour|make) {n}\b", text)] == []
 
 
 def is_importable(name: str) -> bool:

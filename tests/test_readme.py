@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -108,3 +109,13 @@ def test_the_python_example_of_the_readme_runs(reader: Path) -> None:
         assert studio.status()["generated"] == 1
     assert isinstance(names["items"], (list, tuple))
     assert len(names["items"]) == 10
+
+
+@pytest.mark.parametrize("command", ["status", "compose --style jig --bars 4 --seed 1", "recommend sim-0001"])
+def test_the_json_contract_of_the_readme_holds(reader: Path, command: str) -> None:
+    (row,) = re.findall(rf"^\| `{command.split()[0]} --json` \| (.*) \|$", README, flags=re.MULTILINE)
+    found = json.loads(run(f"troubadour {command} --json", reader))
+    for key, within in re.findall(r"`(\w+)`(?: \(([^)]*)\))?", row):
+        assert key in found
+        parts = found[key] if isinstance(found[key], list) else [found[key]]
+        assert all(set(re.findall(r"`(\w+)`", within)) <= set(part) for part in parts if within)
