@@ -108,11 +108,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from troubadour.models.dataset import load
-from troubadour.models.spec import SPECS
+from troubadour.models.families import family as family_named
 from troubadour.models.trainer import Run, TrainOptions
 import json
 folder, data, family, spec, options = sys.argv[1:]
-shape = SPECS[family].from_dict(json.loads(spec))
+shape = family_named(family).spec_type.from_dict(json.loads(spec))
 parts = [load(Path(data) / f"{part}.npz") for part in ("train", "valid")]
 Run(Path(folder), shape, TrainOptions(**json.loads(options))).go(*parts)
 """

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from troubadour.core.errors import ModelError, TroubadourError
-from troubadour.generation.autoregressive import WEIGHTS, load_composer
+from troubadour.generation.autoregressive import WEIGHTS, AutoregressiveComposer, load_composer
 from troubadour.generation.network_spec import Spec
 from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.models.dataset import Drawn, Example, assemble, batches, collate, with_part_shown
@@ -171,7 +171,7 @@ class Run:
 
     def kind(self) -> str:
         """Name of the family."""
-        return family_of(self.spec).composer.kind
+        return str(family_of(self.spec).kind)
 
     def build(self) -> Any:
         """A fresh network; its `objective(batch)` is what training makes small, and the number of targets."""
@@ -293,7 +293,7 @@ def load_start(folder: Path) -> tuple[Spec, dict[str, Tensor]]:
     Raises:
         ModelError: no composer can be read there.
     """
-    spec = load_composer(folder).spec
+    spec = cast(AutoregressiveComposer, load_composer(folder)).spec
     return spec, {k: v.float() for k, v in load_file(folder / WEIGHTS).items()}
 
 
@@ -301,7 +301,7 @@ def save_composer(folder: Path, run: Run, styles: Mapping[str, StyleStatistics],
     """Write the best averaged weights of a run as a composer, with its history beside them."""
     best = load_file(run.folder / "best.safetensors")
     arrays = {k: v.numpy() for k, v in best.items()}
-    family_of(run.spec).composer(run.spec, arrays, styles, name).save(folder)
+    family_of(run.spec)(run.spec, arrays, styles, name).save(folder)
     _write(
         folder / "report.json", json.dumps({**run.state, "options": asdict(run.options)}, indent=1).encode()
     )

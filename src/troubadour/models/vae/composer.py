@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from troubadour.core.errors import InputError, ModelError
-from troubadour.generation.autoregressive import DOCUMENT, WEIGHTS, read_document
+from troubadour.generation.constraints.pitches import scale
+from troubadour.generation.loading import DOCUMENT, WEIGHTS, read_document
 from troubadour.generation.network_spec import FULL, Precision
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
@@ -65,6 +66,9 @@ class VaeComposer:
     """
 
     kind: ClassVar[str] = "vae"
+    spec_type: ClassVar[type[VaeSpec]] = VaeSpec
+    exact_nats: ClassVar[bool] = False
+    """`bar_nats` is the negative ELBO."""
 
     def __init__(
         self,
@@ -116,7 +120,8 @@ class VaeComposer:
             InputError: the brief asks for what a VAE cannot hold to, or for things that clash.
         """
         _refuse(brief)
-        brief = self.complete(brief, rng)
+        if not brief.is_complete:
+            brief = self.complete(brief, rng)
         assert brief.metre is not None
         assert brief.key is not None
         assert brief.bars is not None
@@ -178,6 +183,18 @@ class VaeComposer:
                 out[row] = mean / max(float(np.linalg.norm(mean)), 1e-9)
         return out
 
+    def bar_nats(self, melodies: Sequence[Passage], rng: np.random.Generator) -> NDArray[np.float64]:
+        """See `Scorable.bar_nats`: the negative ELBO with one draw of the latent vector, its share included."""
+        bars = np.array([m.bars for m in melodies], dtype=np.float64)
+        return np.asarray(self.space.nats(melodies, rng) / bars)
+
+    @staticmethod
+    def train(*job: Any) -> Any:
+        """See `models.families.TrainsItself`; loads torch."""
+        from troubadour.models.vae.training import train_vae
+
+        return train_vae(*job)
+
     def save(self, folder: Path) -> None:
         """Write weights (fp16 safetensors) and everything else (JSON) into a folder."""
         atlas = self.space.atlas
@@ -213,7 +230,7 @@ class VaeComposer:
 
 
 def _refuse(brief: Brief) -> None:
-    """Say which of what is asked for a VAE cannot hold to."""
+    """Refuse the controls that a VAE cannot meet."""
     asked = {
         "upbeat": bool(brief.upbeat),
         "chords": brief.chords is not None,
@@ -223,9 +240,7 @@ def _refuse(brief: Brief) -> None:
     }
     for name, given in asked.items():
         if given:
-            raise InputError(
-                f"{name} is asked for; the VAE cannot hold to that: use the transformer or the lstm"
-            )
+            raise InputError(f"{name} is set; the vae composer cannot meet it: use another family")
 
 
 def _pitches(brief: Brief, usual: tuple[int, int]) -> NDArray[np.bool_]:
@@ -236,8 +251,7 @@ def _pitches(brief: Brief, usual: tuple[int, int]) -> NDArray[np.bool_]:
     high = min(high, brief.highest if brief.highest is not None else 127)
     allowed = (place >= low) & (place <= high)
     if brief.strict and brief.key is not None:
-        fifths = brief.key[0]
-        allowed &= np.isin(place % 12, [(fifths + i) * 7 % 12 for i in range(-1, 6)])
+        allowed &= np.isin(place % 12, list(scale(*brief.key)))
     return np.asarray(allowed)
 
 

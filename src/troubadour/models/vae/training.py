@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,19 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from troubadour.generation.style_statistics import StyleStatistics
+from troubadour.generation.loading import WEIGHTS
+from troubadour.generation.style_statistics import StyleStatistics, profiles
+from troubadour.models.families import Styled, TrainedFamily
+from troubadour.models.options import TrainOptions
 from troubadour.models.trainer import Run
 from troubadour.models.vae.composer import VaeComposer
-from troubadour.models.vae.dataset import Stack, VaeBatch, batches, free_nats
+from troubadour.models.vae.dataset import Stack, VaeBatch, batches, free_nats, stacks
 from troubadour.models.vae.latent_map import latent_map_of, normalised
 from troubadour.models.vae.network import VaeNetwork
 from troubadour.models.vae.passages import LENGTHS, METRES, STEPS, passages
 from troubadour.models.vae.runtime import VaeRuntime
 from troubadour.models.vae.space import Space
+from troubadour.models.vae.spec import VaeSpec
 from troubadour.music.score import Score
 
 _VALIDATED = 1000
@@ -96,9 +100,32 @@ def save_vae(
     return composer
 
 
+def train_vae(
+    folder: Path,
+    name: str,
+    shape: Mapping[str, Any],
+    options: TrainOptions,
+    train: Sequence[Styled],
+    valid: Sequence[Styled],
+    start: Path | None,
+    tell: Callable[[int, float], None] | None,
+) -> TrainedFamily:
+    """See `models.families.TrainsItself`: trains on passages instead of whole pieces."""
+    spec, weights = VaeSpec(**shape), None
+    if start is not None:
+        spec = VaeComposer.load(start).spec
+        weights = {k: v.float() for k, v in load_file(start / WEIGHTS).items() if not k.startswith("atlas.")}
+    cut, held = (stacks(score for score, _ in part) for part in (train, valid))
+    run = VaeRun(folder, spec, options, weights)
+    report = run.go(cut, held, tell)
+    save_vae(folder, run, train, profiles(train), name)
+    counts = {f"{n}_bars": len(s.grid) for n, s in cut.items()}
+    return TrainedFamily(report, run.state["history"], {"passages": counts})
+
+
 def _encode(engine: VaeRuntime, some: Sequence[Any]) -> Any:
     grid = np.stack([p.grid for p in some])
     return engine.encode(grid, np.array([METRES.index(p.metre) for p in some]))[0]
 
 
-__all__ = ["Space", "VaeRun", "save_vae"]
+__all__ = ["Space", "VaeRun", "save_vae", "train_vae"]
