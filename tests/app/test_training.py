@@ -23,7 +23,7 @@ pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 RECIPE = TrainingRecipe(
-    "tiny", train={"steps": 4, "tokens_a_step": 800, "warmup": 1, "evaluate_every": 4, "context": 300}
+    "tiny", train={"steps": 4, "batch_tokens": 800, "warmup": 1, "evaluate_every": 4, "context": 300}
 )
 
 

@@ -74,7 +74,7 @@ class TestVae(ComposerContract):
         }
         drawn = random_vae()
         folder = tmp_path_factory.mktemp("vae")
-        VaeComposer(drawn.spec, drawn.weights, known, drawn.space.atlas).save(folder)
+        VaeComposer(drawn.spec, drawn.weights, known, drawn.space.latent_map).save(folder)
         return VaeComposer.load(folder)  # with the weights as they are stored
 
 

@@ -85,7 +85,9 @@ def train_composer(
     check_terms([p.row for p in (*found.train, *found.valid)], accept_terms)
     # What is wrong with the music is told before torch takes seconds to load.
     try:
-        from troubadour.models.trainer import Run, load_start, save_composer
+        from troubadour.models.event_training import EventTask, load_start, save_composer
+        from troubadour.models.train_report import train_report
+        from troubadour.networks.trainer import Trainer
     except ImportError as error:
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
     told = (
@@ -100,8 +102,9 @@ def train_composer(
     spec = shape(recipe, spec)
     train, valid = (found.examples(part, spec.styles) for part in (found.train, found.valid))
     train += repeated(found.train, train, recipe)
-    run = Run(folder, spec, options, weights)
-    report = run.go(train, valid, told)
+    run = Trainer(folder, EventTask(spec, options, train, valid), options, weights)
+    run.run(told)
+    report = train_report(run)
     known = profiles((p.score, p.row.style) for p in found.train)
     if start is not None:
         # What a style is like stays known where the user's own music does not say.

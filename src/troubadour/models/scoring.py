@@ -18,7 +18,7 @@ from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.nats import TOGETHER, sequence_nats
 from troubadour.generation.protocols import Scorable, require
-from troubadour.models.dataset import Example, assemble
+from troubadour.models.dataset import Example, build
 from troubadour.models.vae.passages import Passage
 
 
@@ -68,4 +68,4 @@ def bar_nats(composer: object, melodies: Sequence[Passage], rng: np.random.Gener
 def _sums(
     composer: AutoregressiveComposer, rows: Sequence[Example], context: int
 ) -> Iterator[tuple[float, int]]:
-    yield from sequence_nats(composer.engine, [assemble(e, e.prefix >= 0) for e in rows], context)
+    yield from sequence_nats(composer.engine, [build(e, e.prefix >= 0) for e in rows], context)

@@ -60,7 +60,7 @@ class VaeComposer:
         spec: shape of the networks.
         weights: arrays by name.
         profiles: what each style is usually like; the empty name stands for any melody.
-        atlas: where the styles lie.
+        latent_map: where the styles lie.
         name: names the vector space of `embed`.
         threads: has no effect; NumPy's own threads are set for the whole process.
     """
@@ -75,7 +75,7 @@ class VaeComposer:
         spec: VaeSpec,
         weights: Mapping[str, NDArray[Any]],
         profiles: Mapping[str, StyleStatistics],
-        atlas: LatentMap,
+        latent_map: LatentMap,
         name: str = "",
         threads: int = 1,
     ) -> None:
@@ -84,9 +84,9 @@ class VaeComposer:
         alone = {
             k: v for k, v in profiles.items() if all(p.endswith(":1") and " " not in p for p in v.programs)
         }
-        styles = sorted({r.split("|")[0] for r in atlas.regions} - {""})
+        styles = sorted({r.split("|")[0] for r in latent_map.regions} - {""})
         self._book = StyleDefaults({**alone, "": profiles[""]}, styles)
-        self.space = Space(VaeRuntime(spec, weights), atlas)
+        self.space = Space(VaeRuntime(spec, weights), latent_map)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ class VaeComposer:
         habit = self._book.habit(brief)
         shift = (Key(0, *brief.key).tonic - TONIC + 5) % 12 - 5
         allowed = _pitches(brief, habit.ranges[0])
-        # What sounds at pitch p is written at p - shift, in the key of the atlas.
+        # What sounds at pitch p is written at p - shift, in the key of the latent_map.
         written = np.zeros(128, dtype=bool)
         for pitch in np.flatnonzero(allowed).tolist():
             if LOWEST <= pitch - shift <= HIGHEST:
@@ -151,12 +151,12 @@ class VaeComposer:
         if brief.density is not None:
             # Densities are told in eight levels; the middle one is where a style is.
             amount = (brief.density - (N_DENSITIES - 1) / 2) / 2
-            z = z + np.float32(amount) * self.space.atlas.directions[ATTRIBUTES.index("density")]
+            z = z + np.float32(amount) * self.space.latent_map.directions[ATTRIBUTES.index("density")]
         bars: list[NDArray[np.uint8]] = []
         while sum(len(b) for b in bars) < brief.bars:
             if bars:
                 noise = rng.standard_normal(len(z)).astype(np.float32)
-                z = z + np.float32(_ALIKE) * self.space.atlas.spread @ noise
+                z = z + np.float32(_ALIKE) * self.space.latent_map.spread @ noise
             like = Passage(_rests(LENGTHS[-1], brief.metre), brief.metre, (2, mode))
             (made,) = self.space.decode(z[None], like, rng, sampling)
             left = brief.bars - sum(len(b) for b in bars)
@@ -197,15 +197,17 @@ class VaeComposer:
 
     def save(self, folder: Path) -> None:
         """Write weights (fp16 safetensors) and everything else (JSON) into a folder."""
-        atlas = self.space.atlas
-        half = {k: np.asarray(v).astype(np.float16) for k, v in {**self._weights, **atlas.arrays()}.items()}
+        latent_map = self.space.latent_map
+        half = {
+            k: np.asarray(v).astype(np.float16) for k, v in {**self._weights, **latent_map.arrays()}.items()
+        }
         (folder / WEIGHTS).write_bytes(save(half))
         document = {
             "kind": self.kind,
             "name": self.name,
             "spec": self.spec.to_dict(),
-            "regions": list(atlas.regions),
-            "scales": dict(zip(ATTRIBUTES, atlas.scales, strict=True)),
+            "regions": list(latent_map.regions),
+            "scales": dict(zip(ATTRIBUTES, latent_map.scales, strict=True)),
             "profiles": {k: v.to_dict() for k, v in self._book.profiles.items()},
         }
         (folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n")
@@ -221,10 +223,10 @@ class VaeComposer:
             document = read_document(folder, cls.kind)
             arrays = load((folder / WEIGHTS).read_bytes())
             spec = VaeSpec.from_dict(document["spec"])
-            atlas = LatentMap.of(document["regions"], document["scales"], arrays)
+            latent_map = LatentMap.of(document["regions"], document["scales"], arrays)
             profiles = {k: StyleStatistics.from_dict(v) for k, v in document["profiles"].items()}
             weights = {k: v for k, v in arrays.items() if not k.startswith("atlas.")}
-            return cls(spec, weights, profiles, atlas, document["name"], threads)
+            return cls(spec, weights, profiles, latent_map, document["name"], threads)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ModelError(f"{folder}: no composer can be read there: {error}") from error
 
