@@ -1,8 +1,8 @@
-"""How long the main job and its parts take: prints a Markdown table.
+"""Duration of the main job and its parts: prints a Markdown table.
 
     python benchmarks/main_job.py [--home FOLDER]
 
-Everything runs in this process on one CPU thread for composing, after the package is installed.
+All steps run in this process, composing on one CPU thread, without installation.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ RUNS = 9
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--home", type=Path, help="a home to use again; without it a fresh one")
+    parser.add_argument("--home", type=Path, help="existing home; default: a new one")
     options = parser.parse_args()
     rows: list[tuple[str, str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         demo = seconds(lambda: run_demo(Path(folder) / "demo"))
         rows.append(
-            ("demo from nothing to three pieces (files written, `--no-serve`)", f"{demo:.1f} s", "< 120 s")
+            ("complete demo with three pieces (files written, `--no-serve`)", f"{demo:.1f} s", "< 120 s")
         )
         again = seconds(lambda: run_demo(Path(folder) / "demo"))
         rows.append(("demo, second start, up to serving", f"{again:.1f} s", "< 5 s"))
