@@ -17,7 +17,7 @@ from troubadour.core.errors import InputError
 from troubadour.interactions.importers.base import NamedTrack, PlayEvent, ReadOptions
 from troubadour.interactions.importers.formats import read_plays
 
-SAMPLES = Path(__file__).parents[1] / "listening" / "importers" / "samples"
+SAMPLES = Path(__file__).parents[1] / "interactions" / "importers" / "samples"
 NOW = 1_780_000_000
 
 

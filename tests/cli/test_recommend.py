@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import event
 from typer.testing import CliRunner
 
 from troubadour.app.studio import Studio
 from troubadour.catalogue.store import Event
 from troubadour.cli import app
 from troubadour.core.errors import InputError, NotFoundError
+from troubadour.server.app import create_app
 
 HEAD = re.compile(r"^ *\d+\. ", re.MULTILINE)
 
@@ -172,3 +175,19 @@ def test_a_service_that_has_nothing_but_plays(tmp_path: Path) -> None:
     assert call(home, "charts")["items"]
     with pytest.raises(InputError, match="there are none"):
         told(home, "radio", "--style", "jig")
+
+
+@pytest.mark.parametrize("n", [5, 100])
+def test_a_list_takes_a_few_statements_whatever_its_length(home: Path, n: int) -> None:
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    with Studio(home) as studio, TestClient(create_app(studio)) as client:
+        client.get("/api/listeners/much/recommendations", params={"n": 1})  # loads the models
+        event.listen(studio.store._engine, "before_cursor_execute", note)
+        found = client.get("/api/listeners/much/recommendations", params={"n": n}).json()
+    assert len(found["items"]) == n
+    assert sum("FROM pieces" in one for one in statements) <= 5
+    assert len(statements) <= 20, statements

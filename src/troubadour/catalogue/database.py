@@ -50,6 +50,8 @@ def open_engine(path: Path) -> Engine:
         # The driver would begin transactions by its own rules: none for DDL, and none before a
         # SAVEPOINT, whose release would then commit.
         connection.isolation_level = None
+        # SQLite's own lower() leaves letters beyond ASCII as they are.
+        connection.create_function("unicode_lower", 1, str.lower, deterministic=True)
         cursor = connection.cursor()
         for pragma in (
             "busy_timeout=30000",

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, func, select
 
 from troubadour.catalogue.listener_table import ListenerTable
 from troubadour.catalogue.records import KINDS, Event
-from troubadour.catalogue.rows import CHUNK, append_new, rows_of
+from troubadour.catalogue.rows import append_new, listed, rows_of
 from troubadour.catalogue.schema import interactions, listeners, pieces
 from troubadour.core.errors import InputError
+from troubadour.interactions.events import ListenerEvents
 
 _BLOCK: Final = 20_000
 """Rows read at once."""
@@ -159,6 +160,43 @@ class EventTable(ListenerTable):
                 for r in connection.execute(query.where(interactions.c.listener == row))
             ]  # fmt: skip
 
+    def listener_events(
+        self, listener: str, limit: int | None = None, *, until: int | None = None
+    ) -> ListenerEvents:
+        """Unflagged events of a listener as columns, oldest first. Two SQL statements after that of the listener.
+
+        Args:
+            limit: only the newest so many; None = all.
+            until: only events that had arrived when `last_event` returned this; None = all.
+
+        Raises:
+            NotFoundError: the listener does not exist.
+        """
+        columns = interactions.c
+        query = (
+            select(columns.piece, columns.kind, columns.value, columns.time)
+            .order_by(columns.time.desc(), columns.row.desc())
+            .limit(limit)
+        )
+        if until is not None:
+            query = query.where(columns.row <= until)
+        with self._reading() as connection:
+            row = self._row_of(connection, listener)
+            query = query.where(columns.listener == row, columns.flags == 0)
+            compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+            result = connection.exec_driver_sql(str(compiled)).cursor.fetchall()
+            table = np.array(result, dtype=np.float64).reshape(-1, 4)[::-1]  # None becomes NaN
+            rows, item = np.unique(table[:, 0].astype(np.int64), return_inverse=True)
+            named = select(pieces.c.id).where(pieces.c.row.in_(listed(rows.tolist()))).order_by(pieces.c.row)
+            ids = tuple(connection.execute(named).scalars())
+        return ListenerEvents(
+            ids,
+            item.astype(np.int32),
+            table[:, 1].astype(np.uint8),
+            table[:, 2].astype(np.float32),
+            table[:, 3].astype(np.int64),
+        )
+
     def history(self, listener: str, limit: int = 1000) -> list[tuple[str, str, float | None, int]]:
         """A listener's events, newest first: (piece, kind, value, time); flagged ones are left out."""
         query = (
@@ -167,9 +205,8 @@ class EventTable(ListenerTable):
             .order_by(interactions.c.time.desc(), interactions.c.row.desc())
             .limit(limit)
         )
-        self.listener(listener)
         with self._reading() as connection:
-            row = rows_of(connection, listeners, {listener}, "listener")[listener]
+            row = self._row_of(connection, listener)
             query = query.where(interactions.c.listener == row, interactions.c.flags == 0)
             return [(r.id, KINDS[r.kind], r.value, r.time) for r in connection.execute(query)]
 
@@ -196,15 +233,13 @@ def _check_sent_before(connection: Connection, rows: Sequence[Mapping[str, Any]]
     """That what bears an id is what was sent: passed over in silence, another event would be lost."""
     names = ("listener", "piece", "kind")  # not the time, which the server may have stamped anew
     columns = [interactions.c[name] for name in ("event", *names)]
-    for start in range(0, len(rows), CHUNK):
-        sent = rows[start : start + CHUNK]
-        query = select(*columns).where(interactions.c.event.in_([row["event"] for row in sent]))
-        stored = {found.event: found[1:] for found in connection.execute(query)}
-        for row in sent:
-            if tuple(row[name] for name in names) != tuple(stored[row["event"]]):
-                raise InputError(
-                    f"event id '{row['event']}' was given to another event before; give each an id of its own"
-                )
+    query = select(*columns).where(interactions.c.event.in_(listed(row["event"] for row in rows)))
+    stored = {found.event: found[1:] for found in connection.execute(query)}
+    for row in rows:
+        if tuple(row[name] for name in names) != tuple(stored[row["event"]]):
+            raise InputError(
+                f"event id '{row['event']}' was given to another event before; give each an id of its own"
+            )
 
 
 def _check_event(event: Event) -> None:

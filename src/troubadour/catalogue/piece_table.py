@@ -13,9 +13,10 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.database import Database
 from troubadour.catalogue.records import NewPiece, PieceRow
-from troubadour.catalogue.rows import CHUNK, identify, piece_values, rows_of
+from troubadour.catalogue.rows import identify, listed, piece_values, rows_of
 from troubadour.catalogue.schema import identifiers, pieces
 from troubadour.core.errors import InputError, NotFoundError
+from troubadour.music.quality import describe, flags_of
 from troubadour.music.score import Score
 
 _LIGHT: Final = [
@@ -60,6 +61,26 @@ class PieceTable(Database):
         if found is None:
             raise NotFoundError(f"no piece '{piece}'")
         return _light(found)
+
+    def pieces_by_id(self, ids: Iterable[str]) -> dict[str, PieceRow]:
+        """Pieces by their ids, without notes, in one SQL statement.
+
+        Args:
+            ids: of pieces; repeated ids are read once.
+
+        Raises:
+            NotFoundError: a piece does not exist.
+        """
+        wanted = dict.fromkeys(ids)
+        if not wanted:
+            return {}
+        query = select(*_LIGHT).where(pieces.c.id.in_(listed(wanted)))
+        with self._reading() as connection:
+            found = {row.id: _light(row) for row in connection.execute(query)}
+        missing = next((i for i in wanted if i not in found), None)
+        if missing is not None:
+            raise NotFoundError(f"no piece '{missing}'")
+        return {i: found[i] for i in wanted}
 
     def mark_explicit(self, piece: str, explicit: bool) -> None:
         """Say whether a piece is explicit, for listeners who block such pieces; at once.
@@ -127,11 +148,9 @@ class PieceTable(Database):
             NotFoundError: a piece does not exist.
             InputError: a piece has no notes, it is known by name or sound alone.
         """
-        found: dict[str, bytes] = {}
+        query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(listed(ids)))
         with self._reading() as connection:
-            for start in range(0, len(ids), CHUNK):
-                query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(ids[start : start + CHUNK]))
-                found |= {row.id: row.score for row in connection.execute(query)}
+            found: dict[str, bytes] = {row.id: row.score for row in connection.execute(query)}
         missing = next((i for i in ids if i not in found), None)
         if missing is not None:
             raise NotFoundError(f"no piece '{missing}'")
@@ -185,6 +204,7 @@ class PieceTable(Database):
 
 def _light(row: Any) -> PieceRow:
     values = row._mapping
+    quality = json.loads(values["quality"])
     return PieceRow(
         row=values["row"] - 1,
         **{n: values[n] for n in (
@@ -194,6 +214,7 @@ def _light(row: Any) -> PieceRow:
         generated=bool(values["generated"]),
         explicit=bool(values["explicit"]),
         attributes=json.loads(values["attributes"]),
-        quality=json.loads(values["quality"]),
+        quality=[describe(entry) for entry in quality],
+        flags=flags_of(quality),
         provenance=json.loads(values["provenance"]),
     )  # fmt: skip

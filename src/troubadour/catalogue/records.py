@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.music.quality import QualityFlag
 from troubadour.music.score import Score
 
 KINDS: Final = ("play", "like", "skip", "rating")
@@ -35,6 +36,7 @@ class NewPiece:
     number: str = ""
     licence: str = ""
     quality: tuple[str, ...] = ()
+    """Entries as `music.quality.check` gives them."""
     generated: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Of a generated piece: release, seed, controls, influences, longest match, listener."""
@@ -69,12 +71,15 @@ class PieceRow:
     generated: bool
     attributes: dict[str, Any]
     quality: list[str]
+    """Repairs and quality flags as text for people."""
     provenance: dict[str, Any]
     artist: str = ""
     album: str = ""
     medium: str = "score"
     duration_seconds: float | None = None
     explicit: bool = False
+    flags: frozenset[QualityFlag] = frozenset()
+    """Quality flags, for decisions of programs."""
 
     @property
     def display_artist(self) -> str:

@@ -6,9 +6,9 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Select, func, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.records import NewPiece
@@ -16,10 +16,13 @@ from troubadour.catalogue.schema import identifiers, pieces
 from troubadour.core.errors import NotFoundError
 from troubadour.interactions.names import artist_key, title_key
 
-CHUNK: Final = 500
-"""Bound variables in one statement."""
 Reading = Callable[[], AbstractContextManager[Connection]]
 """Opens a connection to read on."""
+
+
+def listed(values: Iterable[str | int]) -> Select[Any]:
+    """A subquery of values for `IN`, passed as one bound variable: any number fits in one statement."""
+    return select(func.json_each(json.dumps([*values])).table_valued("value").c.value)
 
 
 def rows_of(connection: Connection, table: Any, ids: Iterable[str], what: str) -> dict[str, int]:
@@ -28,10 +31,9 @@ def rows_of(connection: Connection, table: Any, ids: Iterable[str], what: str) -
     Raises:
         NotFoundError: one is missing.
     """
-    wanted, found = sorted(set(ids)), dict[str, int]()
-    for start in range(0, len(wanted), CHUNK):
-        query = select(table.c.id, table.c.row).where(table.c.id.in_(wanted[start : start + CHUNK]))
-        found |= {r.id: r.row for r in connection.execute(query)}
+    wanted = sorted(set(ids))
+    query = select(table.c.id, table.c.row).where(table.c.id.in_(listed(wanted)))
+    found = {r.id: r.row for r in connection.execute(query)}
     missing = next((i for i in wanted if i not in found), None)
     if missing is not None:
         raise NotFoundError(f"no {what} '{missing}'; add it first")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from troubadour.catalogue.database import Writer
 from troubadour.catalogue.records import KINDS, Unmatched
-from troubadour.catalogue.rows import CHUNK, Reading, append_new, rows_of
+from troubadour.catalogue.rows import Reading, append_new, listed, rows_of
 from troubadour.catalogue.schema import listeners, unmatched
 
 
@@ -46,9 +46,7 @@ class UnmatchedPlays:
         ids = list(events)
 
         def work(connection: Connection) -> None:
-            for start in range(0, len(ids), CHUNK):
-                chosen = ids[start : start + CHUNK]
-                connection.execute(delete(unmatched).where(unmatched.c.event.in_(chosen)))
+            connection.execute(delete(unmatched).where(unmatched.c.event.in_(listed(ids))))
 
         if ids:
             self._writer.run(work)

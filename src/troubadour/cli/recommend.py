@@ -35,7 +35,7 @@ def recommend(
 
     with open_studio(home) as studio:
         found, release = studio.recommend(listener, n)
-        rows = [studio.store.piece(item.id) for item in found]
+        rows = [*studio.store.pieces_by_id(item.id for item in found).values()]
         studio.shown(listener, found, release)
     if as_json:
         items = [

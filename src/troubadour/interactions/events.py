@@ -97,10 +97,55 @@ class History:
         """The history of somebody new."""
         return cls(np.empty(0, np.int32), np.empty(0, np.float64))
 
+    @classmethod
+    def from_events(
+        cls,
+        item: ArrayLike,
+        kind: ArrayLike,
+        value: ArrayLike,
+        time: ArrayLike,
+        weights: Weights | None = None,
+    ) -> Self:
+        """The history of one listener from columns of events, in any order.
+
+        Costs one sort of the events.
+
+        Args:
+            item: item rows, integers >= 0, shape (n_events,).
+            kind: a `Kind` each, shape (n_events,).
+            value: see `Kind`, float32, NaN = none, shape (n_events,).
+            time: Unix seconds, 0 = unknown, shape (n_events,). Events of one second keep their order.
+            weights: how the events with one item add up.
+
+        Raises:
+            InputError: a column is out of range, or the columns differ in length.
+        """
+        rows = _column("item", item, np.int32, 0, np.iinfo(np.int32).max)
+        kinds, values, times = _event_columns(kind, value, time, len(rows))
+        order = np.argsort(times, kind="stable")
+        items, total = _cells(rows[order].astype(np.int64), kinds[order], values[order], weights or Weights())
+        return cls(items.astype(np.int32), total)
+
     def without(self, item: int) -> History:
         """This history as if the listener had never met one item."""
         keep = self.items != item
         return History(self.items[keep], self.weights[keep])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListenerEvents:
+    """Events of one listener as columns, oldest first, one entry an event."""
+
+    ids: tuple[str, ...]
+    """Distinct external ids of the items."""
+    item: NDArray[np.int32]
+    """Position in `ids`, shape (n_events,)."""
+    kind: NDArray[np.uint8]
+    """A `Kind`, shape (n_events,)."""
+    value: NDArray[np.float32]
+    """See `Kind`; NaN = none, shape (n_events,)."""
+    time: NDArray[np.int64]
+    """Unix seconds, 0 = unknown, shape (n_events,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,15 +175,11 @@ class Interactions:
     def __post_init__(self) -> None:
         listener = _column("listener", self.listener, np.int32, 0, len(self.listeners) - 1)
         item = _column("item", self.item, np.int32, 0, len(self.items) - 1)
-        kind = _column("kind", self.kind, np.uint8, 0, max(Kind))
-        time = _column("time", self.time, np.int64, 0, LATEST)
-        value = np.array(self.value, dtype=np.float32).reshape(-1)
-        if len({len(column) for column in (listener, item, kind, value, time)}) > 1:
-            raise InputError("columns listener, item, kind, value and time differ in length")
-        value[kind == Kind.LIKE] = np.nan
-        heard = value[(kind == Kind.PLAY) | (kind == Kind.SKIP)]
-        _check_values("share heard of a play or skip", heard[~np.isnan(heard)], 0.0, 1.0)
-        _check_values("rating", value[kind == Kind.RATING], 1.0, 5.0)
+        if len(listener) != len(item):
+            raise InputError(
+                f"columns listener and item have {len(listener)} and {len(item)} entries; need as many"
+            )
+        kind, value, time = _event_columns(self.kind, self.value, self.time, len(item))
         order = np.argsort(time, kind="stable")
         columns = {"listener": listener, "item": item, "kind": kind, "value": value, "time": time}
         for name, column in columns.items():
@@ -248,28 +289,59 @@ class Interactions:
     def _cells(self, weights: Weights) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
         """(listener, item, weight) of each pair that occurs, in the order of its last event."""
         pair = self.listener.astype(np.int64) * max(1, len(self.items)) + self.item
-        cells, index = np.unique(pair, return_inverse=True)
-        n = len(cells)
-        share = np.where(np.isnan(self.value), weights.unknown_share, self.value)
+        cells, weight = _cells(pair, self.kind, self.value, weights)
+        return *np.divmod(cells, max(1, len(self.items))), weight
 
-        def total(kind: Kind, amount: NDArray[Any] | None = None) -> NDArray[np.float64]:
-            of_kind = self.kind == kind
-            taken = None if amount is None else amount[of_kind]
-            return np.bincount(index[of_kind], taken, minlength=n).astype(np.float64)
 
-        rating = np.full(n, 3.0)
-        rated = self.kind == Kind.RATING
-        rating[index[rated]] = self.value[rated]  # sorted by time: the latest is written last
-        weight = (
-            weights.play * np.log2(1.0 + total(Kind.PLAY, share))
-            + weights.like * (total(Kind.LIKE) > 0)
-            + weights.skip * np.log2(1.0 + total(Kind.SKIP))
-            + weights.rating * (rating - 3.0) / 2.0
+def _cells(
+    cell: NDArray[np.int64], kind: NDArray[np.uint8], value: NDArray[np.float32], weights: Weights
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Distinct cells with their weights, in the order of the last event of each.
+
+    Args:
+        cell: number of the (listener, item) pair of each event, events sorted by time.
+    """
+    cells, index = np.unique(cell, return_inverse=True)
+    n = len(cells)
+    share = np.where(np.isnan(value), weights.unknown_share, value)
+
+    def total(of: Kind, amount: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        of_kind = kind == of
+        taken = None if amount is None else amount[of_kind]
+        return np.bincount(index[of_kind], taken, minlength=n).astype(np.float64)
+
+    rating = np.full(n, 3.0)
+    rated = kind == Kind.RATING
+    rating[index[rated]] = value[rated]  # sorted by time: the latest is written last
+    weight = (
+        weights.play * np.log2(1.0 + total(Kind.PLAY, share))
+        + weights.like * (total(Kind.LIKE) > 0)
+        + weights.skip * np.log2(1.0 + total(Kind.SKIP))
+        + weights.rating * (rating - 3.0) / 2.0
+    )
+    last = np.zeros(n, dtype=np.int64)
+    last[index] = np.arange(len(cell))
+    order = np.argsort(last)
+    return cells[order], weight[order]
+
+
+def _event_columns(
+    kind: Any, value: Any, time: Any, n: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]:
+    """Checked columns kind, value and time of n events; the values of likes become NaN."""
+    kinds = _column("kind", kind, np.uint8, 0, max(Kind))
+    times = _column("time", time, np.int64, 0, LATEST)
+    values = np.array(value, dtype=np.float32).reshape(-1)
+    if not n == len(kinds) == len(values) == len(times):
+        raise InputError(
+            f"columns item, kind, value and time have {n}, {len(kinds)}, {len(values)} and {len(times)} entries; "
+            "need as many of each"
         )
-        last = np.zeros(n, dtype=np.int64)
-        last[index] = np.arange(len(self))
-        order = np.argsort(last)
-        return *np.divmod(cells[order], max(1, len(self.items))), weight[order]
+    values[kinds == Kind.LIKE] = np.nan
+    share = values[(kinds == Kind.PLAY) | (kinds == Kind.SKIP)]
+    _check_values("share heard of a play or skip", share[~np.isnan(share)], 0.0, 1.0)
+    _check_values("rating", values[kinds == Kind.RATING], 1.0, 5.0)
+    return kinds, values, times
 
 
 def _frozen(column: NDArray[Any]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError, NotFoundError
-from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.events import History, Interactions, Kind, ListenerEvents
 from troubadour.interactions.id_map import IdMap
 from troubadour.interactions.simulate import SimulationSpec, simulate_with_truth
 from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
@@ -108,7 +108,11 @@ def test_a_stranger_gets_what_is_popular_and_is_told_so(ranker: Ranker) -> None:
 
 
 def test_one_like_is_enough_for_a_taste(ranker: Ranker) -> None:
-    history = ranker.history(["p0"], [Kind.LIKE], [np.nan], [1])
+    like = np.array([Kind.LIKE], dtype=np.uint8)
+    events = ListenerEvents(
+        ("p0",), np.zeros(1, np.int32), like, np.full(1, np.nan, np.float32), np.ones(1, np.int64)
+    )
+    history = ranker.history(events)
     styles = [ranker.infos[ranker.items.row(f.id)].attributes["style"] for f in ranker.recommend(history, 12)]
     assert styles.count("jig") >= 6
 

@@ -39,12 +39,15 @@ class Bar:
     """The barline that ends it."""
 
 
-def assemble(voices: Mapping[str, Sequence[Bar]], bpm: float, repairs: list[str]) -> Score:
+def assemble(voices: Mapping[str, Sequence[Bar]], bpm: float, repairs: list[str]) -> tuple[Score, float]:
     """Lay written bars on a grid of metres; the longest voice's bars say where the others' stand.
 
     Args:
         voices: bars by the voice's name.
         repairs: what had to be mended is appended.
+
+    Returns:
+        The score, and the share of irregular bars, 0 to 1.
 
     Raises:
         InputError: it is longer than `MAX_QUARTERS`.
@@ -66,7 +69,7 @@ def assemble(voices: Mapping[str, Sequence[Bar]], bpm: float, repairs: list[str]
     for bar, start in zip(lead, starts, strict=True):
         if not keys or bar.key[1:] != keys[-1][1:]:
             keys.append(bar.key._replace(tick=start if keys else 0))
-    return Score.from_notes(
+    score = Score.from_notes(
         rows,
         ticks_per_quarter=TICKS_PER_QUARTER,
         tracks=tuple(Track(PROGRAM, name=name) for name in voices),
@@ -75,6 +78,7 @@ def assemble(voices: Mapping[str, Sequence[Bar]], bpm: float, repairs: list[str]
         keys=tuple(keys),
         upbeat_ticks=upbeat,
     )
+    return score, irregular / max(1, len(written))
 
 
 def _make_room(bars: Sequence[Bar]) -> int:

@@ -142,7 +142,7 @@ def _read_tune(text: str, name: str, number: str) -> Piece:
     graces = sum(v.graces for v in voices.values())
     if graces:
         repairs.append(f"{graces} grace notes left out")
-    score = assemble({name: voice.bars for name, voice in voices.items()}, bpm, repairs)
+    score, irregular_share = assemble({name: voice.bars for name, voice in voices.items()}, bpm, repairs)
     return Piece(
         score,
         titles[0],
@@ -151,6 +151,7 @@ def _read_tune(text: str, name: str, number: str) -> Piece:
         source=name,
         number=number,
         repairs=tuple(repairs),
+        irregular_share=irregular_share,
     )
 
 

@@ -361,6 +361,7 @@ class _Reader:
             source=self._name,
             licence=_text(root, "identification/rights")[:200],
             repairs=tuple(repairs),
+            irregular_share=irregular / bars if bars else 0.0,
         )
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError, ModelError
-from troubadour.interactions.events import History, Interactions, Weights
+from troubadour.interactions.events import History, Interactions, ListenerEvents, Weights
 from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import FitOptions, Items, Scores, State, require
 from troubadour.recommenders.blend.choose import Choice, Tell, TuningBudget, choose
@@ -210,16 +210,17 @@ class Ranker:
             self.blend, self.items, self.infos, self.weights, spec, self.heard, self.price, self.choice
         )
 
-    def history(self, item_ids: Sequence[str], kind: ArrayLike, value: ArrayLike, time: ArrayLike) -> History:
-        """What one listener did, from their events (see `Interactions` for the columns).
+    def history(self, events: ListenerEvents) -> History:
+        """The history of one listener over this ranker's catalogue; events with other items are left out.
 
         Raises:
-            NotFoundError: an item is not in this ranker's catalogue.
             InputError: a column is out of range.
         """
-        one = ["listener"] * len(item_ids)
-        log = Interactions.from_ids(one, item_ids, kind, value, time, items=self.items)
-        return log.history(0, self.weights) if len(log) else History.empty()
+        rows = self.items.find(events.ids)[events.item]
+        known = rows >= 0
+        return History.from_events(
+            rows[known], events.kind[known], events.value[known], events.time[known], self.weights
+        )
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
         """See `Recommender.score`: the blend, before filters and re-ranking."""
