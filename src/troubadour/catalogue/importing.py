@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from troubadour.catalogue.store import NewPiece, Store
 from troubadour.catalogue.works import place
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.piece import Piece, Unreadable
@@ -19,8 +20,6 @@ from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 
 _BATCH: Final = 250
-
-Progress = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -61,6 +60,9 @@ def import_pieces(
     source: Iterable[Piece | Unreadable],
     collection: str,
     progress: Progress | None = None,
+    *,
+    stage: str = "",
+    total: int = 0,
 ) -> ImportReport:
     """Import what a reader yields. Importing the same again changes nothing.
 
@@ -80,7 +82,7 @@ def import_pieces(
     for item in source:
         report.read += 1
         if progress:
-            progress(report.read)
+            progress(stage or collection, report.read, total)
         if isinstance(item, Unreadable):
             report.unreadable.append((item.name, item.cause))
             continue

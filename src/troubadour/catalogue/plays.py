@@ -6,7 +6,7 @@ import csv
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from troubadour.catalogue.matching import UNKNOWN, Matcher, TrackMatch
 from troubadour.catalogue.records import KINDS, Event, NewPiece, Unmatched
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, StorageError
+from troubadour.core.progress import Progress
 from troubadour.interactions.bot_filter import Flag, flag_suspicious
 from troubadour.interactions.importers.base import Malformed, NamedTrack, PlayEvent, Remark, share_heard
 from troubadour.interactions.names import artist_key, title_key
@@ -27,8 +28,6 @@ _STREAM_SECONDS: Final = 30.0
 """Heard for less, of a track whose length nobody tells, a play is none."""
 _EXAMPLES: Final = 5
 _TOP: Final = 20
-
-Progress = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -187,7 +186,7 @@ def _collected(
             continue
         report.read += 1
         if progress and report.read % 1000 == 0:
-            progress(report.read)
+            progress(report.source, report.read, 0)
         where, cause = (item.where, item.cause) if isinstance(item, Malformed) else ("", log.add(item))
         if cause:
             _reject(report, cause, where)

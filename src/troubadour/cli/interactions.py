@@ -53,10 +53,6 @@ def import_plays(
     reports: list[PlaysReport] = []
     with open_studio(home) as studio, progress() as tell:
         for path in files:
-
-            def count(done: int, name: str = path.name) -> None:
-                tell(name, done, 0)
-
             reports.append(
                 import_plays(
                     studio.store,
@@ -65,7 +61,7 @@ def import_plays(
                     listener=listener,
                     add_unknown=add_unknown,
                     unmatched_file=unmatched,
-                    progress=count,
+                    progress=tell,
                 )
             )
     if as_json:

@@ -11,6 +11,7 @@ import numpy as np
 
 from troubadour.core import registry
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.blend.combine import combine
@@ -32,8 +33,6 @@ _TUNED: Final = 3
 """Recipes that are tuned, the best at their defaults."""
 _UNTUNED: Final = 3.0
 """Times the seconds of `TuningBudget`: when to stop trying recipes at their defaults."""
-
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def choose(
     options: FitOptions,
     rng: np.random.Generator,
     effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> Choice:
     """Try recipes on the latest fifth of the log, tune the best, and blend where that helps.
 
@@ -157,15 +156,15 @@ def choose(
         )
         return fallback(why, validation.split.how, len(validation.cases))
 
-    found, left_out = _first_round(validation, effort, spent, tell)
+    found, left_out = _first_round(validation, effort, spent, progress)
     trials = [one.trial for one in found.values()]
     ranked = sorted(found, key=lambda name: -found[name].trial.ndcg.mean)
     tunable = [name for name in ranked if found[name].trial.recipe.search()][:_TUNED]
     for i, name in enumerate(tunable):
         # Each may take its part of the time that is left, so that the first does not take all.
         until = spent() + (0.85 * effort.seconds - spent()) / (len(tunable) - i)
-        if tell:
-            tell(f"tuning {name}", i, len(tunable))
+        if progress:
+            progress(f"tuning {name}", i, len(tunable))
         best, tried = tune(validation, found[name], effort.trials, lambda: spent() < until)  # noqa: B023
         found[name] = best
         trials += [one.trial for one in tried]
@@ -205,7 +204,7 @@ def _exposure(
 
 
 def _first_round(
-    validation: Validation, effort: TuningBudget, spent: Callable[[], float], tell: Tell | None
+    validation: Validation, effort: TuningBudget, spent: Callable[[], float], progress: Progress | None
 ) -> tuple[dict[str, Tried], list[str]]:
     """Every recipe at its defaults."""
     found: dict[str, Tried] = {}
@@ -221,8 +220,8 @@ def _first_round(
         elif found and spent() > _UNTUNED * effort.seconds:
             left_out.append(f"{name}: no time left")
         else:
-            if tell:
-                tell(f"trying {name}", i, len(names))
+            if progress:
+                progress(f"trying {name}", i, len(names))
             try:
                 found[name] = validation.attempt(recipe)
             except InputError as error:  # a model that would not fit into memory says so

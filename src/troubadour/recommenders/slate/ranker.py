@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError, ModelError
+from troubadour.core.progress import Progress
 from troubadour.interactions.events import History, Interactions, ListenerEvents, Weights
 from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import FitOptions, Items, Scores, State, require
-from troubadour.recommenders.blend.choose import Choice, Tell, TuningBudget, choose
+from troubadour.recommenders.blend.choose import Choice, TuningBudget, choose
 from troubadour.recommenders.blend.combine import FallbackLevel, Parts
 from troubadour.recommenders.blend.recommender import BlendRecommender, BlendSpec
 from troubadour.recommenders.evaluation.metrics import style_matrix
@@ -100,7 +101,7 @@ class Ranker:
         spec: RankSpec | None = None,
         blend: BlendSpec | None = None,
         effort: TuningBudget | None = None,
-        tell: Tell | None = None,
+        progress: Progress | None = None,
     ) -> Self:
         """Learn from a log.
 
@@ -111,7 +112,7 @@ class Ranker:
             rng: for the choice of the blend, and for the sample that prices are learnt from.
             blend: use this instead of choosing by validation.
             effort: how much may be tried to choose.
-            tell: progress.
+            progress: receives the stages of the choice.
 
         Raises:
             InputError: vectors or infos do not fit the catalogue.
@@ -120,7 +121,7 @@ class Ranker:
         options = FitOptions(weights, item_vectors)
         choice = None
         if blend is None:
-            choice = choose(interactions, options, rng, effort, tell)
+            choice = choose(interactions, options, rng, effort, progress)
             blend = choice.spec
             spec = spec or RankSpec(exposure=choice.exposure)
         model = BlendRecommender(blend).fit(interactions, options)
