@@ -52,7 +52,7 @@ def home(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_somebody_new_is_told_once_that_it_is_what_is_popular(home: Path) -> None:
     words = told(home, "recommend", "new")
-    assert words.splitlines()[0] == "new: nothing is known to go by yet: chosen by popularity"
+    assert words.splitlines()[0] == "new: no usable history yet: chosen by popularity"
     assert words.count("chosen by popularity") == 1
     assert len(HEAD.findall(words)) == 10
     assert len(re.findall(r"^ {7}heard by \d+ of 40 listeners$", words, re.MULTILINE)) == 10

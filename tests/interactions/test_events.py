@@ -116,10 +116,10 @@ def test_a_history_from_columns_equals_that_of_the_log(small: Interactions) -> N
 
 
 def test_the_catalogue_can_grow_but_not_change(small: Interactions) -> None:
-    grown = small.over(CATALOGUE.extended(["composed just now"]))
+    grown = small.with_catalogue(CATALOGUE.extended(["composed just now"]))
     assert grown.to_matrix().shape == (2, 6)
     with pytest.raises(InputError, match="must begin with"):
-        small.over(IdMap(["aria", "kesh"]))
+        small.with_catalogue(IdMap(["aria", "kesh"]))
 
 
 def test_an_empty_log_is_fine() -> None:

@@ -91,7 +91,7 @@ def measure(
             f"the log of {len(log)} events holds nobody who chose something new in its latest fifth; "
             "record more plays before measuring"
         )
-    chosen = Ranker.fit(split.train, vectors, infos, rng, effort=effort, progress=tell)
+    chosen = Ranker.fit(split.train, vectors, infos, rng, budget=effort, progress=tell)
     styles = [str(info.attributes.get("style", "")) for info in infos]
     styles_known = styles if any(styles) else None
     models: dict[str, Scorer] = {
@@ -120,7 +120,7 @@ def measure(
         "seed": seed,
         "listeners": len(cases),
         "events": {"train": len(split.train), "test": len(split.test)},
-        "head_share_of_plays": concentration(chosen.heard),
+        "head_share_of_plays": concentration(chosen.listener_count),
         "exposure": chosen.spec.exposure,
         "choice": chosen.choice.to_dict() if chosen.choice else None,
         "discovery": {name: _figures(one, ours, seed) for name, one in rows.items()},

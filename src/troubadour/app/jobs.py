@@ -140,7 +140,7 @@ def fit(
         item_vectors(store),
         [info_of(p) for p in pieces],
         np.random.default_rng(seed),
-        effort=effort,
+        budget=effort,
         progress=tell,
     )
     human = [p.id for p in pieces if not p.generated and p.medium == "score"]

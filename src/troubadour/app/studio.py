@@ -234,7 +234,7 @@ class Studio:
         Raises:
             NotFoundError: no such listener.
         """
-        return self.store.blocks.pieces(listener) | self.store.met_by(listener, _REMEMBERED)
+        return self.store.blocks.pieces(listener) | self.store.known_pieces(listener, _REMEMBERED)
 
     def recommend(self, listener: str, n: int = 10) -> tuple[list[Recommendation], str]:
         """A list for a listener, and the release that made it. A play a second ago counts.

@@ -210,7 +210,7 @@ class EventTable(ListenerTable):
             query = query.where(interactions.c.listener == row, interactions.c.flags == 0)
             return [(r.id, KINDS[r.kind], r.value, r.time) for r in connection.execute(query)]
 
-    def met_by(self, listener: str, beyond: int) -> set[str]:
+    def known_pieces(self, listener: str, beyond: int) -> set[str]:
         """Ids of all pieces that a listener ever met, if they have more events than `beyond`; else none.
 
         For what `history` with such a limit does not reach. About .5 s for a listener with a million

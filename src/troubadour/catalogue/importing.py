@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from troubadour.catalogue.store import NewPiece, Store
-from troubadour.catalogue.works import place
+from troubadour.catalogue.works import assign_works
 from troubadour.core.errors import InputError
 from troubadour.core.progress import Progress
 from troubadour.music.features import attributes, feature_vector
@@ -91,29 +91,29 @@ def import_pieces(
         except InputError as error:
             report.dropped.append((item.title, str(error)))
             continue
-        verdict = check(item, score)
-        if verdict.dropped:
-            report.dropped.append((item.title, verdict.dropped))
+        quality = check(item, score)
+        if quality.dropped:
+            report.dropped.append((item.title, quality.dropped))
             continue
-        new = _new_piece(item, score, verdict.warnings, collection)
+        new = _new_piece(item, score, quality.warnings, collection)
         if new.id in known_ids:
             report.present += 1
             continue
         if new.fingerprint in by_fingerprint:
             report.duplicates.append((item.title, by_fingerprint[new.fingerprint]))
             continue
-        for warning in verdict.warnings:
+        for warning in quality.warnings:
             kinds[_kind(warning)] += 1
         by_fingerprint[new.fingerprint] = new.id
         known_ids.add(new.id)
         waiting.append(new)
     report.repaired = dict(kinds)
-    placed = place([(p.id, p.grams) for p in waiting], known)
+    assigned = assign_works([(p.id, p.grams) for p in waiting], known)
     ready: list[NewPiece] = []
-    for new, where in zip(waiting, placed, strict=True):
-        if where.nearest:
-            report.near_duplicates.append((new.id, where.nearest, round(where.shared, 3)))
-        ready.append(_with(new, work=where.work, split=where.split))
+    for new, assignment in zip(waiting, assigned, strict=True):
+        if assignment.nearest:
+            report.near_duplicates.append((new.id, assignment.nearest, round(assignment.shared, 3)))
+        ready.append(_with(new, work=assignment.work, split=assignment.split))
     for start in range(0, len(ready), _BATCH):
         report.added += store.add_pieces(ready[start : start + _BATCH])
     return report

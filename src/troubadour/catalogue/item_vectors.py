@@ -17,7 +17,7 @@ from troubadour.catalogue.sounds import matrix
 from troubadour.catalogue.store import Store
 from troubadour.music.features import FEATURES
 
-_USUAL: Final = (
+_REFERENCE: Final = (
     # Start of the names, centre and spread over recordings and rendered pieces; the first that fits counts.
     ("mfcc_0_mean", -280.0, 100.0), ("mfcc_1_mean", 100.0, 50.0), ("mfcc_0_deviation", 75.0, 28.0),
     ("mfcc_0_change", 9.0, 4.0), ("contrast_*_mean", 21.0, 5.0), ("contrast_*_deviation", 6.0, 2.0),
@@ -39,14 +39,14 @@ def item_vectors(store: Store) -> Vectors:
         notes = np.full((len(pieces), len(FEATURES)), np.nan, dtype=np.float32)
     for i, piece in enumerate(pieces):
         if piece.medium == "audio":
-            notes[i] = _told(piece.attributes)
+            notes[i] = _recording_features(piece.attributes)
     sound = matrix(store.sounds.all(VERSION), [p.id for p in pieces], "statistics")
     if sound.shape[1] != len(STATISTICS):  # nothing was measured
         sound = np.full((len(pieces), len(STATISTICS)), np.nan, dtype=np.float32)
     return np.concatenate([notes, (sound - _CENTRE) * (_WEIGHT / _SPREAD)], axis=1)
 
 
-def _told(attributes: dict[str, float | str]) -> Vectors:
+def _recording_features(attributes: dict[str, float | str]) -> Vectors:
     """What a recording tells of the entries of notes, shape (len(FEATURES),)."""
     out = np.full(len(FEATURES), np.nan, dtype=np.float32)
     if "tempo_bpm" in attributes:
@@ -58,13 +58,13 @@ def _told(attributes: dict[str, float | str]) -> Vectors:
     return out
 
 
-def _usual(name: str) -> tuple[float, float]:
-    for pattern, centre, spread in _USUAL:
+def _reference(name: str) -> tuple[float, float]:
+    for pattern, centre, spread in _REFERENCE:
         first, _, last = pattern.partition("*")
         if name == pattern or (last and name.startswith(first) and name.endswith(last)):
             return centre, spread
     raise KeyError(name)
 
 
-_CENTRE: Final = np.array([_usual(name)[0] for name in STATISTICS], dtype=np.float32)
-_SPREAD: Final = np.array([_usual(name)[1] for name in STATISTICS], dtype=np.float32)
+_CENTRE: Final = np.array([_reference(name)[0] for name in STATISTICS], dtype=np.float32)
+_SPREAD: Final = np.array([_reference(name)[1] for name in STATISTICS], dtype=np.float32)

@@ -20,7 +20,7 @@ from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, StorageError
 from troubadour.core.progress import Progress
 from troubadour.interactions.bot_filter import Flag, flag_suspicious
-from troubadour.interactions.importers.base import Malformed, NamedTrack, PlayEvent, Remark, share_heard
+from troubadour.interactions.importers.base import Malformed, NamedTrack, PlayEvent, Remark, played_share
 from troubadour.interactions.names import artist_key, title_key
 
 _BATCH: Final = 10_000
@@ -32,8 +32,11 @@ _TOP: Final = 20
 
 @dataclass(slots=True)
 class PlaysReport:
-    """What an import of plays did. Every event that was read is in exactly one of `new`, `present`,
-    `unmatched_new`, `unmatched_present` and `rejected`."""
+    """What an import of plays did.
+
+    Every event that was read is in exactly one of `new`, `present`, `unmatched_new`, `unmatched_present` and
+    `rejected`.
+    """
 
     source: str
     read: int = 0
@@ -90,23 +93,23 @@ class _Log:
         self.lengths: dict[int, float] = {}
         self._by_id: dict[tuple[str, str], int] = {}
 
-    def add(self, heard: PlayEvent) -> str:
+    def add(self, event: PlayEvent) -> str:
         """Take an event; why not, if it cannot be."""
-        listener = self.default or heard.listener
+        listener = self.default or event.listener
         if not listener:
             return "nobody is named as the listener"
-        track = self._track(heard.track)
+        track = self._track(event.track)
         if track is None:
             return "names a recording only by an id that no listen explains"
         self.listener.append(self.people.setdefault(listener, len(self.people)))
         self.track.append(track)
-        self.kind.append(KINDS.index(heard.kind))
-        self.time.append(heard.time)
-        self.value.append(np.nan if heard.value is None else heard.value)
-        self.played.append(np.nan if heard.played_seconds is None else heard.played_seconds)
-        if heard.duration_seconds:
+        self.kind.append(KINDS.index(event.kind))
+        self.time.append(event.time)
+        self.value.append(np.nan if event.value is None else event.value)
+        self.played.append(np.nan if event.played_seconds is None else event.played_seconds)
+        if event.duration_seconds:
             # Where streams tell it, one that was cut short by seeking tells too little.
-            self.lengths[track] = max(self.lengths.get(track, 0.0), heard.duration_seconds)
+            self.lengths[track] = max(self.lengths.get(track, 0.0), event.duration_seconds)
         return ""
 
     def _track(self, track: NamedTrack) -> int | None:
@@ -253,7 +256,7 @@ def _with_shares(
     played, of_track = columns["played"], length[columns["track"]]
     open_ = np.isnan(columns["value"]) & ~np.isnan(played) & (columns["kind"] != KINDS.index("rating"))
     for i in np.flatnonzero(open_ & ~np.isnan(of_track)).tolist():
-        columns["value"][i] = share_heard(played[i], of_track[i])
+        columns["value"][i] = played_share(played[i], of_track[i])
     hardly = open_ & np.isnan(of_track) & (columns["kind"] == KINDS.index("play"))
     hardly &= played < _STREAM_SECONDS
     if hardly.any():
@@ -306,7 +309,7 @@ def _store(
     flags = _flags(there, {name: column[fresh] for name, column in columns.items()}, people, tracks, matches)
     events: list[Event] = []
     apart: list[Unmatched] = []
-    kept_apart = 0
+    n_unmatched = 0
     for i, flag in zip(fresh.tolist(), flags.tolist(), strict=True):
         track, match = tracks[columns["track"][i]], matches[columns["track"][i]]
         who, kind = people[columns["listener"][i]], KINDS[columns["kind"][i]]
@@ -318,7 +321,7 @@ def _store(
             if len(events) == _BATCH:
                 _keep(store, events, report)
         else:
-            kept_apart += 1
+            n_unmatched += 1
             apart.append(
                 Unmatched(
                     ids[i], who, track.title, track.artist, track.album, dict(track.identifiers),
@@ -330,7 +333,7 @@ def _store(
                 apart.clear()
     _keep(store, events, report)
     report.unmatched_new += store.unmatched.add(apart)
-    report.unmatched_present = kept_apart - report.unmatched_new
+    report.unmatched_present = n_unmatched - report.unmatched_new
     report.flagged_events = int((flags > 0).sum())
     report.flagged = {
         flag.name.lower(): n for flag in Flag if flag.name and (n := int((flags & flag > 0).sum()))

@@ -15,18 +15,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-SHARED: Final = 0.33
-_LEAST_SHARED: Final = 6
-_TOO_COMMON: Final = 80
+MIN_SHARED: Final = 0.33
+_MIN_SHARED_GRAMS: Final = 6
+_MAX_PIECES_PER_GRAM: Final = 80
 """An n-gram in more pieces than this tells nothing (a scale, a repeated note)."""
 _HELD_OUT: Final = {8: "valid", 9: "test"}
 
-Known = tuple[str, str, str, str, NDArray[np.uint32]]
+KnownPiece = tuple[str, str, str, str, NDArray[np.uint32]]
 """(id, work, split, fingerprint, grams) of a piece in the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class WorkAssignment:
     """Where a new piece belongs."""
 
     work: str
@@ -37,7 +37,9 @@ class Placed:
     """Share of the smaller one's n-grams that the two have in common."""
 
 
-def place(new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[Known]) -> list[Placed]:
+def assign_works(
+    new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[KnownPiece]
+) -> list[WorkAssignment]:
     """Works and splits of new pieces (id, grams), whatever their order.
 
     A new piece that joins works of several splits goes where it cannot teach a model what is held
@@ -53,30 +55,34 @@ def place(new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[Known])
     best: dict[int, tuple[float, int]] = {}
     for i in range(len(known), len(ids)):
         counts = Counter(
-            j for g in grams[i].tolist() if len(holders[g]) <= _TOO_COMMON for j in holders[g] if j != i
+            j
+            for g in grams[i].tolist()
+            if len(holders[g]) <= _MAX_PIECES_PER_GRAM
+            for j in holders[g]
+            if j != i
         )
         for j, n in counts.items():
             shared = n / min(len(grams[i]), len(grams[j]))
-            if n >= _LEAST_SHARED and shared >= SHARED:
+            if n >= _MIN_SHARED_GRAMS and shared >= MIN_SHARED:
                 _join(parent, i, j)
                 if (shared, ids[j]) > (best.get(i, (0.0, 0))[0], ids[best[i][1]] if i in best else ""):
                     best[i] = (shared, j)
     members: dict[int, list[int]] = defaultdict(list)
     for i in range(len(ids)):
         members[_root(parent, i)].append(i)
-    placed: dict[int, Placed] = {}
+    assigned: dict[int, WorkAssignment] = {}
     for group in members.values():
-        settled = [known[i] for i in group if i < len(known)]
-        if settled:
-            work, split = min(((k[1], k[2]) for k in settled), key=lambda w: (w[1] == "train", w[0]))
+        existing = [known[i] for i in group if i < len(known)]
+        if existing:
+            work, split = min(((k[1], k[2]) for k in existing), key=lambda w: (w[1] == "train", w[0]))
         else:
             work = min(ids[i] for i in group)
             split = split_of(work)
         for i in group:
             if i >= len(known):
                 shared, nearest = best.get(i, (0.0, -1))
-                placed[i] = Placed(work, split, ids[nearest] if nearest >= 0 else "", shared)
-    return [placed[i] for i in range(len(known), len(ids))]
+                assigned[i] = WorkAssignment(work, split, ids[nearest] if nearest >= 0 else "", shared)
+    return [assigned[i] for i in range(len(known), len(ids))]
 
 
 def split_of(work: str) -> str:

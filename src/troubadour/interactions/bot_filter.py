@@ -17,7 +17,7 @@ _PLAYS_AN_HOUR: Final = 120
 _HOURS_A_DAY: Final = 23
 _DAYS: Final = 3
 """Days in a row with plays in `_HOURS_A_DAY` hours: one such day may be a party or a wrong zone."""
-_TWICE_SECONDS: Final = 10
+_DUPLICATE_SECONDS: Final = 10
 """The same piece begun again so soon is the same play told by two services or sent twice."""
 _HOUR: Final = 3600
 _DAY: Final = 86_400
@@ -52,26 +52,26 @@ def flag_suspicious(
             other one is the duplicate.
     """
     flags = np.zeros(len(time), dtype=np.uint8)
-    heard = np.flatnonzero(((kind == Kind.PLAY) | (kind == Kind.SKIP)) & (time > 0))
-    if len(heard):
-        who, what = (np.unique(column[heard], return_inverse=True)[1] for column in (listener, item))
-        when = np.asarray(time)[heard].astype(np.int64)
-        played = np.asarray(kind)[heard] == Kind.PLAY
-        flags[heard] = (
-            _twice(who, what, when, heard < known) * Flag.DUPLICATE
+    suspects = np.flatnonzero(((kind == Kind.PLAY) | (kind == Kind.SKIP)) & (time > 0))
+    if len(suspects):
+        who, what = (np.unique(column[suspects], return_inverse=True)[1] for column in (listener, item))
+        when = np.asarray(time)[suspects].astype(np.int64)
+        played = np.asarray(kind)[suspects] == Kind.PLAY
+        flags[suspects] = (
+            _duplicates(who, what, when, suspects < known) * Flag.DUPLICATE
             | _same_second(who, what, when) * Flag.SAME_SECOND
             | _too_fast(who, when, played) * Flag.TOO_FAST
-            | _never_asleep(who, when) * Flag.NEVER_ASLEEP
+            | _sleepless_days(who, when) * Flag.NEVER_ASLEEP
         )
     return flags
 
 
-def _twice(
+def _duplicates(
     who: NDArray[Any], what: NDArray[Any], when: NDArray[np.int64], known: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     order = np.lexsort((when, what, who))  # stable: of two in one second the later in the file is flagged
     same = (np.diff(who[order]) == 0) & (np.diff(what[order]) == 0)
-    pairs = np.flatnonzero(same & (np.diff(when[order]) <= _TWICE_SECONDS))
+    pairs = np.flatnonzero(same & (np.diff(when[order]) <= _DUPLICATE_SECONDS))
     earlier, later = order[pairs], order[pairs + 1]
     flags = np.zeros(len(order), dtype=np.uint8)
     flags[np.where(known[later] & ~known[earlier], earlier, later)] = 1
@@ -105,7 +105,7 @@ def _too_fast(who: NDArray[Any], when: NDArray[np.int64], played: NDArray[np.boo
     return flags
 
 
-def _never_asleep(who: NDArray[Any], when: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _sleepless_days(who: NDArray[Any], when: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Every play of a run of days that have no night."""
     hours = np.unique(np.stack([who, when // _HOUR], axis=1), axis=0)
     days, counts = np.unique(np.stack([hours[:, 0], hours[:, 1] // 24], axis=1), axis=0, return_counts=True)

@@ -251,7 +251,7 @@ class Interactions:
         """Only the events of some listeners (rows)."""
         return self.where(np.isin(self.listener, np.asarray(rows, dtype=np.int32)))
 
-    def over(self, items: IdMap) -> Interactions:
+    def with_catalogue(self, items: IdMap) -> Interactions:
         """The same events over a larger catalogue, in which all rows so far mean the same.
 
         Raises:

@@ -174,7 +174,7 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
     histories = [*log.histories()[:30], log.history(gone)]
     np.testing.assert_allclose(forgot.score(histories), never.score(histories), rtol=0, atol=1e-8)
     assert np.abs(fitted.score(histories) - never.score(histories)).max() > 1e-4
-    np.testing.assert_array_equal(forgot.heard, never.heard)
+    np.testing.assert_array_equal(forgot.listener_count, never.listener_count)
     np.testing.assert_allclose(forgot.price, never.price, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(forgot.lists(histories, 10), never.lists(histories, 10))
     with pytest.raises(InputError, match="listener"):
@@ -189,9 +189,9 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
 def test_few_new_pieces_are_not_pushed_on_everybody(new: int, expected: int) -> None:
     """Two of 20 places are for the new, but the second only where there are 40 pieces to choose from."""
     n = 400
-    heard = np.where(np.arange(n) >= n - new, 0, 50)
-    shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), heard, None)
+    listener_count = np.where(np.arange(n) >= n - new, 0, 50)
+    shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), listener_count, None)
     scored = Scored(History.empty(), -np.arange(n, dtype=np.float64), np.ones(n, dtype=bool))
     found = rerank(shelf, RankSpec(), scored, 20, np.ones(n, dtype=bool))
     assert [one.row for one in found[: 20 - expected]] == [*range(20 - expected)]
-    assert sum(heard[one.row] == 0 for one in found) == expected
+    assert sum(listener_count[one.row] == 0 for one in found) == expected

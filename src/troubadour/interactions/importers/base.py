@@ -79,7 +79,7 @@ Reader = Callable[[Source, ReadOptions], Found]
 """Reads one source; a fault ends the source or is passed over, and is told either way."""
 
 
-def share_heard(played_seconds: float | None, duration_seconds: float | None) -> float | None:
+def played_share(played_seconds: float | None, duration_seconds: float | None) -> float | None:
     """The share of a track that was heard, 0 to 1; nothing where either is unknown."""
     if played_seconds is None or not duration_seconds or duration_seconds <= 0:
         return None
