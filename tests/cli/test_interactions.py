@@ -98,7 +98,7 @@ def test_streams_of_spotify_with_shares_and_skips(home: Path) -> None:
     assert report["causes"] == {
         "no track: a podcast, an audiobook or a video": 1,
         "heard for no time at all": 1,
-        "heard under 30 s, of a track of unknown length": 1,
+        "played for less than 30 s, length of the track unknown": 1,
     }
     assert [(title, kind, value) for title, kind, value, _ in history(home, "greta")] == [
         ("The Kesh Jig", "play", 1.0), ("The Kesh Jig", "play", 0.5), ("Night Ferry", "skip", None),
@@ -120,7 +120,7 @@ def test_a_table_of_the_service_s_own_by_a_map_of_its_columns(home: Path) -> Non
         "time cannot be read": 1,
         "time lies in the future": 1,
         "kind is 'hum'; allowed: play, like, skip, rating": 1,
-        "nobody is named as the listener": 1,
+        "no listener is named": 1,
     }
     assert next(where for where, _ in report["examples"]) == "service.csv:5", "the line is told"
     assert history(home, "ines") == [

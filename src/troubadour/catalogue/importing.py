@@ -1,4 +1,4 @@
-"""Take music into the catalogue: quantise, judge, find duplicates, assign works and splits, store."""
+"""Import of scores: quantisation, quality check, duplicate detection, assignment of works and splits."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ _BATCH: Final = 250
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did."""
+    """Result of an import of pieces."""
 
     collection: str
     read: int = 0
     added: int = 0
     present: int = 0
-    """Were in the catalogue already."""
+    """Number of pieces that were in the catalogue already."""
     duplicates: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(title, id of the equal piece); left out."""
+    """Skipped duplicates: (title, id of the equal piece)."""
     near_duplicates: list[tuple[str, str, float]] = field(default_factory=list[tuple[str, str, float]])
-    """(id, id of the piece it varies, share in common); kept, as one work."""
+    """Variants, stored with the same work: (id, id of the variant, share of common n-grams)."""
     unreadable: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(file, cause)."""
+    """Unreadable files: (file, cause)."""
     dropped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(title, reason)."""
+    """Refused pieces: (title, reason)."""
     repaired: dict[str, int] = field(default_factory=dict[str, int])
-    """How many pieces had each kind of repair or warning."""
+    """Number of pieces for each kind of repair or quality flag."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns a JSON-compatible dictionary."""
         return asdict(self)
 
     def summary(self) -> str:
-        """One line for people."""
+        """Formats the counts in one line for people."""
         return (
             f"{self.collection}: {self.read} read, {self.added} added, {self.present} known, "
-            f"{len(self.duplicates)} duplicates left out, {len(self.near_duplicates)} variants, "
+            f"{len(self.duplicates)} duplicates skipped, {len(self.near_duplicates)} variants, "
             f"{len(self.unreadable)} unreadable, {len(self.dropped)} dropped"
         )
 
@@ -64,14 +64,22 @@ def import_pieces(
     stage: str = "",
     total: int = 0,
 ) -> ImportReport:
-    """Import what a reader yields. Importing the same again changes nothing.
+    """Imports the pieces of a reader. Repeated imports change nothing.
 
-    Everything is read and judged before the first piece is stored, so that works do not depend on
-    the order of files; then pieces are stored in batches, each durable. A process killed on the
-    way leaves whole batches, and the next import completes them.
+    All pieces are read and checked before the first is stored, so assigned works are independent of file
+    order. Pieces are committed in batches. An interrupted import leaves complete batches, and the next import
+    adds the rest.
+
+    Args:
+        store: destination.
+        source: pieces, or descriptions of unreadable files.
+        collection: name of the collection, stored with each piece.
+        progress: receives the number of pieces read.
+        stage: stage name for `progress`; "" = the collection.
+        total: expected number of pieces for `progress`; 0 = unknown.
 
     Raises:
-        StorageError: the disk is full; what was stored before stays.
+        StorageError: the disk is full; committed batches are kept.
     """
     report = ImportReport(collection)
     known = store.works()
@@ -120,7 +128,10 @@ def import_pieces(
 
 
 def piece_id(score: Score, title: str, source: str, number: str) -> str:
-    """Twelve hex digits of the music and where it comes from: the same import gives the same ids."""
+    """Computes the id of a piece: 12 hex digits of a hash of its music and source.
+
+    Repeated imports give equal ids.
+    """
     digest = hashlib.sha256(score.notes().astype("<i4").tobytes())
     digest.update("\0".join((title, source, number)).encode())
     digest.update(repr((score.metres, score.keys, score.tempos, score.upbeat_ticks)).encode())
@@ -155,5 +166,5 @@ def _with(piece: NewPiece, *, work: str, split: str) -> NewPiece:
 
 
 def _kind(warning: str) -> str:
-    """A sentence without its numbers, so that like ones can be counted."""
+    """Returns the kind of a quality entry: its text without numbers, for counting."""
     return warning.split(":")[0].lstrip("0123456789% ")

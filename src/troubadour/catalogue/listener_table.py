@@ -1,4 +1,4 @@
-"""The listeners of a store."""
+"""Table of listeners."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from troubadour.core.errors import InputError, NotFoundError
 
 
 class ListenerTable(Database):
-    """The store's table of listeners."""
+    """Table of listeners."""
 
     def add_listeners(self, people: Iterable[tuple[str, str, bool]]) -> None:
-        """Add (id, name, simulated); those who are there already stay as they are."""
+        """Adds listeners as (id, name, simulated); existing listeners are not changed."""
         now = time.time()
         rows = [{"id": i, "name": n, "simulated": int(s), "created": now} for i, n, s in people]
 
@@ -62,10 +62,10 @@ class ListenerTable(Database):
             return int(connection.execute(query.where(_matches(listeners.c, words))).scalar_one())
 
     def listener(self, listener: str) -> ListenerRow:
-        """A listener by id.
+        """Returns a listener by id.
 
         Raises:
-            NotFoundError: there is none; the message names some who exist.
+            NotFoundError: the listener does not exist; the message names some who do.
         """
         with self._reading() as connection:
             row = _found(connection, listener)
@@ -73,17 +73,17 @@ class ListenerTable(Database):
             return ListenerRow(connection.execute(before).scalar_one(), row.id, row.name, bool(row.simulated))
 
     def created(self, listener: str) -> float:
-        """When a listener was added, Unix seconds.
+        """Returns the time when a listener was added, Unix seconds.
 
         Raises:
-            NotFoundError: there is no such listener.
+            NotFoundError: the listener does not exist.
         """
         with self._reading() as connection:
             return float(_found(connection, listener).created)
 
     @staticmethod
     def _row_of(connection: Connection, listener: str) -> int:
-        """The database row of a listener.
+        """Returns the database row of a listener.
 
         Raises:
             NotFoundError: the listener does not exist; the message names some who do.

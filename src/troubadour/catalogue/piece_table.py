@@ -1,4 +1,4 @@
-"""The pieces of a store: what is known of them, their notes, what others call them."""
+"""Tables of pieces and of their external identifiers."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _LIGHT: Final = [
 
 
 class PieceTable(Database):
-    """The store's table of pieces, and that of their identifiers."""
+    """Table of pieces and table of their external identifiers."""
 
     def add_pieces(self, batch: Sequence[NewPiece]) -> int:
-        """Add pieces in one transaction; those whose id is there already stay as they are.
+        """Adds pieces in one transaction; pieces with known ids are skipped.
 
         Returns:
-            How many were new.
+            Number of new pieces.
         """
         rows = [piece_values(p) for p in batch]
         named = [(p.id, scheme, value) for p in batch for scheme, value in p.identifiers.items() if value]
@@ -51,10 +51,10 @@ class PieceTable(Database):
         return self._writer.run(work)
 
     def piece(self, piece: str) -> PieceRow:
-        """A piece by id.
+        """Returns a piece by id, without notes.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the piece does not exist.
         """
         with self._reading() as connection:
             found = connection.execute(select(*_LIGHT).where(pieces.c.id == piece)).first()
@@ -63,10 +63,13 @@ class PieceTable(Database):
         return _light(found)
 
     def pieces_by_id(self, ids: Iterable[str]) -> dict[str, PieceRow]:
-        """Pieces by their ids, without notes, in one SQL statement.
+        """Returns pieces by id, without notes, in one SQL statement.
 
         Args:
-            ids: of pieces; repeated ids are read once.
+            ids: ids of pieces; repeated ids are read once.
+
+        Returns:
+            Pieces by id, in the order of `ids`.
 
         Raises:
             NotFoundError: a piece does not exist.
@@ -83,10 +86,10 @@ class PieceTable(Database):
         return {i: found[i] for i in wanted}
 
     def mark_explicit(self, piece: str, explicit: bool) -> None:
-        """Say whether a piece is explicit, for listeners who block such pieces; at once.
+        """Sets or clears the mark of explicit pieces; blocks of explicit pieces apply at once.
 
         Raises:
-            NotFoundError: no such piece.
+            NotFoundError: the piece does not exist.
         """
 
         def work(connection: Connection) -> None:
@@ -96,7 +99,7 @@ class PieceTable(Database):
         self._writer.run(work)
 
     def identify(self, named: Iterable[tuple[str, str, str]]) -> None:
-        """Tell what others call pieces: (piece, scheme, value); what is known already stays.
+        """Adds external identifiers as (piece, scheme, value); known identifiers are skipped.
 
         Raises:
             NotFoundError: a piece does not exist.
@@ -105,7 +108,7 @@ class PieceTable(Database):
         self._writer.run(lambda connection: identify(connection, given))
 
     def identifiers(self) -> list[tuple[str, str, int]]:
-        """All that others call pieces: (scheme, value, dense row of the piece)."""
+        """Returns all external identifiers as (scheme, value, dense row of the piece)."""
         query = select(identifiers).order_by(identifiers.c.scheme, identifiers.c.value)
         with self._reading() as connection:
             return [(r.scheme, r.value, r.piece - 1) for r in connection.execute(query)]
@@ -113,7 +116,13 @@ class PieceTable(Database):
     def pieces(
         self, *, generated: bool | None = None, split: str | None = None, medium: str | None = None
     ) -> list[PieceRow]:
-        """All pieces in order of arrival, without notes; of `medium` "score" those that have some."""
+        """Returns pieces in order of arrival, without notes.
+
+        Args:
+            generated: only generated pieces, or only others; None = both.
+            split: only pieces of this split: `train`, `valid`, `test`; None = all.
+            medium: only pieces of this medium: `score`, `audio`, `metadata`; None = all.
+        """
         query = select(*_LIGHT).order_by(pieces.c.row)
         if generated is not None:
             query = query.where(pieces.c.generated == int(generated))
@@ -125,7 +134,12 @@ class PieceTable(Database):
             return [_light(row) for row in connection.execute(query)]
 
     def find(self, words: str, limit: int = 20) -> list[PieceRow]:
-        """Pieces whose title, composer, artist or style holds all of the words."""
+        """Finds pieces whose title, composer, artist or style contains each of the words.
+
+        Args:
+            words: words separated by spaces, case ignored (ASCII).
+            limit: largest number of results, 0 or more.
+        """
         query = select(*_LIGHT).order_by(pieces.c.row).limit(limit)
         for word in words.split():
             columns = (pieces.c.title, pieces.c.composer, pieces.c.artist, pieces.c.style)
@@ -134,19 +148,20 @@ class PieceTable(Database):
             return [_light(row) for row in connection.execute(query)]
 
     def score(self, piece: str) -> Score:
-        """The notes of one piece.
+        """Returns the score of a piece.
 
         Raises:
-            NotFoundError: there is no such piece.
+            NotFoundError: the piece does not exist.
+            InputError: the piece has no notes.
         """
         return self.scores([piece])[0]
 
     def scores(self, ids: Sequence[str]) -> list[Score]:
-        """The notes of pieces, in the order asked for.
+        """Returns the scores of pieces in the order of `ids`.
 
         Raises:
             NotFoundError: a piece does not exist.
-            InputError: a piece has no notes, it is known by name or sound alone.
+            InputError: a piece has no notes (metadata or recording only).
         """
         query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(listed(ids)))
         with self._reading() as connection:
@@ -160,7 +175,11 @@ class PieceTable(Database):
         return [Score.from_bytes(found[i]) for i in ids]
 
     def piece_ids(self, *, medium: str | None = None) -> list[str]:
-        """Ids in row order: the item vocabulary; of `medium` "score" those that have notes."""
+        """Returns all ids in row order.
+
+        Args:
+            medium: only pieces of this medium; None = all.
+        """
         query = select(pieces.c.id).order_by(pieces.c.row)
         if medium is not None:
             query = query.where(pieces.c.medium == medium)
@@ -168,7 +187,7 @@ class PieceTable(Database):
             return list(connection.execute(query).scalars())
 
     def vectors(self) -> NDArray[np.float32]:
-        """Content vectors in row order, shape (n_pieces, d); NaN where a piece has none."""
+        """Returns content vectors in row order, float32, shape (n_pieces, d); NaN rows = no vector."""
         with self._reading() as connection:
             blobs = list(connection.execute(select(pieces.c.vector).order_by(pieces.c.row)).scalars())
         width = next((len(b) // 4 for b in blobs if b), 0)
@@ -179,7 +198,7 @@ class PieceTable(Database):
         return out
 
     def set_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Store content vectors of pieces."""
+        """Stores content vectors by piece id, each of shape (d,)."""
 
         def work(connection: Connection) -> None:
             for piece, vector in vectors.items():
@@ -189,7 +208,7 @@ class PieceTable(Database):
         self._writer.run(work)
 
     def works(self) -> list[tuple[str, str, str, str, NDArray[np.uint32]]]:
-        """(id, work, split, fingerprint, grams) of every piece with notes that was not generated."""
+        """Returns (id, work, split, fingerprint, grams) of all scores that are not generated."""
         query = (
             select(pieces.c.id, pieces.c.work, pieces.c.split, pieces.c.fingerprint, pieces.c.grams)
             .where(pieces.c.generated == 0, pieces.c.medium == "score")

@@ -1,7 +1,7 @@
-"""Which pieces are variants of one work, and into which split a work goes.
+"""Assignment of pieces to works and of works to splits.
 
-Two pieces are of one work when at least a third of the smaller one's melodic n-grams stand in the
-other. A work's split follows from its id alone, so that variants of a tune never straddle a split.
+Two pieces belong to one work if at least 33% of the melodic n-grams of the smaller one occur in the other.
+The split is a function of the work's id, so all variants of a work are in the same split.
 """
 
 from __future__ import annotations
@@ -18,32 +18,39 @@ from numpy.typing import NDArray
 MIN_SHARED: Final = 0.33
 _MIN_SHARED_GRAMS: Final = 6
 _MAX_PIECES_PER_GRAM: Final = 80
-"""An n-gram in more pieces than this tells nothing (a scale, a repeated note)."""
+"""n-grams in more pieces than this carry no information (scales, repeated notes)."""
 _HELD_OUT: Final = {8: "valid", 9: "test"}
 
 KnownPiece = tuple[str, str, str, str, NDArray[np.uint32]]
-"""(id, work, split, fingerprint, grams) of a piece in the catalogue."""
+"""Piece of the catalogue: (id, work, split, fingerprint, grams)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkAssignment:
-    """Where a new piece belongs."""
+    """Work and split of a new piece."""
 
     work: str
     split: str
     nearest: str
-    """Id of the piece that it is most alike; empty if there is none."""
+    """Id of the most similar piece; "" = none."""
     shared: float
-    """Share of the smaller one's n-grams that the two have in common."""
+    """Share of the smaller piece's n-grams that both have in common, 0 to 1."""
 
 
 def assign_works(
     new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[KnownPiece]
 ) -> list[WorkAssignment]:
-    """Works and splits of new pieces (id, grams), whatever their order.
+    """Assigns works and splits to new pieces; the result is independent of their order.
 
-    A new piece that joins works of several splits goes where it cannot teach a model what is held
-    out: to the held-out one. Pieces that are in the catalogue stay where they are.
+    A piece that connects works of several splits joins a held-out one, to prevent leakage into training.
+    Pieces of the catalogue keep their work and split.
+
+    Args:
+        new: (id, grams) of new pieces; grams are hashes, uint32.
+        known: pieces of the catalogue.
+
+    Returns:
+        One assignment per new piece.
     """
     ids = [k[0] for k in known] + [n[0] for n in new]
     grams = [k[4] for k in known] + [n[1] for n in new]
@@ -86,7 +93,7 @@ def assign_works(
 
 
 def split_of(work: str) -> str:
-    """Eight of ten works train, one validates, one tests."""
+    """Returns the split of a work: 80% train, 10% valid, 10% test, by a hash of the id."""
     number = int(hashlib.sha256(work.encode()).hexdigest()[:8], 16) % 10
     return _HELD_OUT.get(number, "train")
 
