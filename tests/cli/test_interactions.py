@@ -96,8 +96,8 @@ def test_streams_of_spotify_with_shares_and_skips(home: Path) -> None:
     report = take(home, str(SAMPLES / "Streaming_History_Audio_2024_0.json"), "--listener", "greta")
     assert report["read"] == 7
     assert report["causes"] == {
-        "no track: a podcast, an audiobook or a video": 1,
-        "heard for no time at all": 1,
+        "not a track: a podcast, an audiobook or a video": 1,
+        "played for 0 s": 1,
         "played for less than 30 s, length of the track unknown": 1,
     }
     assert [(title, kind, value) for title, kind, value, _ in history(home, "greta")] == [
@@ -109,16 +109,14 @@ def test_streams_of_spotify_with_shares_and_skips(home: Path) -> None:
 def test_a_table_of_the_service_s_own_by_a_map_of_its_columns(home: Path) -> None:
     mapped = [word for column in SERVICE for word in ("--map", column)]
     unmapped = take(home, str(SAMPLES / "service.csv"), "--listener", "ines")
-    assert unmapped["remarks"] == [
-        ["service.csv", "columns that were not used: Who, By, When, Did, Heard ms, Length ms"]
-    ]
+    assert unmapped["remarks"] == [["service.csv", "unused columns: Who, By, When, Did, Heard ms, Length ms"]]
     assert unmapped["new"] == 0, "a title without its artist says too little"
     report = take(home, str(SAMPLES / "service.csv"), *mapped)
     assert report["new"] == 3
     assert report["causes"] == {
         "rating outside 1 to 5": 1,
-        "time cannot be read": 1,
-        "time lies in the future": 1,
+        "invalid time": 1,
+        "time is in the future": 1,
         "kind is 'hum'; allowed: play, like, skip, rating": 1,
         "no listener is named": 1,
     }
@@ -161,7 +159,7 @@ def test_a_file_of_which_nothing_is_read_fails_and_says_what_to_do(home: Path, t
     path = tmp_path / "notes.txt"
     path.write_text("dear diary\n")
     done = run(home, "import-plays", str(path), "--listener", "greta", code=1)
-    assert "no log of plays; passed over" in done.stdout
+    assert "not a log of plays; skipped" in done.stdout
     assert "--format" in done.stderr
     empty = tmp_path / "plays.csv"
     empty.write_text("artist,title,time\n")

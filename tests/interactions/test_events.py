@@ -118,7 +118,7 @@ def test_a_history_from_columns_equals_that_of_the_log(small: Interactions) -> N
 def test_the_catalogue_can_grow_but_not_change(small: Interactions) -> None:
     grown = small.with_catalogue(CATALOGUE.extended(["composed just now"]))
     assert grown.to_matrix().shape == (2, 6)
-    with pytest.raises(InputError, match="must begin with"):
+    with pytest.raises(InputError, match="begins with the items of this log"):
         small.with_catalogue(IdMap(["aria", "kesh"]))
 
 

@@ -102,5 +102,7 @@ def _value(block: Block) -> str:
         raise InputError(f"what is '{block.what}'; allowed: piece, artist, explicit")
     key = artist_key(block.value)
     if not key:
-        raise InputError(f"artist is '{block.value}', which names no artist; give a name")
+        raise InputError(
+            f"artist is '{block.value}', which is empty or a placeholder; give the name of an artist"
+        )
     return key
