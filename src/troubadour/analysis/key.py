@@ -5,7 +5,8 @@ degree sounds, which degree is in the bass and in the melody at the start and at
 degrees follow one another by step upwards (leading notes). Degrees are weighed by a conditional
 logit (McFadden 1974) learnt from notated keys: profiles in the manner of Krumhansl (1990) and of
 Albrecht & Shanahan (2013), but fitted together with what the close says. Local keys are a Viterbi
-path over bars (as in Temperley 2001, chapter 7).
+path over bars (as in Temperley 2001, chapter 7). A chord loop, which does not close, counts as if it
+closed on its first chord (`loops.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.analysis.beats import Beats, beats, pitched
+from troubadour.analysis.loops import closing_loop
 from troubadour.core.errors import ModelError
 from troubadour.music.score import Key, Score
 
@@ -175,6 +177,12 @@ def key_parts(score: Score, table: Beats | None = None) -> Floats:
         np.add.at(parts[4], rising, 1.0)
     parts[4] /= max(len(score), 1) / 10
     parts[5] = _share(table.plain[table.bar >= table.bar.max() - 1].sum(axis=0))
+    if loop := closing_loop(score, table):
+        # A loop has no close: it is heard as if it went round once more and stopped on its first chord.
+        bass, sounding = loop
+        parts[1:3] = 0
+        parts[1, bass] = 1
+        parts[5] = _share(sounding)
     return parts
 
 

@@ -22,7 +22,7 @@ from troubadour.core.errors import InputError, ModelError
 from troubadour.core.progress import Progress
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
 from troubadour.corpora.folder import files_in, read_path
-from troubadour.generation.autoregressive import DOCUMENT, REPORT, WEIGHTS, load_composer
+from troubadour.generation.loading import DOCUMENT, REPORT, WEIGHTS, load_composer
 from troubadour.generation.originality import Corpus
 from troubadour.interactions.events import Interactions
 from troubadour.interactions.simulate import SimulationSpec, simulate
@@ -193,7 +193,7 @@ def add_shipped_composer(releases: Releases) -> str:
 
 def _copy_composer(folder: Path, stage: Path) -> None:
     for name in (WEIGHTS, DOCUMENT, REPORT):
-        if name != REPORT or (folder / name).is_file():
+        if name == DOCUMENT or (folder / name).is_file():
             shutil.copyfile(folder / name, stage / name)
 
 

@@ -20,6 +20,7 @@ from troubadour.core.threads import one_thread
 from troubadour.corpora.folder import read_file
 from troubadour.export.licensing import rights
 from troubadour.generation.originality import Corpus, SharedPassage, voices
+from troubadour.music.exact import losses
 from troubadour.music.features import FEATURES
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
@@ -329,17 +330,29 @@ def load_styles(folder: Path) -> StyleModel:
 
 
 def read_music(path: Path) -> Piece:
-    """The music in a file, quantised; of a book of tunes the first.
+    """The music in a file, quantised; of a book of tunes the first. `repairs` says what that cost.
 
     Raises:
         InputError: there is no such file, or it holds no music that the grid can take.
+        UnreadableFileError: it cannot be read; the message says why.
+    """
+    piece = read_exact(path)
+    score = quantise(piece.score)
+    return piece.replace(score=score, repairs=(*piece.repairs, *losses(piece.score, score)))
+
+
+def read_exact(path: Path) -> Piece:
+    """The music in a file as it stands there; of a book of tunes the first.
+
+    Raises:
+        InputError: there is no such file.
         UnreadableFileError: it cannot be read; the message says why.
     """
     if not path.is_file():
         raise InputError(f"no file or piece '{path}'")
     piece = next(iter(read_file(path)), None)
     if isinstance(piece, Piece):
-        return piece.replace(score=quantise(piece.score))
+        return piece
     if piece is None:
         raise UnreadableFileError(str(path), "no music in it")
     raise UnreadableFileError(piece.name, piece.cause)

@@ -14,8 +14,9 @@ from troubadour.core.errors import InputError
 from troubadour.core.progress import Progress
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
+from troubadour.music.marks import NOTATION
 from troubadour.music.piece import Piece, Unreadable
-from troubadour.music.quality import check
+from troubadour.music.quality import check, describe
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 
@@ -95,7 +96,7 @@ def import_pieces(
             report.unreadable.append((item.name, item.cause))
             continue
         try:
-            score = quantise(item.score)
+            score = quantise(item.score, marks=NOTATION)
         except InputError as error:
             report.dropped.append((item.title, str(error)))
             continue
@@ -167,4 +168,4 @@ def _with(piece: NewPiece, *, work: str, split: str) -> NewPiece:
 
 def _kind(warning: str) -> str:
     """Returns the kind of a quality entry: its text without numbers, for counting."""
-    return warning.split(":")[0].lstrip("0123456789% ")
+    return describe(warning).split(":")[0].lstrip("0123456789% ")

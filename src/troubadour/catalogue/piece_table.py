@@ -16,6 +16,7 @@ from troubadour.catalogue.records import NewPiece, PieceRow
 from troubadour.catalogue.rows import identify, listed, piece_values, rows_of
 from troubadour.catalogue.schema import identifiers, pieces
 from troubadour.core.errors import InputError, NotFoundError
+from troubadour.music.exact import on_grid
 from troubadour.music.quality import describe, flags_of
 from troubadour.music.score import Score
 
@@ -148,7 +149,7 @@ class PieceTable(Database):
             return [_light(row) for row in connection.execute(query)]
 
     def score(self, piece: str) -> Score:
-        """Returns the score of a piece.
+        """Returns the score of a piece on the composing grid.
 
         Raises:
             NotFoundError: the piece does not exist.
@@ -156,13 +157,25 @@ class PieceTable(Database):
         """
         return self.scores([piece])[0]
 
+    def exact_score(self, piece: str) -> Score:
+        """Returns the stored score of a piece with its marks, at its own resolution.
+
+        Raises:
+            NotFoundError: the piece does not exist.
+            InputError: the piece has no notes.
+        """
+        return Score.from_bytes(self._stored([piece])[0])
+
     def scores(self, ids: Sequence[str]) -> list[Score]:
-        """Returns the scores of pieces in the order of `ids`.
+        """Returns the scores of pieces on the composing grid, in the order of `ids`.
 
         Raises:
             NotFoundError: a piece does not exist.
             InputError: a piece has no notes (metadata or recording only).
         """
+        return [on_grid(Score.from_bytes(stored)) for stored in self._stored(ids)]
+
+    def _stored(self, ids: Sequence[str]) -> list[bytes]:
         query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(listed(ids)))
         with self._reading() as connection:
             found: dict[str, bytes] = {row.id: row.score for row in connection.execute(query)}
@@ -172,7 +185,7 @@ class PieceTable(Database):
         empty = next((i for i in ids if not found[i]), None)
         if empty is not None:
             raise InputError(f"piece '{empty}' has no notes; import its score to work with them")
-        return [Score.from_bytes(found[i]) for i in ids]
+        return [found[i] for i in ids]
 
     def piece_ids(self, *, medium: str | None = None) -> list[str]:
         """Returns all ids in row order.

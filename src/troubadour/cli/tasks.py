@@ -6,7 +6,6 @@ piece, the controls and the output, and carries the task out.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
@@ -16,15 +15,19 @@ import typer
 
 from troubadour.cli.common import AcceptTerms, AsJson, Home, Out, Seed, app, open_studio
 from troubadour.cli.compose import print_pieces
-from troubadour.cli.controls import numbers_of, span_of, take_brief, with_controls
+from troubadour.cli.controls import give_signature, numbers_of, span_of, take_brief, with_controls
 from troubadour.cli.search import Music, read_music_of
+from troubadour.generation.request import Brief
 
 if TYPE_CHECKING:
-    from troubadour.generation.request import Brief
     from troubadour.generation.tasks.varying import Keep
 
 Count = Annotated[int, typer.Option("--count", help="How many, one seed after the other.", min=1, max=100)]
 Keeps = Annotated[str, typer.Option("--keep", help="Voices that stay, from 1, such as 1 or 1,4.")]
+Tracks = Annotated[
+    str | None,
+    typer.Option("--tracks", help="Tracks with notes to compose, from 1, such as 2,3; all without it."),
+]
 Bars = Annotated[str | None, typer.Option("--bars", help="Such as 5-8; all without it.")]
 ToTask = Callable[..., Any]
 """From a score to a `Task`; not said as a type, since reading it would load the composers."""
@@ -37,14 +40,13 @@ def _to_a_piece(name: str) -> Callable[[Callable[..., Any]], None]:
     def register(own: Callable[..., Any]) -> None:
         @wraps(own)
         def command(music: str, **words: Any) -> None:
-            brief = take_brief(words)
+            brief = take_brief(words, Brief, to_piece=True)
             output = {key: words.pop(key) for key in _SHARED}
             _compose_to(own(**words), music, brief, **output)
 
         # The piece comes first in the words of a command; a sort keeps the others in their order.
         parameters = sorted(with_controls(own, _shared), key=lambda p: p.name != "music")
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        give_signature(command, parameters)
         app.command(name)(command)
 
     return register
@@ -74,7 +76,7 @@ def _compose_to(
     as_json: bool,
 ) -> None:
     with open_studio(home) as studio:
-        score, _, piece = read_music_of(studio, music)
+        score, _, piece = read_music_of(studio, music, exact=True)
         asked = task(score)
         done = []
         for i in range(count):
@@ -85,23 +87,25 @@ def _compose_to(
                 seed=None if seed is None else seed + i,
                 accept_terms=accept_terms,
             )
-            done.append((made, studio.write_files(made.id, out)))
+            done.append((made, studio.write_files(made, out)))
     print_pieces(done, as_json, count == 1)
 
 
 @_to_a_piece("continue")
 def continue_(
     bars: Annotated[int, typer.Option("--bars", help="How many more, 1 to 32.")] = 8,
+    tracks: Tracks = None,
 ) -> ToTask:
     """Continue a piece: the same piece with more bars."""
     from troubadour.generation.tasks import Continue
 
-    return partial(Continue, bars=bars)
+    return partial(Continue, bars=bars, tracks=numbers_of(tracks))
 
 
 @_to_a_piece("infill")
 def infill(
     bars: Bars = None,
+    tracks: Tracks = None,
     voices: Annotated[str | None, typer.Option("--voices", help="Such as 2,3; all without it.")] = None,
     context_guidance: Annotated[
         float | None,
@@ -114,7 +118,13 @@ def infill(
     """Compose some bars or voices of a piece anew, to fit what stands around them."""
     from troubadour.generation.tasks import Infill
 
-    return partial(Infill, bars=span_of(bars), voices=numbers_of(voices), context_guidance=context_guidance)
+    return partial(
+        Infill,
+        bars=span_of(bars),
+        voices=numbers_of(voices),
+        context_guidance=context_guidance,
+        tracks=numbers_of(tracks),
+    )
 
 
 @_to_a_piece("harmonise")
@@ -164,8 +174,9 @@ def vary(
         str, typer.Option("--keep", help="rhythm (other pitches) or pitch (another rhythm).")
     ] = "rhythm",
     bars: Bars = None,
+    tracks: Tracks = None,
 ) -> ToTask:
     """Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
     from troubadour.generation.tasks import Vary
 
-    return partial(Vary, keep=cast("Keep", keep), bars=span_of(bars))
+    return partial(Vary, keep=cast("Keep", keep), bars=span_of(bars), tracks=numbers_of(tracks))

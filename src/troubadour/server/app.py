@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
 from troubadour.app.studio import Studio
+from troubadour.app.surfaces.listed import listed, recommended_json
 from troubadour.catalogue.store import Event
 from troubadour.core.errors import TroubadourError
 from troubadour.export.licensing import rights, terms_of
@@ -136,17 +137,7 @@ def create_app(studio: Studio) -> FastAPI:
         found, release = studio.recommend(listener, n)
         studio.shown(listener, found, release)
         rows = studio.store.pieces_by_id(item.id for item in found)
-        items = [
-            {
-                "id": item.id,
-                "title": item.title,
-                "score": round(item.score, 6),
-                "reasons": [r.text for r in item.reasons],
-                "fallback": item.fallback,
-                **rights(rows[item.id]),
-            }
-            for item in found
-        ]
+        items = [recommended_json(listed(item), rows[item.id]) for item in found]
         return {"listener": listener, "items": items, "release": release}
 
     @app.post("/api/listeners/{listener}/events", status_code=201)

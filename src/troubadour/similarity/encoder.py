@@ -1,8 +1,7 @@
-"""An embedding of sound: a small network over MFCCs, served by NumPy.
+"""Sound embedding: a small convolutional network over MFCCs, run in NumPy.
 
 Learnt without labels from pairs of excerpts of one piece (`sound_training.py`). Two convolutions over
-time see half a second, their means and deviations over the excerpt say what it is like, and one matrix
-makes 64 numbers of that.
+time read half a second; their means and deviations over the excerpt are projected to 64 dimensions.
 """
 
 from __future__ import annotations
@@ -33,26 +32,26 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoundEncoder:
-    """From MFCCs of an excerpt to a vector of length 1."""
+    """Maps the MFCCs of an excerpt to a unit vector."""
 
     name: str
-    """Which training it comes from; embeddings of two encoders cannot be compared."""
+    """Identifies the training; embeddings of two encoders cannot be compared."""
     weights: dict[str, Floats]
     notes: dict[str, Any]
-    """What it was trained on."""
+    """Training data and options, for the document beside the weights."""
 
     @classmethod
     def shipped(cls) -> Self | None:
-        """The encoder that comes with the program; nothing where the installation has none."""
+        """The encoder of the installation; None if it has none."""
         with as_file(files("troubadour") / "data" / "models" / "sound") as folder:
             return cls.load(folder) if (folder / WEIGHTS).is_file() else None
 
     @classmethod
     def found(cls, own: Path | None = None) -> Self | None:
-        """The encoder in a home's own folder, or the one that comes with the program; nothing without either.
+        """The encoder in a home's own folder, or that of the installation; None without either.
 
         Raises:
-            ModelError: the home's own cannot be read.
+            ModelError: the encoder in `own` cannot be read.
         """
         return cls.load(own) if own is not None and (own / WEIGHTS).is_file() else cls.shipped()
 
@@ -69,15 +68,15 @@ class SoundEncoder:
                 weights = {name: arrays[name].astype(np.float32) for name in ARRAYS}
             name = str(document["name"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder}: no encoder of sound can be read there: {error}") from error
+            raise ModelError(f"{folder}: no sound encoder can be read there: {error}") from error
         if not all(np.isfinite(w).all() for w in weights.values()):
-            raise ModelError(f"{folder}: the encoder's weights hold NaN")
+            raise ModelError(f"{folder}: the encoder's weights hold values that are not finite")
         if weights["out"].shape[0] != 2 * weights["second"].shape[0]:
             raise ModelError(f"{folder}: the encoder's arrays do not fit each other")
         return cls(name, weights, document)
 
     def save(self, folder: Path) -> None:
-        """Write weights as npz beside JSON."""
+        """Write the weights as npz beside a JSON document."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DOCUMENT).write_text(json.dumps({**self.notes, "name": self.name}, indent=1) + "\n")
         np.savez(folder / WEIGHTS, allow_pickle=False, **self.weights)
@@ -105,7 +104,7 @@ class SoundEncoder:
 
 
 def _convolve(frames: Floats, kernel: Floats) -> Floats:
-    """Every second place of a convolution without padding: (n, c_in), (c_out, c_in, width) -> (m, c_out)."""
+    """Convolution over time with stride 2, without padding: (n, c_in), (c_out, c_in, width) -> (m, c_out)."""
     windows = np.lib.stride_tricks.sliding_window_view(frames, kernel.shape[2], axis=0)[::STRIDE]
     flat = windows.reshape(len(windows), -1)  # (m, c_in * width)
     return np.asarray(flat @ kernel.reshape(len(kernel), -1).T, dtype=np.float32)

@@ -36,9 +36,8 @@ class SequentialRecommender:
     Cost of the fit: see `training.train`. Memory: 16 bytes per parameter (about width * items), and 12 bytes
     for each batch position and candidate item.
 
-    Source: Kang & McAuley, "Self-attentive sequential recommendation", ICDM 2018, with the loss of Klenitskiy
-    &
-    Vasilev, "Turning dross into gold loss", RecSys 2023.
+    Source: Kang & McAuley, "Self-attentive sequential recommendation", ICDM 2018, with the loss of
+    Klenitskiy & Vasilev, "Turning dross into gold loss", RecSys 2023.
     """
 
     def __init__(
