@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 from troubadour.core.errors import InputError
 from troubadour.core.threads import one_thread
 from troubadour.core.topn import Tiles, best
-from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.events import History, Interactions, Kind, ListenerEvents
 from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.blend.recommender import BlendSpec
 from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
@@ -165,9 +165,13 @@ def one_list() -> list[tuple[str, str, str]]:
     ids = list(log.items)
 
     def after_an_event(history: History) -> None:
-        played = [*(ids[row] for row in history.items.tolist()), ids[5]]
+        played = tuple(ids[row] for row in {**dict.fromkeys(history.items.tolist()), 5: None})
         n = len(played)
-        ranker.recommend(ranker.history(played, [Kind.PLAY] * n, [1.0] * n, [*range(n)]), 10)
+        item, kind = np.arange(n, dtype=np.int32), np.full(n, Kind.PLAY, dtype=np.uint8)
+        events = ListenerEvents(
+            played, item, kind, np.ones(n, dtype=np.float32), np.arange(n, dtype=np.int64)
+        )
+        ranker.recommend(ranker.history(events), 10)
 
     for name, what in (
         ("the ranker, with reasons", lambda h: ranker.recommend(h, 10)),

@@ -41,7 +41,7 @@ def recorded(studio: Studio, who: str, piece: str, kind: str = "play", value: fl
 def test_a_play_changes_the_next_list_for_less_than_a_second_of_processor_time(studio: Studio) -> None:
     studio.store.add_listeners([("quick", "", False)])
     ranker = studio.models().ranker
-    heard = [piece for piece, count in zip(ranker.items, ranker.heard, strict=True) if count > 2]
+    heard = [piece for piece, count in zip(ranker.items, ranker.listener_count, strict=True) if count > 2]
     before, release = studio.recommend("quick")
     taken: list[float] = []
     changed = 0
@@ -65,7 +65,7 @@ def test_over_rest_somebody_signs_up_plays_and_gets_a_list_of_their_own(client: 
     assert made.json() == {"id": "ann", "name": "Ann", "simulated": False}
     assert client.put("/api/listeners/ann", json={"name": "Other"}).json()["name"] == "Ann"
     new = client.get("/api/listeners/ann/recommendations").json()["items"]
-    assert {item["fallback"] for item in new} == {"nothing is known to go by yet: chosen by popularity"}
+    assert {item["fallback"] for item in new} == {"no usable history yet: chosen by popularity"}
     assert all(item["reasons"][0].startswith("heard by ") for item in new)
     liked = new[3]["id"]
     started = time.process_time()

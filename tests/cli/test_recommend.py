@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import event
 from typer.testing import CliRunner
 
 from troubadour.app.studio import Studio
 from troubadour.catalogue.store import Event
 from troubadour.cli import app
 from troubadour.core.errors import InputError, NotFoundError
+from troubadour.server.app import create_app
 
 HEAD = re.compile(r"^ *\d+\. ", re.MULTILINE)
 
@@ -49,7 +52,7 @@ def home(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_somebody_new_is_told_once_that_it_is_what_is_popular(home: Path) -> None:
     words = told(home, "recommend", "new")
-    assert words.splitlines()[0] == "new: nothing is known to go by yet: chosen by popularity"
+    assert words.splitlines()[0] == "new: no usable history yet: chosen by popularity"
     assert words.count("chosen by popularity") == 1
     assert len(HEAD.findall(words)) == 10
     assert len(re.findall(r"^ {7}heard by \d+ of 40 listeners$", words, re.MULTILINE)) == 10
@@ -172,3 +175,19 @@ def test_a_service_that_has_nothing_but_plays(tmp_path: Path) -> None:
     assert call(home, "charts")["items"]
     with pytest.raises(InputError, match="there are none"):
         told(home, "radio", "--style", "jig")
+
+
+@pytest.mark.parametrize("n", [5, 100])
+def test_a_list_takes_a_few_statements_whatever_its_length(home: Path, n: int) -> None:
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    with Studio(home) as studio, TestClient(create_app(studio)) as client:
+        client.get("/api/listeners/much/recommendations", params={"n": 1})  # loads the models
+        event.listen(studio.store._engine, "before_cursor_execute", note)
+        found = client.get("/api/listeners/much/recommendations", params={"n": n}).json()
+    assert len(found["items"]) == n
+    assert sum("FROM pieces" in one for one in statements) <= 5
+    assert len(statements) <= 20, statements

@@ -86,7 +86,7 @@ class Neighbours:
         index = self.index(composer, artefact)
         with one_thread():
             found = index.nearest(index.vector(piece), n, where=where, without=self._variants(piece, work))
-        rows = [self._store.piece(f.id) for f in found]
+        rows = self._store.pieces_by_id(f.id for f in found).values()
         return [
             Near(r, f.similarity, (1, int(float(r.attributes.get("bars", 0)))))
             for r, f in zip(rows, found, strict=True)

@@ -31,6 +31,7 @@ from troubadour.generation.request import Brief
 from troubadour.models.dataset import example
 from troubadour.models.scoring import bar_nats, scored
 from troubadour.models.vae.passages import Passage, passages
+from troubadour.music.quality import QualityFlag
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import decode, encode
@@ -136,7 +137,7 @@ def _held(store: Store, split: str, most: int) -> list[Held]:
     rows = [
         p
         for p in store.pieces(generated=False, split=split, medium="score")
-        if "barlines are not to be trusted" not in p.quality
+        if QualityFlag.UNRELIABLE_BARLINES not in p.flags
     ]
     rows = rows[:: max(1, -(-len(rows) // most))]
     scores = store.scores([p.id for p in rows])

@@ -12,9 +12,10 @@ from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import Store
 from troubadour.core import registry
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend.choose import Tell, TuningBudget
+from troubadour.recommenders.blend.choose import TuningBudget
 from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.recommender import NEED_VECTORS
 from troubadour.recommenders.evaluation.evaluate import (
@@ -40,7 +41,12 @@ _HEADS: Final = {
 
 
 def evaluate_recommender(
-    store: Store, *, k: int = 20, seed: int = 0, effort: TuningBudget | None = None, tell: Tell | None = None
+    store: Store,
+    *,
+    k: int = 20,
+    seed: int = 0,
+    effort: TuningBudget | None = None,
+    tell: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure on a home's own log; see `measure`.
 
@@ -63,7 +69,7 @@ def measure(
     k: int = 20,
     seed: int = 0,
     effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    tell: Progress | None = None,
 ) -> dict[str, Any]:
     """Choose and fit without the latest fifth, judge on it, beside each recipe at its defaults.
 
@@ -85,7 +91,7 @@ def measure(
             f"the log of {len(log)} events holds nobody who chose something new in its latest fifth; "
             "record more plays before measuring"
         )
-    chosen = Ranker.fit(split.train, vectors, infos, rng, effort=effort, tell=tell)
+    chosen = Ranker.fit(split.train, vectors, infos, rng, budget=effort, progress=tell)
     styles = [str(info.attributes.get("style", "")) for info in infos]
     styles_known = styles if any(styles) else None
     models: dict[str, Scorer] = {
@@ -114,7 +120,7 @@ def measure(
         "seed": seed,
         "listeners": len(cases),
         "events": {"train": len(split.train), "test": len(split.test)},
-        "head_share_of_plays": concentration(chosen.heard),
+        "head_share_of_plays": concentration(chosen.listener_count),
         "exposure": chosen.spec.exposure,
         "choice": chosen.choice.to_dict() if chosen.choice else None,
         "discovery": {name: _figures(one, ours, seed) for name, one in rows.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -19,6 +19,7 @@ from troubadour.catalogue.importing import ImportReport, import_pieces
 from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import KINDS, Event, Store
 from troubadour.core.errors import InputError, ModelError
+from troubadour.core.progress import Progress
 from troubadour.corpora.builtin import DEFAULT, collection, read_collection
 from troubadour.corpora.folder import files_in, read_path
 from troubadour.generation.loading import DOCUMENT, REPORT, WEIGHTS, load_composer
@@ -33,29 +34,31 @@ from troubadour.releases.store import Release, Releases
 
 _EVENTS_A_BATCH: Final = 10_000
 
-Tell = Callable[[str, int, int], None]
-"""Progress: what is done, how many are done, how many there are (0 = unknown)."""
-
 
 def import_builtin(
-    store: Store, names: Sequence[str] = DEFAULT, *, accept_terms: bool = False, tell: Tell | None = None
+    store: Store, names: Sequence[str] = DEFAULT, *, accept_terms: bool = False, tell: Progress | None = None
 ) -> list[ImportReport]:
     """Import built-in collections; a second time changes nothing."""
     reports: list[ImportReport] = []
     for name in names:
         chosen = collection(name)
         source = read_collection(name, accept_terms=accept_terms)
-        reports.append(import_pieces(store, source, name, _counter(tell, chosen.title, chosen.count)))
+        reports.append(import_pieces(store, source, name, tell, stage=chosen.title, total=chosen.count))
     return reports
 
 
-def import_folder(store: Store, path: Path, tell: Tell | None = None) -> ImportReport:
+def import_folder(store: Store, path: Path, tell: Progress | None = None) -> ImportReport:
     """Import the scores in a file or folder of the user's own."""
-    return import_pieces(store, read_path(path), path.resolve().name, _counter(tell, str(path), 0))
+    return import_pieces(store, read_path(path), path.resolve().name, tell, stage=str(path))
 
 
 def import_path(
-    store: Store, path: Path, tell: Tell | None = None, workers: Workers | None = None, *, retry: bool = False
+    store: Store,
+    path: Path,
+    tell: Progress | None = None,
+    workers: Workers | None = None,
+    *,
+    retry: bool = False,
 ) -> list[ImportReport]:
     """Import a file or folder of the user's own: scores, and recordings in worker processes.
 
@@ -74,12 +77,6 @@ def import_path(
         report = import_recordings(store, path, name, workers or Workers(), retry=retry, progress=counted)
         reports.append(report)
     return reports or [ImportReport(name)]
-
-
-def _counter(tell: Tell | None, what: str, total: int) -> Callable[[int], None] | None:
-    if tell is None:
-        return None
-    return lambda done: tell(what, done, total)
 
 
 def simulate_listeners(store: Store, count: int, seed: int) -> int:
@@ -124,7 +121,7 @@ def fit(
     seed: int = 0,
     *,
     effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    tell: Progress | None = None,
 ) -> Release:
     """Choose and fit the recommender on the log, index the catalogue for originality, publish, go live.
 
@@ -143,8 +140,8 @@ def fit(
         item_vectors(store),
         [info_of(p) for p in pieces],
         np.random.default_rng(seed),
-        effort=effort,
-        tell=tell,
+        budget=effort,
+        progress=tell,
     )
     human = [p.id for p in pieces if not p.generated and p.medium == "score"]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))

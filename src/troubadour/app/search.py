@@ -166,7 +166,8 @@ class Understanding:
                 if match.piece not in best or best[match.piece].score < match.score:
                     best[match.piece] = match
         found = sorted(best.values(), key=lambda m: -m.score)[:n]
-        return [Hit(self._store.piece(m.piece), m) for m in found]
+        rows = self._store.pieces_by_id(m.piece for m in found)
+        return [Hit(rows[m.piece], m) for m in found]
 
     def analyse(self, score: Score) -> Analysis:
         """Everything about a quantised score; see `analysis.report.analyse`."""
@@ -226,7 +227,8 @@ class Understanding:
         live = self._releases.live()
         notes = live.notes.get("borrowing") if live else None
         human = Borrowing(**notes) if notes else borrowing(corpus, self._store)
-        return OriginalityReport(tuple((self._store.piece(m.piece), m) for m in found), human)
+        rows = self._store.pieces_by_id(m.piece for m in found)
+        return OriginalityReport(tuple((rows[m.piece], m) for m in found), human)
 
 
 def longest_matches(corpus: Corpus, score: Score, n: int, without: set[str]) -> list[SharedPassage]:

@@ -28,7 +28,7 @@ from troubadour.app.generate import (
 from troubadour.app.loaded_release import LoadedRelease, ReleaseCache
 from troubadour.app.search import Hit, OriginalityReport, Understanding
 from troubadour.catalogue.impressions import ShownItem
-from troubadour.catalogue.store import KINDS, Event, NewPiece, PieceRow, Store
+from troubadour.catalogue.store import Event, NewPiece, PieceRow, Store
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.core.threads import one_thread
 from troubadour.export.files import USUAL, as_midi, as_musicxml, write_files
@@ -192,14 +192,7 @@ class Studio:
         Raises:
             NotFoundError: no such listener.
         """
-        found = self.store.history(listener, _REMEMBERED)
-        events = [e for e in reversed(found) if e[0] in models.ranker.items]
-        return models.ranker.history(
-            [e[0] for e in events],
-            [KINDS.index(e[1]) for e in events],
-            [np.nan if e[2] is None else e[2] for e in events],
-            [e[3] for e in events],
-        )
+        return models.ranker.history(self.store.listener_events(listener, _REMEMBERED))
 
     def unwanted(self, listener: str) -> set[str]:
         """Pieces that no list of a listener may hold, besides those of `history`: blocked, or heard before it.
@@ -207,7 +200,7 @@ class Studio:
         Raises:
             NotFoundError: no such listener.
         """
-        return self.store.blocks.pieces(listener) | self.store.met_by(listener, _REMEMBERED)
+        return self.store.blocks.pieces(listener) | self.store.known_pieces(listener, _REMEMBERED)
 
     def recommend(self, listener: str, n: int = 10) -> tuple[list[Recommendation], str]:
         """A list for a listener, and the id of the release that made it. All recorded events count.
@@ -315,12 +308,9 @@ class Studio:
 
     def liked_styles(self, listener: str) -> list[tuple[str, int]]:
         """How often a listener played each style, most first."""
-        rows = {p.id: p for p in self.store.pieces()}
-        counts = Counter(
-            rows[piece].style or "other"
-            for piece, kind, _, _ in self.store.history(listener)
-            if kind != "skip"
-        )
+        events = self.store.history(listener)
+        rows = self.store.pieces_by_id(piece for piece, *_ in events)
+        counts = Counter(rows[piece].style or "other" for piece, kind, *_ in events if kind != "skip")
         return counts.most_common()
 
     def piece(self, piece: str) -> NotebookPiece:

@@ -21,6 +21,7 @@ from troubadour.models.dataset import Example, example
 from troubadour.models.families import family as family_named
 from troubadour.models.options import TrainOptions
 from troubadour.models.recipe import TrainingRecipe
+from troubadour.music.quality import QualityFlag
 from troubadour.music.score import Score
 from troubadour.music.styles import STYLES
 
@@ -226,7 +227,7 @@ def _usable(store: Store, recipe: TrainingRecipe, split: str, named: set[str]) -
     rows = [
         p
         for p in store.pieces(generated=False, split=split, medium="score")
-        if (not named or p.collection in named) and "barlines are not to be trusted" not in p.quality
+        if (not named or p.collection in named) and QualityFlag.UNRELIABLE_BARLINES not in p.flags
     ]
     scores = store.scores([p.id for p in rows])
     return [

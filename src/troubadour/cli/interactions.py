@@ -53,10 +53,6 @@ def import_plays(
     reports: list[PlaysReport] = []
     with open_studio(home) as studio, progress() as tell:
         for path in files:
-
-            def count(done: int, name: str = path.name) -> None:
-                tell(name, done, 0)
-
             reports.append(
                 import_plays(
                     studio.store,
@@ -65,7 +61,7 @@ def import_plays(
                     listener=listener,
                     add_unknown=add_unknown,
                     unmatched_file=unmatched,
-                    progress=count,
+                    progress=tell,
                 )
             )
     if as_json:
@@ -89,15 +85,16 @@ def listeners(
 ) -> None:
     """Who is known, in order of arrival."""
     with open_studio(home) as studio:
-        found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
+        found = studio.store.listeners(words, limit=n)
+        more = studio.store.count_listeners(words) - len(found)
     if as_json:
-        print_json([{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:n]])
+        print_json([{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found])
         return
-    for person in found[:n]:
+    for person in found:
         mark = " (simulated)" if person.simulated else ""
         print(f"{person.id}{f'  {person.name}' if person.name else ''}{mark}")
-    if len(found) > n:
-        say(f"{len(found) - n} more; --n says how many are shown")
+    if more:
+        say(f"{more} more; --n says how many are shown")
 
 
 @app.command()

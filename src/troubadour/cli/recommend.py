@@ -36,7 +36,7 @@ def recommend(
 
     with open_studio(home) as studio:
         found, release = studio.recommend(listener, n)
-        rows = [studio.store.piece(item.id) for item in found]
+        rows = [*studio.store.pieces_by_id(item.id for item in found).values()]
         studio.shown(listener, found, release)
     if as_json:
         items = [recommended_json(listed(item), row) for item, row in zip(found, rows, strict=True)]
@@ -89,7 +89,11 @@ def train_recommender(
     print(f"  {choice['why']}.")
     for part in choice["chosen"]["parts"]:
         options = ", ".join(f"{k} {v:.4g}" for k, v in part["options"].items())
-        role = f"weight {part['weight']:g}" if part["weight"] else "only for pieces that no other knows"
+        role = (
+            f"weight {part['weight']:g}"
+            if part["weight"]
+            else "substitute for pieces that no weighted part knows"
+        )
         print(f"  {part['model']}: {role}{', ' + options if options else ''}")
     if choice["exposure"]["ndcg"]:
         print(f"  prices on exposure at {choice['exposure']['strength']:g} of their strength")
@@ -129,10 +133,10 @@ def evaluate_recommender(
 
 def _effort(minutes: float | None, recipes: list[str]) -> TuningBudget | None:
     from troubadour.core import registry
-    from troubadour.recommenders.blend.choose import QUICK, TuningBudget
+    from troubadour.recommenders.blend.choose import FAST_RECIPES, TuningBudget
 
     for name in recipes:
         registry.find("recommenders", name)  # says which there are
     if minutes is not None:
         return TuningBudget.of_minutes(minutes, recipes)
-    return TuningBudget(recipes=tuple(recipes) or QUICK)
+    return TuningBudget(recipes=tuple(recipes) or FAST_RECIPES)

@@ -111,7 +111,7 @@ def similar(
             _print_near(piece, studio.similar_by(by, piece, n, where=where), by, as_json)
             return
         found = studio.similar(piece, n, where=where)
-        rows = [studio.store.piece(i.id) for i in found]
+        rows = [*studio.store.pieces_by_id(i.id for i in found).values()]
     if as_json:
         items = [
             {

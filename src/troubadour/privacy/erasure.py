@@ -17,7 +17,6 @@ from typing import Any, Final
 import numpy as np
 
 from troubadour.catalogue.item_vectors import item_vectors
-from troubadour.catalogue.records import KINDS
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, StorageError
 from troubadour.interactions.events import History, Interactions
@@ -173,13 +172,7 @@ def without_listener(store: Store, ranker: Ranker, release: Release, listener: s
 
 def history_at(store: Store, ranker: Ranker, listener: str, until: int) -> History:
     """What a recommender learnt from a listener: their unflagged events up to then."""
-    events = [e for e in store.event_rows(listener, until) if not e["flags"] and e["piece"] in ranker.items]
-    return ranker.history(
-        [e["piece"] for e in events],
-        [KINDS.index(e["kind"]) for e in events],
-        [np.nan if e["value"] is None else e["value"] for e in events],
-        [e["time"] for e in events],
-    )
+    return ranker.history(store.listener_events(listener, until=until))
 
 
 def _over(log: Interactions, items: list[str]) -> Interactions:

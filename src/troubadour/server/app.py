@@ -99,17 +99,19 @@ def create_app(studio: Studio) -> FastAPI:
         return {"styles": studio.models().composer.styles, "modes": MODES}
 
     @app.get("/api/listeners")
-    def everybody(limit: int = Query(100, ge=1, le=10_000), words: str = "") -> list[dict[str, Any]]:
-        """Listeners whose id or name holds some words."""
-        found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
-        return [{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:limit]]
+    def everybody(
+        limit: int = Query(100, ge=1, le=10_000), words: str = "", offset: int = Query(0, ge=0, le=2**31)
+    ) -> list[dict[str, Any]]:
+        """Listeners whose id or name contains some text, in order of arrival."""
+        found = studio.store.listeners(words, limit=limit, offset=offset)
+        return [{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found]
 
     @app.get("/api/listeners/{listener}")
     def listener_facts(listener: str) -> dict[str, Any]:
         """A listener: the styles they like, and what they heard last."""
         person = studio.store.listener(listener)
         events = studio.store.history(listener, limit=12)
-        titles = {i: studio.store.piece(i) for i in {e[0] for e in events}}
+        titles = studio.store.pieces_by_id(e[0] for e in events)
         return {
             "id": person.id,
             "name": person.name,
@@ -134,7 +136,8 @@ def create_app(studio: Studio) -> FastAPI:
         """A list for a listener, with its reasons; stored as shown."""
         found, release = studio.recommend(listener, n)
         studio.shown(listener, found, release)
-        items = [recommended_json(listed(item), studio.store.piece(item.id)) for item in found]
+        rows = studio.store.pieces_by_id(item.id for item in found)
+        items = [recommended_json(listed(item), rows[item.id]) for item in found]
         return {"listener": listener, "items": items, "release": release}
 
     @app.post("/api/listeners/{listener}/events", status_code=201)
@@ -180,15 +183,17 @@ def create_app(studio: Studio) -> FastAPI:
     @app.get("/api/pieces/{piece}/similar")
     def similar(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
         """The pieces nearest to one by content."""
+        found = studio.similar(piece, n)
+        rows = studio.store.pieces_by_id(i.id for i in found)
         items = [
             {
                 "id": i.id,
                 "title": i.title,
                 "score": i.similarity,
                 "shared": i.shared,
-                **rights(studio.store.piece(i.id)),
+                **rights(rows[i.id]),
             }
-            for i in studio.similar(piece, n)
+            for i in found
         ]
         return {"piece": piece, "items": items}
 

@@ -85,7 +85,7 @@ def _discovered(ranker: Ranker, one: Recommendation, met: bool) -> ListedItem:
     known = (
         f"only {heard} of {ranker.blend.popular.n_listeners} listeners know it"
         if heard
-        else "nobody has heard it yet"
+        else "no listeners yet"
     )
     artist = ranker.infos[row].artist
     new = f"{known}, and you have not met {artist}" if artist and met else known

@@ -187,7 +187,8 @@ def _answer(
 
 
 def _items(studio: Studio, entries: Sequence[ListedItem]) -> list[dict[str, Any]]:
-    return [recommended_json(one, studio.store.piece(one.id)) for one in entries]
+    rows = studio.store.pieces_by_id(one.id for one in entries)
+    return [recommended_json(one, rows[one.id]) for one in entries]
 
 
 def _check_n(n: int) -> None:
