@@ -126,13 +126,13 @@ def test_a_new_piece_is_found_at_once(tmp_path: Path) -> None:
     home = tmp_path / "home"
     call("import", str(music), "--home", str(home))
     with Studio(home) as studio:
-        from troubadour.app import jobs
+        from troubadour.app import importing
 
-        assert len(studio.understanding.melodies()) == 1
+        assert len(studio.melodies.index()) == 1
         (tmp_path / "b.abc").write_text(
             "X:1\nT:Second\nM:4/4\nL:1/8\nK:D\nFdAF GEcA|d2fa g2ec|d2B2 A4|F2E2 D4|\n"
         )
-        jobs.import_folder(studio.store, tmp_path / "b.abc")
+        importing.import_folder(studio.store, tmp_path / "b.abc")
         found = studio.search(query_skyline(studio.store.score(studio.store.piece_ids()[1])))
     assert found[0].piece.title == "Second"
 

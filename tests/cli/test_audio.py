@@ -101,10 +101,10 @@ def test_what_is_no_sound_is_refused_with_the_cause(
 
 def test_recordings_in_the_home_disturb_neither_melodies_nor_what_needs_notes(home: Path) -> None:
     with Studio(home) as studio:
-        assert len(studio.understanding.melodies()) == 0
+        assert len(studio.melodies.index()) == 0
         piece = studio.store.pieces(medium="audio")[0].id
         with pytest.raises(TroubadourError, match="three"):
-            studio.understanding.map()
+            studio.analysis.map()
         for words in (
             ("draw", "roll", piece),
             ("originality", piece),

@@ -61,7 +61,7 @@ def test_what_nobody_wrote_down_is_said_to_be_so(trained: Path) -> None:
     (trained / REPORT).unlink()
     facts = cards.card(trained)
     assert (facts["data"], facts["training"], facts["verdict"]) == (None, None, None)
-    assert "not told beside the weights" in cards.markdown(facts)
+    assert "not recorded beside the weights" in cards.markdown(facts)
 
 
 def test_a_card_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ kept under the composer's hash: a new composer starts a new file.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.errors import ModelError, StorageError
+from troubadour.core.files import replacing
 from troubadour.core.threads import one_thread
 from troubadour.export.licensing import rights
 from troubadour.music.score import Score
@@ -38,7 +38,7 @@ class Embedder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class SimilarPiece:
     """A piece near to another."""
 
     piece: PieceRow
@@ -55,7 +55,7 @@ class Near:
         }  # fmt: skip
 
 
-class Neighbours:
+class EmbeddingSearch:
     """Embeddings of a catalogue, made when first asked for.
 
     Args:
@@ -69,7 +69,7 @@ class Neighbours:
 
     def nearest(
         self, piece: str, composer: Embedder, artefact: str, n: int = 10, *, where: Where | None = None
-    ) -> list[Near]:
+    ) -> list[SimilarPiece]:
         """The pieces whose embeddings are nearest, variants of the piece itself left out.
 
         Embedding costs some 20 ms a piece that is new; a search then about 1 ms at 5,000.
@@ -88,7 +88,7 @@ class Neighbours:
             found = index.nearest(index.vector(piece), n, where=where, without=self._variants(piece, work))
         rows = [self._store.piece(f.id) for f in found]
         return [
-            Near(r, f.similarity, (1, int(float(r.attributes.get("bars", 0)))))
+            SimilarPiece(r, f.similarity, (1, int(float(r.attributes.get("bars", 0)))))
             for r, f in zip(rows, found, strict=True)
         ]
 
@@ -145,20 +145,20 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(zip(arrays["ids"].tolist(), arrays["vectors"], strict=True))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: no embeddings can be read there: {error}; delete the file") from error
+        raise ModelError(
+            f"{path}: the embeddings cannot be read: {error}; delete the file, it is made again"
+        ) from error
 
 
 def _write(path: Path, vectors: dict[str, NDArray[np.float32]]) -> None:
     """Replace the file in one step; it can be made anew at any time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.savez(
                 file, allow_pickle=False, ids=np.array(list(vectors), dtype=np.str_),
                 vectors=np.array(list(vectors.values()), dtype=np.float32),
             )  # fmt: skip
-        part.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: embeddings cannot be written: {error.strerror}") from error
 

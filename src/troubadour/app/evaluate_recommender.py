@@ -12,9 +12,10 @@ from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import Store
 from troubadour.core import registry
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend.choose import Tell, TuningBudget
+from troubadour.recommenders.blend.choose import TuningBudget
 from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.recommender import NEED_VECTORS
 from troubadour.recommenders.evaluation.evaluate import (
@@ -40,7 +41,12 @@ _HEADS: Final = {
 
 
 def evaluate_recommender(
-    store: Store, *, k: int = 20, seed: int = 0, effort: TuningBudget | None = None, tell: Tell | None = None
+    store: Store,
+    *,
+    k: int = 20,
+    seed: int = 0,
+    effort: TuningBudget | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure on a home's own log; see `measure`.
 
@@ -51,7 +57,13 @@ def evaluate_recommender(
     vectors = item_vectors(store)
     known = bool((~np.isnan(vectors)).any())
     return measure(
-        store.interactions(), vectors if known else None, infos, k=k, seed=seed, effort=effort, tell=tell
+        store.interactions(),
+        vectors if known else None,
+        infos,
+        k=k,
+        seed=seed,
+        effort=effort,
+        progress=progress,
     )
 
 
@@ -63,7 +75,7 @@ def measure(
     k: int = 20,
     seed: int = 0,
     effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Choose and fit without the latest fifth, judge on it, beside each recipe at its defaults.
 
@@ -85,7 +97,7 @@ def measure(
             f"the log of {len(log)} events holds nobody who chose something new in its latest fifth; "
             "record more plays before measuring"
         )
-    chosen = Ranker.fit(split.train, vectors, infos, rng, effort=effort, tell=tell)
+    chosen = Ranker.fit(split.train, vectors, infos, rng, effort=effort, tell=progress)
     styles = [str(info.attributes.get("style", "")) for info in infos]
     styles_known = styles if any(styles) else None
     models: dict[str, Scorer] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,15 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from troubadour.app.audio_library.importing import import_recordings, recordings_in
-from troubadour.app.audio_library.pool import Workers
-from troubadour.app.search import borrowing, fit_styles, save_styles
-from troubadour.catalogue.importing import ImportReport, import_pieces
+from troubadour.app.originality import catalogue_overlap
+from troubadour.app.styles import fit_styles, save_styles
 from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import KINDS, Event, Store
 from troubadour.core.errors import InputError, ModelError
-from troubadour.corpora.builtin import DEFAULT, collection, read_collection
-from troubadour.corpora.folder import files_in, read_path
+from troubadour.core.progress import Progress
 from troubadour.generation.autoregressive import DOCUMENT, REPORT, WEIGHTS, load_composer
 from troubadour.generation.originality import Corpus
 from troubadour.interactions.events import Interactions
@@ -32,54 +29,6 @@ from troubadour.releases.artefacts import info_of, save_corpus, save_ranker
 from troubadour.releases.store import Release, Releases
 
 _EVENTS_A_BATCH: Final = 10_000
-
-Tell = Callable[[str, int, int], None]
-"""Progress: what is done, how many are done, how many there are (0 = unknown)."""
-
-
-def import_builtin(
-    store: Store, names: Sequence[str] = DEFAULT, *, accept_terms: bool = False, tell: Tell | None = None
-) -> list[ImportReport]:
-    """Import built-in collections; a second time changes nothing."""
-    reports: list[ImportReport] = []
-    for name in names:
-        chosen = collection(name)
-        source = read_collection(name, accept_terms=accept_terms)
-        reports.append(import_pieces(store, source, name, _counter(tell, chosen.title, chosen.count)))
-    return reports
-
-
-def import_folder(store: Store, path: Path, tell: Tell | None = None) -> ImportReport:
-    """Import the scores in a file or folder of the user's own."""
-    return import_pieces(store, read_path(path), path.resolve().name, _counter(tell, str(path), 0))
-
-
-def import_path(
-    store: Store, path: Path, tell: Tell | None = None, workers: Workers | None = None, *, retry: bool = False
-) -> list[ImportReport]:
-    """Import a file or folder of the user's own: scores, and recordings in worker processes.
-
-    Args:
-        retry: try recordings again that were refused before.
-
-    Raises:
-        InputError: there is no such file or folder.
-    """
-    name, reports = path.resolve().name, list[ImportReport]()
-    recordings = recordings_in(path)
-    if files_in(path) and recordings != [path]:
-        reports.append(import_folder(store, path, tell))
-    if recordings:
-        counted = (lambda done, total: tell(f"{path} recordings", done, total)) if tell else None
-        report = import_recordings(store, path, name, workers or Workers(), retry=retry, progress=counted)
-        reports.append(report)
-    return reports or [ImportReport(name)]
-
-
-def _counter(tell: Tell | None, what: str, total: int) -> Callable[[int], None] | None:
-    if tell is None:
-        return None
-    return lambda done: tell(what, done, total)
 
 
 def simulate_listeners(store: Store, count: int, seed: int) -> int:
@@ -124,7 +73,7 @@ def fit(
     seed: int = 0,
     *,
     effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> Release:
     """Choose and fit the recommender on the log, index the catalogue for originality, publish, go live.
 
@@ -144,7 +93,7 @@ def fit(
         [info_of(p) for p in pieces],
         np.random.default_rng(seed),
         effort=effort,
-        tell=tell,
+        tell=progress,
     )
     human = [p.id for p in pieces if not p.generated and p.medium == "score"]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
@@ -165,7 +114,7 @@ def fit(
             "seed": seed,
             "last_event": last,  # what was learnt from: needed to take a listener out of it exactly
             "choice": ranker.choice.to_dict() if ranker.choice else None,
-            "borrowing": asdict(borrowing(corpus, store)),
+            "borrowing": asdict(catalogue_overlap(corpus, store)),
         },
     )
     releases.promote(release.id)

@@ -7,7 +7,7 @@ validation music decides; test works are never read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from troubadour.app.training import material, repeated, shape
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, MissingExtraError, TroubadourError
+from troubadour.core.progress import Progress
 from troubadour.models.options import TrainOptions
 from troubadour.models.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import optuna
 
-Tell = Callable[[str, int, int], None]
 _ROUNDED: Final = 4
 
 
@@ -46,7 +46,7 @@ def tune(
     trials: int,
     hours: float | None = None,
     steps: int | None = None,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> TuningResult:
     """Search around a recipe, or go on with a search; the best recipe and a table of trials.
 
@@ -105,12 +105,12 @@ def tune(
             if step < options.steps and (late or trial.should_prune()):
                 raise optuna.TrialPruned
 
-        def told(step: int, _: float) -> None:
-            if tell:
-                tell(f"trial {trial.number}", step, options.steps)
+        def on_step(step: int, _: float) -> None:
+            if progress:
+                progress(f"trial {trial.number}", step, options.steps)
 
         run = Run(folder / name, shape(tried, None), options)
-        return run.go(train, valid, told, judged).valid_loss
+        return run.go(train, valid, on_step, judged).valid_loss
 
     while (left := trials - _over(study)) > 0 and (deadline is None or time.monotonic() < deadline):
         study.optimize(objective, n_trials=min(left, 1), catch=(TroubadourError, RuntimeError))

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, progress, say, train_app
+from troubadour.cli.common import (
+    AsJson,
+    Home,
+    Seed,
+    app,
+    open_studio,
+    print_json,
+    progress_bar,
+    say,
+    train_app,
+)
 
 if TYPE_CHECKING:
     from troubadour.app.audio_library.humming import HummedQuery
@@ -32,13 +42,13 @@ def features(
     """Play pieces with notes and measure their sound, so that they compare with recordings; goes on where it stopped."""
     from troubadour.app.audio_library.score_features import measure_scores
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         found = measure_scores(
             studio.store,
             pool(workers),
             limit=limit,
             soundfont=getattr(studio.renderer, "soundfont", None),
-            progress=lambda done, total: tell("Measuring", done, total),
+            progress=progress,
         )
     if as_json:
         failed = [list(f) for f in found.failed]
@@ -62,10 +72,16 @@ def train_sound(
     from troubadour.app.audio_library import train_encoder
     from troubadour.app.audio_library.score_features import measure_scores
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         font = getattr(studio.renderer, "soundfont", None)
         report = train_encoder.train_sound(
-            studio.store, pool(workers), pieces=pieces, steps=steps, seed=seed or 0, soundfont=font, tell=tell
+            studio.store,
+            pool(workers),
+            pieces=pieces,
+            steps=steps,
+            seed=seed or 0,
+            soundfont=font,
+            progress=progress,
         )
         # What has a sound gets the new embedding at once, the rest when `features` is next called.
         limit = studio.store.sounds.counts()["sounds"]
@@ -75,7 +91,7 @@ def train_sound(
                 pool(workers),
                 limit=limit,
                 soundfont=font,
-                progress=lambda done, total: tell("Measuring", done, total),
+                progress=progress,
             )
     if as_json:
         print_json(report)
@@ -95,11 +111,11 @@ def pool(workers: int | None) -> Any:
 
 def show_similar(studio: Studio, asked: str, n: int, by: str, as_json: bool) -> None:
     """Print what sounds like a piece or a file."""
-    from troubadour.app.audio_library.sound_search import is_recording
+    from troubadour.app.audio_library.audio_search import is_recording
     from troubadour.export.licensing import rights
 
-    query = studio.hearing.hear(Path(asked))[0] if is_recording(Path(asked)) else asked
-    found = studio.hearing.similar(query, n, by)
+    query = studio.audio.measure(Path(asked))[0] if is_recording(Path(asked)) else asked
+    found = studio.audio.similar(query, n, by)
     if as_json:
         items = [
             {
@@ -144,7 +160,7 @@ def print_hits(hits: list[Hit], *, timed_in_bars: bool = True) -> None:
 
 def show_recording(studio: Studio, path: Path, as_json: bool) -> None:
     """Print what a recording tells: key, tempo, loudness and the evidence for them."""
-    found = studio.hearing.hear(path)[1]
+    found = studio.audio.measure(path)[1]
     facts, tags = found["facts"], found["tags"]
     title = tags["title"] or path.name
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from troubadour.app.studio import Studio
     from troubadour.catalogue.importing import ImportReport
+    from troubadour.core.progress import Progress
 
 app = typer.Typer(
     name="troubadour",
@@ -57,23 +58,24 @@ def open_studio(home: Path | None) -> Iterator[Studio]:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bar() -> Iterator[Progress]:
     """A progress bar on standard error; plain silence where that is no terminal."""
+    from rich import progress as rich_progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with rich_progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, Any] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
-            key = what.split(",")[0]
+        def progress(stage: str, done: int, total: int) -> None:
+            key = stage.split(",")[0]
             if key not in tasks:
-                tasks[key] = bar.add_task(what, total=total or None)
-            bar.update(tasks[key], completed=done, description=what)
+                tasks[key] = bar.add_task(stage, total=total or None)
+            bar.update(tasks[key], completed=done, description=stage)
 
-        yield tell
+        yield progress
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from troubadour.cli.common import (
     app,
     open_studio,
     print_json,
-    progress,
+    progress_bar,
     report_lines,
     say,
 )
@@ -40,14 +40,14 @@ def demo(
     seed: Seed = None,
 ) -> None:
     """The main job: import music, simulate listeners, recommend, compose for one of them, serve."""
-    from troubadour.app import jobs
+    from troubadour.app import importing, jobs
 
     with open_studio(home) as studio:
         fresh = studio.releases.live() is None
         if fresh:
             say(f"Importing the built-in collections into {studio.home}")
-            with progress() as tell:
-                for report in jobs.import_builtin(studio.store, tell=tell):
+            with progress_bar() as progress:
+                for report in importing.import_builtin(studio.store, progress=progress):
                     say(f"  {report.summary()}")
             if not studio.store.listeners():
                 say(f"Simulating {_LISTENERS} listeners (labelled `simulated` wherever they are shown)")
@@ -102,20 +102,24 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import music and recordings into the catalogue; importing twice changes nothing."""
-    from troubadour.app import jobs
+    from troubadour.app import importing, jobs
     from troubadour.corpora.builtin import COLLECTIONS, DEFAULT
 
     names = {c.name for c in COLLECTIONS}
     reports = []
     with open_studio(home) as studio:
-        with progress() as tell:
+        with progress_bar() as progress:
             for path in paths or ["builtin"]:
                 if path == "builtin":
-                    reports += jobs.import_builtin(studio.store, DEFAULT, tell=tell)
+                    reports += importing.import_builtin(studio.store, DEFAULT, progress=progress)
                 elif path in names and not Path(path).exists():
-                    reports += jobs.import_builtin(studio.store, [path], accept_terms=accept_terms, tell=tell)
+                    reports += importing.import_builtin(
+                        studio.store, [path], accept_terms=accept_terms, progress=progress
+                    )
                 else:
-                    reports += jobs.import_path(studio.store, Path(path), tell, pool(workers), retry=retry)
+                    reports += importing.import_path(
+                        studio.store, Path(path), progress, pool(workers), retry=retry
+                    )
         if studio.releases.live() is None and studio.store.counts()["pieces"]:
             say("Making the first release")
             jobs.fit(studio.store, studio.releases)

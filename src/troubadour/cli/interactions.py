@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress, say
+from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress_bar, say
 from troubadour.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def import_plays(
 
     options = ReadOptions(int(time.time()), _mapped(columns or []), rating_max)
     reports: list[PlaysReport] = []
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         for path in files:
 
             def count(done: int, name: str = path.name) -> None:
-                tell(name, done, 0)
+                progress(name, done, 0)
 
             reports.append(
                 import_plays(

@@ -15,7 +15,7 @@ from troubadour.cli.common import (
     named,
     open_studio,
     print_json,
-    progress,
+    progress_bar,
     train_app,
 )
 
@@ -86,9 +86,9 @@ def train_recommender(
     """Choose a recommender by validation, fit it on all that listeners did, publish and go live."""
     from troubadour.app import jobs
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         release = jobs.fit(
-            studio.store, studio.releases, seed or 0, effort=_effort(minutes, recipe or []), tell=tell
+            studio.store, studio.releases, seed or 0, effort=_effort(minutes, recipe or []), progress=progress
         )
     if as_json:
         print_json({"release": release.id, "notes": dict(release.notes)})
@@ -126,9 +126,9 @@ def evaluate_recommender(
     """Choose without the latest fifth of the log, then judge on it, beside every recipe and baseline."""
     from troubadour.app import evaluate_recommender
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         report = evaluate_recommender.evaluate_recommender(
-            studio.store, k=k, seed=seed or 0, effort=_effort(minutes, recipe or []), tell=tell
+            studio.store, k=k, seed=seed or 0, effort=_effort(minutes, recipe or []), progress=progress
         )
     if as_json:
         print_json(report)

@@ -11,7 +11,7 @@ from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, sa
 from troubadour.core.errors import TroubadourError
 
 if TYPE_CHECKING:
-    from troubadour.app.embedding_search import Near
+    from troubadour.app.embedding_search import SimilarPiece
     from troubadour.app.studio import Studio
     from troubadour.music.score import Score
 
@@ -34,7 +34,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find a melody in the catalogue, in any key, octave and tempo; also one that was hummed or whistled."""
-    from troubadour.app.audio_library.sound_search import is_recording
+    from troubadour.app.audio_library.audio_search import is_recording
     from troubadour.cli.audio import print_hits, show_heard
     from troubadour.core.errors import InputError
     from troubadour.similarity.melody_search.index import MOST_NOTES
@@ -87,7 +87,7 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """The pieces nearest to one: by content, the composer's embedding, melody, or sound."""
-    from troubadour.app.audio_library.sound_search import WAYS, is_recording
+    from troubadour.app.audio_library.audio_search import WAYS, is_recording
     from troubadour.cli.audio import show_similar
     from troubadour.core.errors import InputError
     from troubadour.export.licensing import rights, rights_line
@@ -132,7 +132,7 @@ def similar(
         print(f"       {rights_line(rows[i - 1])}")
 
 
-def _print_near(piece: str, near: list[Near], by: str, as_json: bool) -> None:
+def _print_near(piece: str, near: list[SimilarPiece], by: str, as_json: bool) -> None:
     from troubadour.export.licensing import rights_line
 
     if as_json:
@@ -149,7 +149,7 @@ def _print_near(piece: str, near: list[Near], by: str, as_json: bool) -> None:
 @app.command()
 def analyse(music: Music, home: Home = None, as_json: AsJson = False) -> None:
     """Key, metre, chords, form, style, mood and difficulty of a piece, with the evidence; of a recording what it tells."""
-    from troubadour.app.audio_library.sound_search import is_recording
+    from troubadour.app.audio_library.audio_search import is_recording
     from troubadour.cli.audio import show_recording
 
     with open_studio(home) as studio:
@@ -245,10 +245,10 @@ def draw(
         raise InputError(f"cannot draw a '{path.suffix}' file; allowed: .svg, .png")
     with open_studio(home) as studio:
         if music is None:
-            picture = studio.understanding.map()
+            picture = studio.analysis.map()
         else:
             score, title, _ = read_music_of(studio, music)
-            picture = studio.understanding.draw(what, score, title)
+            picture = studio.analysis.draw(what, score, title)
     png = path.suffix.lower() == ".png"
     data = to_png(picture, width, font) if png else picture.encode()
     try:

@@ -1,4 +1,4 @@
-"""A piece as files that leave the house: MIDI, MusicXML, sound, each with its rights and its source."""
+"""Export of a piece to MIDI, MusicXML and WAV files, with licence and source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from troubadour.music.score import Score
 
 
 def as_musicxml(row: PieceRow, score: Score) -> str:
-    """MusicXML, with rights, source and whether a machine composed it."""
+    """MusicXML with licence, source and a mark on generated pieces."""
     return write_musicxml(
         score,
         title=row.title,
@@ -25,7 +25,7 @@ def as_musicxml(row: PieceRow, score: Score) -> str:
 
 
 def as_midi(row: PieceRow, score: Score) -> bytes:
-    """MIDI, with rights, source and whether a machine composed it."""
+    """Standard MIDI file with licence, source and a mark on generated pieces."""
     made = f"composed by machine, {row.source}, release {row.provenance.get('release')}"
     return write_midi(
         score,
@@ -36,7 +36,16 @@ def as_midi(row: PieceRow, score: Score) -> bytes:
 
 
 def write_files(row: PieceRow, score: Score, renderer: Renderer, folder: Path) -> dict[str, str]:
-    """Write a piece as MIDI, MusicXML and WAV; their paths.
+    """Write a piece as MIDI, MusicXML and WAV.
+
+    Args:
+        row: the piece's row in the catalogue.
+        score: its notes.
+        renderer: synthesiser for the WAV file.
+        folder: target folder; made if absent.
+
+    Returns:
+        Paths under the keys `midi`, `musicxml` and `wav`.
 
     Raises:
         TroubadourError: the folder cannot be written.

@@ -31,12 +31,12 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/pieces/{piece}/pictures/{what}.svg")
     def picture(piece: str, what: str) -> Response:
         """`roll`, `similarity` (bars with bars) or `timeline` (keys, chords and phrases)."""
-        drawn = studio.understanding.draw(what, studio.store.score(piece))
+        drawn = studio.analysis.draw(what, studio.store.score(piece))
         return Response(drawn, media_type=_SVG)
 
     @router.get("/map.svg")
     def catalogue_map() -> Response:
         """The whole catalogue in two dimensions."""
-        return Response(studio.understanding.map(), media_type=_SVG)
+        return Response(studio.analysis.map(), media_type=_SVG)
 
     return router

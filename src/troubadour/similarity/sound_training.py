@@ -1,12 +1,13 @@
-"""Train the encoder of sound without labels: two excerpts of one piece shall be near, of two pieces far.
+"""Contrastive training of the audio encoder, without labels.
 
-NT-Xent (Chen et al., 2020) over pairs of excerpts. Excerpts differ in time, level and a little in
-the spectrum's tilt, so that neither the notes nor the microphone decide.
+NT-Xent loss (Chen et al., 2020) over pairs of excerpts: two excerpts of one piece are positives, all
+others in the batch negatives. Excerpts are augmented in time, level and spectral tilt, which makes the
+embedding independent of the notes and of the microphone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.similarity.encoder import KERNEL, STRIDE, WIDTH, SoundEncoder
 
 Floats = NDArray[np.float32]
@@ -24,18 +26,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """What may be chosen about training."""
+    """Training options."""
 
     steps: int = 1500
     batch: int = 64
-    """Pieces a step; each is compared with all others of the batch."""
+    """Pieces per step; each is compared with all others of the batch."""
     crop_frames: int = 160
-    """Frames of an excerpt: 3.7 s."""
+    """Length of an excerpt in frames: 160 = 3.7 s."""
     channels: int = 64
     temperature: float = 0.1
     rate: float = 2e-3
     tilt: float = 0.1
-    """Standard deviation of what is added to each coefficient's mean, in its own deviations."""
+    """Standard deviation of a random offset of each coefficient's mean, in units of that coefficient's deviation."""
     seed: int = 0
 
 
@@ -43,14 +45,18 @@ def train_encoder(
     pieces: Sequence[Floats],
     options: EncoderOptions,
     notes: dict[str, Any],
-    tell: Callable[[int, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> SoundEncoder:
-    """Learn from the MFCCs of many pieces, each of shape (n_frames, 20).
+    """Train an encoder on the MFCCs of many pieces; about a minute for 1,500 steps on one core.
 
-    About a minute for 1,500 steps on one core.
+    Args:
+        pieces: MFCCs, each of shape (n_frames, 20).
+        options: training options.
+        notes: training data and settings, stored with the encoder.
+        progress: callback, called every 100 steps.
 
     Raises:
-        InputError: fewer than two pieces are long enough for an excerpt.
+        InputError: fewer than two pieces are longer than an excerpt.
     """
     usable = [p for p in pieces if len(p) > options.crop_frames]
     if len(usable) < 2:
@@ -77,8 +83,8 @@ def train_encoder(
         loss.backward()
         optimiser.step()
         schedule.step()
-        if tell and (step + 1) % 100 == 0:
-            tell(step + 1, float(loss.detach()))
+        if progress and (step + 1) % 100 == 0:
+            progress("train", step + 1, options.steps)
     return SoundEncoder(_name(net), _weights(net, mean, scale), {**notes, "options": asdict(options)})
 
 
@@ -90,7 +96,7 @@ class _Net(nn.Module):
         self.out = nn.Linear(2 * channels, WIDTH)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Shape (b, frames, coefficients) to (b, WIDTH)."""
+        """Embeddings of shape (b, WIDTH) from MFCCs of shape (b, frames, coefficients)."""
         hidden = functional.relu(self.second(functional.relu(self.first(x.transpose(1, 2)))))
         deviation = torch.sqrt(hidden.var(dim=2, unbiased=False) + 1e-6)
         return self.out(torch.cat([hidden.mean(dim=2), deviation], dim=1))
@@ -99,7 +105,7 @@ class _Net(nn.Module):
 def _crop(frames: Floats, options: EncoderOptions, rng: np.random.Generator) -> Floats:
     start = int(rng.integers(len(frames) - options.crop_frames))
     part = frames[start : start + options.crop_frames].copy()
-    part[:, 0] += rng.normal() * 20.0  # the first coefficient is loudness
+    part[:, 0] += rng.normal() * 20.0  # coefficient 0 is the level
     return part
 
 

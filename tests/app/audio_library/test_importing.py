@@ -16,11 +16,11 @@ import soundfile
 from tests.audio.conftest import chord_song
 from tests.fixtures.networks import tune
 
+from troubadour.app.audio_library.audio_search import AudioSearch
 from troubadour.app.audio_library.importing import import_recordings
 from troubadour.app.audio_library.pool import Workers
 from troubadour.app.audio_library.score_features import measure_scores
-from troubadour.app.audio_library.sound_search import SoundSearch
-from troubadour.app.jobs import import_path
+from troubadour.app.importing import import_path
 from troubadour.catalogue.importing import import_pieces
 from troubadour.catalogue.store import Store
 from troubadour.music.piece import Piece
@@ -211,7 +211,7 @@ def test_scores_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
         first = measure_scores(store, Workers(1), limit=2)
         second = measure_scores(store, Workers(1), limit=1)
         assert (first.added, second.added, second.known) == (2, 1, 2 + 2)
-        hearing = SoundSearch(store)
+        hearing = AudioSearch(store)
         recording = store.pieces(medium="audio")[0].id
         for by in ("timbre", "sound"):
             found = hearing.similar(recording, 10, by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,8 @@ from troubadour.catalogue.importing import ImportReport
 from troubadour.catalogue.sounds import SoundRow
 from troubadour.catalogue.store import NewPiece, Store
 from troubadour.catalogue.works import split_of
+from troubadour.core.progress import Progress
 from troubadour.corpora.folder import files_in
-
-Progress = Callable[[int, int], None]
-"""Files done, files in all."""
 
 
 def recordings_in(path: Path) -> list[Path]:
@@ -104,7 +102,7 @@ def import_recordings(
     for (file, digest), found in workers.run(new(), lambda task: {"path": str(task[0])}):
         done += 1
         if progress:
-            progress(done, len(files))
+            progress(f"{path} recordings", done, len(files))
         if "cause" in found:
             cause = found["cause"].removeprefix(f"{file}: ")
             store.sounds.refuse(digest, str(file.resolve()), cause)
@@ -118,7 +116,7 @@ def import_recordings(
         for warning in piece.quality:
             kinds[warning.split(":")[0].split(" from ")[0]] += 1
     if progress:
-        progress(len(files), len(files))
+        progress(f"{path} recordings", len(files), len(files))
     report.repaired = dict(kinds)
     return report
 

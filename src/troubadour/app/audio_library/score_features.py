@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from troubadour.app.audio_library.pool import Workers
 from troubadour.audio.describe import VERSION
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.formats.midi import write_midi
 from troubadour.music.score import Score
 from troubadour.similarity.encoder import SoundEncoder
@@ -42,7 +42,7 @@ def measure_scores(
     *,
     limit: int | None = None,
     soundfont: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Measured:
     """Measure recordings, and the first 25 s of pieces with notes, played, that have no sound yet.
 
@@ -77,7 +77,7 @@ def measure_scores(
             store.sounds.put(sound_row(piece, "recording" if piece in files else "rendered", found))
             added += 1
         if progress:
-            progress(done, len(chosen))
+            progress("Measuring", done, len(chosen))
     return Measured(added, len(ids) - len(missing), len(missing) - added, tuple(failed))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from troubadour.app.audio_library.pool import Workers
 from troubadour.app.audio_library.score_features import to_play
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, MissingExtraError
+from troubadour.core.progress import Progress
 
 PIECES: Final = 600
 """That are listened to; more cost time and teach little."""
@@ -28,7 +28,7 @@ def train_sound(
     steps: int = 1500,
     seed: int = 0,
     soundfont: Path | None = None,
-    tell: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train the home's own encoder; measure the sounds again afterwards, so that they have its embedding.
 
@@ -71,8 +71,8 @@ def train_sound(
         else:
             flat = np.frombuffer(base64.b64decode(found["frames"]), dtype="<f4")
             heard.append((piece, flat.reshape(-1, found["coefficients"]).astype(np.float32)))
-        if tell:
-            tell("listen", done, len(chosen))
+        if progress:
+            progress("listen", done, len(chosen))
     if len(heard) < _FEWEST:
         raise InputError(
             f"{len(heard)} pieces can be heard; at least {_FEWEST} are needed: import more music"
@@ -80,9 +80,7 @@ def train_sound(
     heard.sort(key=lambda one: one[0])  # whichever worker was quicker
     options = EncoderOptions(steps=steps, seed=seed)
     notes = {"pieces": len(heard), "recordings": len(files), "steps": steps, "seed": seed}
-    encoder = train_encoder(
-        [f for _, f in heard], options, notes, lambda step, _: tell("train", step, steps) if tell else None
-    )
+    encoder = train_encoder([f for _, f in heard], options, notes, progress)
     folder = encoder_folder(store)
     encoder.save(folder)
     return {"encoder": encoder.name, "pieces": len(heard), "failed": failed, "folder": str(folder)}

@@ -30,7 +30,7 @@ installation has no encoder, statistics of many features."""
 
 
 @dataclass(frozen=True, slots=True)
-class SoundsLike:
+class SimilarSound:
     """A piece that sounds like another."""
 
     piece: PieceRow
@@ -41,15 +41,15 @@ class SoundsLike:
     facts: dict[str, Any]
 
 
-class SoundSearch:
-    """Everything that was measured of a home's pieces, loaded when first asked for."""
+class AudioSearch:
+    """Everything that was measured of a home's pieces, loaded when first vector for."""
 
     def __init__(self, store: Store, workers: Workers | None = None) -> None:
         self._store, self._workers = store, workers or Workers()
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
 
-    def hear(self, path: Path) -> tuple[SoundRow, dict[str, Any]]:
+    def measure(self, path: Path) -> tuple[SoundRow, dict[str, Any]]:
         """Measure a file of the user's, in a process of its own; nothing is stored.
 
         Returns:
@@ -58,7 +58,7 @@ class SoundSearch:
         Raises:
             UnreadableFileError: it cannot be measured; the message says why.
         """
-        found = self._ask("path", path)
+        found = self._request("path", path)
         return sound_row("", "recording", found), found
 
     def melody(self, path: Path) -> HummedQuery:
@@ -67,11 +67,11 @@ class SoundSearch:
         Raises:
             UnreadableFileError: it cannot be read; the message says why.
         """
-        found = self._ask("melody", path)
+        found = self._request("melody", path)
         notes = SungNotes(**{k: np.array(v, dtype=np.float64) for k, v in found["notes"].items()})
         return HummedQuery(notes, float(found["seconds"]), tuple(found["warnings"]))
 
-    def _ask(self, what: str, path: Path) -> dict[str, Any]:
+    def _request(self, what: str, path: Path) -> dict[str, Any]:
         """A worker's answer, from a process of its own."""
         alone = Workers(1, self._workers.seconds, encoder=encoder_folder(self._store))
         ((_, found),) = list(alone.run([path], lambda p: {what: str(p)}))
@@ -79,11 +79,11 @@ class SoundSearch:
             raise UnreadableFileError(str(path), found["cause"].removeprefix(f"{path}: "))
         return found
 
-    def similar(self, query: str | SoundRow, n: int = 10, by: str = "timbre") -> list[SoundsLike]:
+    def similar(self, query: str | SoundRow, n: int = 10, by: str = "timbre") -> list[SimilarSound]:
         """The pieces that sound most like one, nearest first, without itself and its variants.
 
         Args:
-            query: a piece's id, or what `hear` measured.
+            query: a piece's id, or a result of `measure`.
             by: one of `WAYS`.
 
         Raises:
@@ -107,12 +107,12 @@ class SoundSearch:
             raise NotFoundError("no sound was measured yet; run `troubadour features`, or import recordings")
         with one_thread():
             near = loaded.timbre(query) if by == "timbre" else loaded.sound(query)
-        found: list[SoundsLike] = []
+        found: list[SimilarSound] = []
         for i in np.argsort(-near, kind="stable").tolist():
             row = loaded.rows[i]
             piece = self._store.piece(row.piece)
             if row.piece != query.piece and not (work and piece.work == work) and np.isfinite(near[i]):
-                found.append(SoundsLike(piece, float(near[i]), row.origin, dict(row.facts)))
+                found.append(SimilarSound(piece, float(near[i]), row.origin, dict(row.facts)))
             if len(found) == n:
                 break
         return found
@@ -130,31 +130,31 @@ class _Loaded:
         self.rows = rows
         self.row_of = {r.piece: i for i, r in enumerate(rows)}
         self._gaussians: Gaussians | None = None
-        self._usual: NDArray[np.float64] | None = None
+        self._reference: NDArray[np.float64] | None = None
 
     def timbre(self, query: SoundRow) -> NDArray[np.float64]:
-        if self._gaussians is None or self._usual is None:
+        if self._gaussians is None or self._reference is None:
             means, covariances = (
                 [getattr(r, f"timbre_{w}") for r in self.rows] for w in ("mean", "covariance")
             )
             self._gaussians = Gaussians.of(means, covariances)
-            self._usual = reference_statistics(self._gaussians, np.random.default_rng(0))
-        asked = Gaussians.of([query.timbre_mean], [query.timbre_covariance])
-        distances = self._gaussians.distances_from(asked)
+            self._reference = reference_statistics(self._gaussians, np.random.default_rng(0))
+        vector = Gaussians.of([query.timbre_mean], [query.timbre_covariance])
+        distances = self._gaussians.distances_from(vector)
         others = distances[[r.piece != query.piece for r in self.rows]]
         own = np.array([others.mean(), max(others.std(), 1e-9)]) if len(others) else np.array([0.0, 1.0])
-        return np.asarray(1 - mutual(distances, own, self._usual))
+        return np.asarray(1 - mutual(distances, own, self._reference))
 
     def sound(self, query: SoundRow) -> NDArray[np.float64]:
         ids = [r.piece for r in self.rows]
         learnt = query.embedding is not None and all(r.encoder == query.encoder for r in self.rows)
         what = "embedding" if learnt else "statistics"
         table = matrix(self.rows, ids, what)
-        asked = query.embedding if query.embedding is not None and learnt else query.statistics
+        vector = query.embedding if query.embedding is not None and learnt else query.statistics
         if not learnt:  # features of different units count alike
             mean, spread = table.mean(axis=0), table.std(axis=0) + 1e-6
-            table, asked = (table - mean) / spread, (asked - mean) / spread
-        near = {f.id: f.similarity for f in VectorIndex.of(ids, table).nearest(asked, max(len(ids), 1))}
+            table, vector = (table - mean) / spread, (vector - mean) / spread
+        near = {f.id: f.similarity for f in VectorIndex.of(ids, table).nearest(vector, max(len(ids), 1))}
         return np.array([near.get(i, np.nan) for i in ids])
 
 
