@@ -86,8 +86,8 @@ def test_who_heard_everything_is_told_that_nothing_is_left(home: Path) -> None:
         studio.store.add_listeners([("all", "", False)])
         ids = studio.store.piece_ids()
         studio.store.record([Event(f"a{i}", "all", p, "play", 1_700_000_000 + i) for i, p in enumerate(ids)])
-    assert told(home, "recommend", "all") == "nothing is left to recommend: all has been heard or blocked\n"
-    assert "nothing left that they have not met" in told(home, "discover", "all")
+    assert told(home, "recommend", "all") == "no pieces are left to recommend: all are heard or blocked\n"
+    assert "no unfamiliar pieces are left" in told(home, "discover", "all")
 
 
 def test_who_blocks_what_is_explicit_gets_none_of_it(home: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_radio_plays_to_the_end_of_the_catalogue(studio: Studio, small_home: P
     works = {p.work for p in studio.store.pieces()}
     assert len(everything) == len(works), "one of the variants of each work"
     words = [word for piece in everything for word in ("--played", piece)]
-    assert "all has been played" in told(small_home, "radio", "--style", style, *words)
+    assert "all pieces are played" in told(small_home, "radio", "--style", style, *words)
 
 
 def test_what_a_listener_blocked_is_in_no_list_of_theirs(studio: Studio) -> None:

@@ -31,7 +31,7 @@ class AnalysisService:
         self._styles: tuple[str, StyleModel | None] | None = None
 
     def styles(self) -> StyleModel | None:
-        """The live release's model of styles, or one fitted now; nothing without enough labels."""
+        """Style model of the live release, else one fitted now; None if there are too few labels."""
         with self._lock:
             live = self._releases.live()
             name = live.id if live else ""
@@ -44,14 +44,19 @@ class AnalysisService:
             return self._styles[1]
 
     def analyse(self, score: Score) -> Analysis:
-        """Everything about a quantised score; see `analysis.report.analyse`."""
+        """Full analysis of a quantised score; see `analysis.report.analyse`."""
         return analyse(score, self.styles())
 
     def draw(self, what: str, score: Score, title: str = "") -> str:
-        """A picture of a quantised score as SVG: `roll`, `similarity` or `timeline`.
+        """Picture of a quantised score as SVG.
+
+        Args:
+            what: `roll`, `similarity` or `timeline`.
+            score: quantised score.
+            title: text above the picture.
 
         Raises:
-            InputError: there is nothing to draw, or no such picture.
+            InputError: the score has no notes to draw, or `what` is unknown.
         """
         if what == "roll":
             return draw.piano_roll(score, title)
@@ -62,7 +67,7 @@ class AnalysisService:
         raise InputError(f"cannot draw '{what}'; allowed: roll, similarity, timeline")
 
     def map(self) -> str:
-        """The catalogue's pieces on two principal components as SVG; labels of style take no part.
+        """Scatter plot of the catalogue on two principal components, as SVG. Style labels are not features.
 
         Raises:
             InputError: the catalogue holds fewer than three pieces.
@@ -72,7 +77,9 @@ class AnalysisService:
         vectors, rows = vectors[there], [rows[i] for i in there.tolist()]
         kept = [i for i, name in enumerate(FEATURES) if not name.startswith("style_")]
         if len(vectors) < 3 or vectors.shape[1] != len(FEATURES):
-            raise InputError(f"the catalogue holds {len(vectors)} pieces; a map needs three")
+            raise InputError(
+                f"the catalogue holds {len(vectors)} pieces; a map needs at least 3: import more music"
+            )
         table = vectors[:, kept].astype(np.float64)
         spread = table.std(axis=0)
         table = (table - table.mean(axis=0)) / np.maximum(spread, 0.5 * spread.mean() + 1e-9)

@@ -1,4 +1,4 @@
-"""How good the recommender is on a home's own log: chosen anew without the latest part, judged on it."""
+"""Evaluation of the recommender on a home's own log, with the latest part held out."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def evaluate_recommender(
     effort: TuningBudget | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measure on a home's own log; see `measure`.
+    """Evaluate on a home's own log; see `measure`.
 
     Raises:
-        InputError: nobody in the held-out part chose anything new.
+        InputError: no listener in the held-out part chose a new piece.
     """
     infos = [info_of(piece) for piece in store.pieces()]
     vectors = item_vectors(store)
@@ -77,16 +77,26 @@ def measure(
     effort: TuningBudget | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Choose and fit without the latest fifth, judge on it, beside each recipe at its defaults.
+    """Tune and fit on all but the latest fifth of the log, and evaluate on that fifth.
 
-    Pieces new to the listener ("discovery") and the very next play, repeats included, are judged
-    apart; the latter beside the listener's own most played pieces, and only where there are times.
+    The recipes with default settings are evaluated beside the chosen one. Two tasks are evaluated
+    separately: pieces new to the listener ("discovery"), and the very next play, repeats included. The second
+    is compared with the listener's own most played pieces and needs time stamps.
+
+    Args:
+        log: all events.
+        vectors: content vectors of all items, shape (n_items, d), or None.
+        infos: metadata of all items.
+        k: length of the lists.
+        seed: of tuning and bootstrap.
+        effort: tuning budget.
+        progress: callback.
 
     Returns:
-        Figures with 95% bootstrap intervals over listeners, and paired comparisons with what was chosen.
+        Metrics with 95% bootstrap intervals over listeners, and paired comparisons with the chosen recipe.
 
     Raises:
-        InputError: nobody in the held-out part chose anything new.
+        InputError: no listener in the held-out part chose a new piece.
     """
     effort = effort or TuningBudget()
     rng = np.random.default_rng(seed)
@@ -106,7 +116,7 @@ def measure(
         if name in registry.names("recommenders") and (vectors is not None or name not in NEED_VECTORS)
     }
     ours = evaluate(chosen, cases, k, np.random.default_rng(seed), styles=styles_known)
-    # What the steps from a score to a list cost; the first leaves out all that prices do not do.
+    # Cost of each step from a score to a list; the first one disables everything except exposure prices.
     priced = RankSpec(diversity=0, calibration=0, new_share=0, group_share=1, exposure=chosen.spec.exposure)
     steps = {"chosen, with prices": chosen.with_spec(priced), "chosen, as shown": chosen}
     rows: dict[str, Evaluation] = {
@@ -167,7 +177,7 @@ def _next_play(split: Split, models: Mapping[str, Scorer], k: int, seed: int) ->
 
 
 def to_markdown(report: Mapping[str, Any]) -> str:
-    """The tables of a report, for people."""
+    """Report as Markdown tables."""
     shown = [name for name in _HEADS if name in report["discovery"]["chosen"]]
     lines = [
         f"Pieces new to the listener: {report['listeners']} listeners, lists of {report['k']}, full ranking; "

@@ -21,7 +21,21 @@ def import_builtin(
     accept_terms: bool = False,
     progress: Progress | None = None,
 ) -> list[ImportReport]:
-    """Import built-in collections; a second time changes nothing."""
+    """Import built-in collections; pieces already present are skipped.
+
+    Args:
+        store: the catalogue.
+        names: names of collections.
+        accept_terms: states that the caller accepts the terms of restricted collections.
+        progress: callback.
+
+    Returns:
+        One report per collection.
+
+    Raises:
+        InputError: a collection is unknown, or its terms are not accepted.
+        MissingExtraError: the music21 package is not installed.
+    """
     reports: list[ImportReport] = []
     for name in names:
         chosen = collection(name)
@@ -31,7 +45,11 @@ def import_builtin(
 
 
 def import_folder(store: Store, path: Path, progress: Progress | None = None) -> ImportReport:
-    """Import the scores in a file or folder of the user's own."""
+    """Import the scores in a file or folder.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
     return import_pieces(store, read_path(path), path.resolve().name, _counter(progress, str(path), 0))
 
 
@@ -43,10 +61,17 @@ def import_path(
     *,
     retry: bool = False,
 ) -> list[ImportReport]:
-    """Import a file or folder of the user's own: scores, and recordings in worker processes.
+    """Import a file or folder: scores in this process, recordings in worker processes.
 
     Args:
-        retry: try recordings again that were refused before.
+        store: the catalogue.
+        path: file or folder.
+        progress: callback.
+        workers: processes that measure recordings. Default: one.
+        retry: measure recordings again that were refused before.
+
+    Returns:
+        One report for scores and one for recordings, if there are any.
 
     Raises:
         InputError: there is no such file or folder.

@@ -1,4 +1,4 @@
-"""Long work: import, simulate listeners, fit and publish a release."""
+"""Long operations: simulating listeners, fitting the recommender, publishing a release."""
 
 from __future__ import annotations
 
@@ -32,14 +32,22 @@ _EVENTS_A_BATCH: Final = 10_000
 
 
 def simulate_listeners(store: Store, count: int, seed: int) -> int:
-    """Add simulated listeners and what they did, labelled as such; the number of events.
+    """Add simulated listeners and their events, labelled as simulated.
+
+    Args:
+        store: the catalogue.
+        count: number of listeners.
+        seed: of the simulation.
+
+    Returns:
+        Number of events.
 
     Raises:
         InputError: the catalogue is empty.
     """
     pieces = store.pieces(generated=False, medium="score")
     if not pieces:
-        raise InputError("the catalogue is empty; import music first")
+        raise InputError("the catalogue is empty; import music first (`troubadour import`)")
     described = [{**p.attributes, "style": p.style} for p in pieces]
     made = simulate(
         [p.id for p in pieces], described, np.random.default_rng(seed), SimulationSpec(listeners=count)
@@ -75,17 +83,25 @@ def fit(
     effort: TuningBudget | None = None,
     progress: Progress | None = None,
 ) -> Release:
-    """Choose and fit the recommender on the log, index the catalogue for originality, publish, go live.
+    """Tune and fit the recommender, build the originality corpus, publish a release and make it live.
 
-    How the recommender was chosen stands in the release's notes (`choice`), and beside its weights as
+    The tuning report is stored in the release's notes (`choice`), and beside the recommender as
     `choice.json` and `choice.md`.
 
     Args:
-        effort: how much may be tried to choose.
+        store: the catalogue.
+        releases: where the release is published.
+        seed: of the random choices.
+        effort: tuning budget.
+        progress: callback.
+
+    Raises:
+        InputError: the catalogue is empty.
+        StorageError: the disk is full or not writable.
     """
     pieces = store.pieces()
     if not pieces:
-        raise InputError("the catalogue is empty; import music first")
+        raise InputError("the catalogue is empty; import music first (`troubadour import`)")
     last = store.last_event()
     ranker = Ranker.fit(
         store.interactions(until=last),
@@ -112,7 +128,7 @@ def fit(
         {
             "counts": store.counts(),
             "seed": seed,
-            "last_event": last,  # what was learnt from: needed to take a listener out of it exactly
+            "last_event": last,  # end of the training log: needed for exact erasure of a listener
             "choice": ranker.choice.to_dict() if ranker.choice else None,
             "borrowing": asdict(catalogue_overlap(corpus, store)),
         },
@@ -122,7 +138,7 @@ def fit(
 
 
 def _save_chosen(folder: Path, ranker: Ranker) -> None:
-    """A ranker, and how it was chosen."""
+    """Write a ranker and its tuning report."""
     save_ranker(folder, ranker)
     if ranker.choice is not None:
         document = ranker.choice.to_dict()
@@ -131,14 +147,14 @@ def _save_chosen(folder: Path, ranker: Ranker) -> None:
 
 
 def add_shipped_composer(releases: Releases) -> str:
-    """The composer that comes with the program, as an artefact.
+    """Publish the installed composer as an artefact.
 
     Raises:
         ModelError: it is missing from the installation.
     """
     with as_file(files("troubadour") / "data" / "models" / "composer") as folder:
         if not (folder / WEIGHTS).is_file():
-            raise ModelError("the shipped composer is missing; install Troubadour again")
+            raise ModelError("the composer is missing from the installation; install Troubadour again")
 
         return releases.add("composer", lambda stage: _copy_composer(folder, stage))
 
@@ -150,9 +166,10 @@ def _copy_composer(folder: Path, stage: Path) -> None:
 
 
 def composer_folder(releases: Releases, where: str) -> Path:
-    """The folder of a composer: of a release by id, of the live one, the shipped one, or a path.
+    """Folder of a composer.
 
     Args:
+        releases: the releases of the home.
         where: `r0003`, `live`, `shipped`, or a folder that holds a composer.
 
     Raises:
@@ -167,11 +184,11 @@ def composer_folder(releases: Releases, where: str) -> Path:
 
 
 def use_composer(releases: Releases, folder: Path) -> Release:
-    """Put a trained composer into a new release beside the live one's other parts.
+    """Publish and promote a release with a trained composer and the other parts of the live release.
 
     Raises:
-        ModelError: no composer can be read in the folder.
-        InputError: there is no live release to join it to.
+        ModelError: the folder holds no readable composer.
+        InputError: there is no live release.
     """
     load_composer(folder)
     live = releases.live()

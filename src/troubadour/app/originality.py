@@ -24,36 +24,36 @@ _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, slots=True)
 class CatalogueOverlap:
-    """How long the longest passage is that human pieces share with another that is no variant of them."""
+    """Statistics of the longest passages that human pieces share with unrelated pieces."""
 
     pieces: int
-    """How many were measured."""
+    """Number of pieces in the sample."""
     median: float
-    """Notes."""
+    """Median length in notes."""
     high: float
-    """Notes; 95 of 100 pieces share no longer one."""
+    """95th percentile of the length in notes."""
 
 
 @dataclass(frozen=True, slots=True)
 class OriginalityReport:
-    """What a score shares with the catalogue, beside what human pieces share."""
+    """Passages that a score shares with the catalogue, with the statistics of human pieces."""
 
     matches: tuple[tuple[PieceRow, SharedPassage], ...]
-    """The longest first, one a piece."""
+    """Longest passage of each piece, longest first."""
     human: CatalogueOverlap
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """Comparison of the longest passage with human pieces, one sentence."""
         longest = self.matches[0][1].notes if self.matches else 0
         if longest <= self.human.median:
-            return "borrows no more than the middle human piece"
+            return "the longest shared passage is no longer than the median of human pieces"
         if longest <= self.human.high:
-            return "borrows more than the middle human piece, but no more than 95 of 100 do"
-        return "borrows more than 95 of 100 human pieces do: look at the passages"
+            return "the longest shared passage is longer than the median of human pieces, within their 95th percentile"
+        return "the longest shared passage exceeds the 95th percentile of human pieces: check the passages"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Verdict, statistics and passages, for JSON."""
         return {
             "verdict": self.verdict,
             "human": {
@@ -79,10 +79,15 @@ class OriginalityReport:
 def originality(
     store: Store, releases: Releases, score: Score, corpus: Corpus, n: int = 5, *, without: str = ""
 ) -> OriginalityReport:
-    """The longest passages that a quantised score shares with the catalogue.
+    """Longest passages that a quantised score shares with the catalogue.
 
     Args:
-        without: id of a piece to leave out, with its variants: the score itself.
+        store: the catalogue.
+        releases: its releases; the live one may hold the statistics of human pieces.
+        score: quantised score.
+        corpus: passages of the catalogue.
+        n: largest number of pieces, 1 to 100.
+        without: id of a piece to exclude with its variants, such as the score itself.
 
     Raises:
         InputError: the score has no melody, or n is out of range.
@@ -103,10 +108,16 @@ def originality(
 
 
 def shared_passages(corpus: Corpus, score: Score, n: int, without: set[str]) -> list[SharedPassage]:
-    """Of each piece its longest passage in common with a score, the longest first, n at most.
+    """Longest passage of each corpus piece shared with a score, longest first.
 
-    Runs of four steps (interval and ratio of durations, as in `Corpus`) are looked up, and those
-    that follow one another in both are joined. About 60 ms at half a million notes.
+    Runs of four steps (interval and ratio of durations, as in `Corpus`) are looked up; consecutive runs
+    are merged. About 60 ms at half a million notes.
+
+    Args:
+        corpus: passages of the catalogue.
+        score: quantised score.
+        n: largest number of passages.
+        without: ids of pieces to exclude.
     """
     theirs = _runs(corpus.steps)
     best: dict[int, SharedPassage] = {}
@@ -143,7 +154,7 @@ def shared_passages(corpus: Corpus, score: Score, n: int, without: set[str]) -> 
 
 
 def _runs(steps: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """A number for each run of `_RUN` steps, shape (n - _RUN + 1,)."""
+    """Hash of each run of `_RUN` steps, shape (n - _RUN + 1,), uint64."""
     n = max(len(steps) - _RUN + 1, 0)
     out = np.zeros(n, dtype=np.uint64)
     with np.errstate(over="ignore"):
@@ -154,7 +165,7 @@ def _runs(steps: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 
 def catalogue_overlap(corpus: Corpus, store: Store, sample: int = _SAMPLE, seed: int = 0) -> CatalogueOverlap:
-    """What human pieces of the catalogue share with others, on a sample; some seconds for 4,700."""
+    """Longest passages that a sample of human pieces shares with others; some seconds for 4,700 pieces."""
     works = {k[0]: k[1] for k in store.works()}
     members: dict[str, set[str]] = {}
     for piece, work in works.items():

@@ -20,13 +20,13 @@ from troubadour.similarity.melody_search.lines import Skyline
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A piece in which a melody was found."""
+    """Piece that contains a query melody."""
 
     piece: PieceRow
     match: MelodyMatch
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Piece and match, for JSON."""
         return {
             "id": self.piece.id,
             "title": self.piece.title,
@@ -52,7 +52,7 @@ class MelodySearch:
         self._index = MelodyIndex.of([])
 
     def index(self) -> MelodyIndex:
-        """The melody index of all pieces that are in the catalogue now; .6 s for 4,700 at first."""
+        """Melody index of all current pieces; the first call takes .6 s for 4,700 pieces."""
         with self._lock:
             there = self._store.piece_ids(medium="score")
             known = set(self._index.pieces) - self._index.removed
@@ -65,10 +65,12 @@ class MelodySearch:
             return self._index
 
     def search(self, query: Skyline | Sequence[Skyline], n: int = 10, *, without: str = "") -> list[Hit]:
-        """The pieces in which a melody stands, best first.
+        """Pieces that contain a melody, best first.
 
         Args:
-            query: a line, or several readings of one: each piece counts by the best of them.
+            query: a skyline, or alternative transcriptions of one; the best match of each piece counts.
+            n: largest number of pieces, 1 to 1000.
+            without: id of a piece to exclude.
 
         Raises:
             InputError: n is out of range, or the catalogue is empty.
@@ -77,7 +79,7 @@ class MelodySearch:
             raise InputError(f"n is {n}; allowed: 1 to 1000")
         index = self.index()
         if not len(index):
-            raise InputError("the catalogue is empty; import music first")
+            raise InputError("the catalogue is empty; import music first (`troubadour import`)")
         best: dict[str, MelodyMatch] = {}
         for line in [query] if isinstance(query, Skyline) else query:
             for match in index.search(line, n, without=without):
@@ -88,11 +90,11 @@ class MelodySearch:
 
 
 def read_music(path: Path) -> Piece:
-    """The music in a file, quantised; of a book of tunes the first.
+    """First piece in a music file, quantised.
 
     Raises:
-        InputError: there is no such file, or it holds no music that the grid can take.
-        UnreadableFileError: it cannot be read; the message says why.
+        InputError: there is no such file, or the music cannot be quantised.
+        UnreadableFileError: the file cannot be read; the message states the cause.
     """
     if not path.is_file():
         raise InputError(f"no file or piece '{path}'")

@@ -14,7 +14,7 @@ from troubadour.releases.store import load_state, save_state
 
 
 def fit_styles(store: Store, seed: int = 0) -> StyleModel | None:
-    """Learn styles from the catalogue's own labels; nothing where they do not suffice."""
+    """Fit a style model on the catalogue's labels; None if there are too few."""
     rows = [p for p in store.pieces(generated=False, medium="score") if p.style and p.split != "test"]
     try:
         with one_thread():
@@ -25,18 +25,18 @@ def fit_styles(store: Store, seed: int = 0) -> StyleModel | None:
                 np.random.default_rng(seed),
             )
     except InputError:
-        return None  # `analyse` says why there is no style
+        return None  # the analysis report states why there is no style
 
 
 def save_styles(folder: Path, model: StyleModel) -> None:
-    """Write a model of styles as JSON and arrays."""
+    """Write a style model as `style.json` and `style.npz`."""
     save_state(folder, "style", model.state())
 
 
 def load_styles(folder: Path) -> StyleModel:
-    """Read what `save_styles` wrote.
+    """Read a style model that `save_styles` wrote.
 
     Raises:
-        ModelError: it is damaged or of another version.
+        ModelError: the files are damaged or of another version.
     """
     return load_state(folder, "style", StyleModel.from_state, "model of styles")

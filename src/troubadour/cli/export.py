@@ -1,4 +1,4 @@
-"""Take a piece out of the catalogue, with its rights."""
+"""Export of a piece to files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def export_piece(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a piece as MIDI, MusicXML and WAV; rights and origin stand in the files."""
+    """Write a piece as MIDI, MusicXML and WAV, with licence and source in the files."""
     from troubadour.export.licensing import rights, rights_line
 
     with open_studio(home) as studio:

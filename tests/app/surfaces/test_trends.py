@@ -44,7 +44,7 @@ def test_planted_trends_are_found_and_forecast_better_than_naively(moving: Store
         assert one.more["mase"] < one.more["naive_mase"]
         assert "better than the naive" in one.reasons[1]
     assert found.mase < found.naive_mase
-    assert "less than to say that the last week goes on" in found.verdict
+    assert "smaller than that of the naive forecast" in found.verdict
     assert "worth a look" in found.verdict
 
 

@@ -1,4 +1,4 @@
-"""Which pieces sound like one, by timbre or by embedding, among all whose sound was measured."""
+"""Search for pieces with similar sound, by timbre or by embedding, among all measured pieces."""
 
 from __future__ import annotations
 
@@ -25,24 +25,30 @@ from troubadour.similarity.timbre import Gaussians, mutual, reference_statistics
 from troubadour.similarity.vectors import VectorIndex
 
 WAYS: Final = ("timbre", "sound")
-"""`timbre`: Gaussians over MFCCs with mutual proximity. `sound`: the learnt embedding, or, where the
-installation has no encoder, statistics of many features."""
+"""`timbre`: Gaussians over MFCCs with mutual proximity. `sound`: the audio embedding, or statistics of
+many features if the installation has no encoder.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarSound:
-    """A piece that sounds like another."""
+    """Piece with similar sound."""
 
     piece: PieceRow
     similarity: float
-    """Timbre: 1 less the mutual proximity, 0 to 1. Sound: cosine, -1 to 1."""
+    """For `timbre`: 1 minus the mutual proximity, 0 to 1. For `sound`: cosine, -1 to 1."""
     origin: str
-    """`recording`, or `rendered`: then the instruments are the synthesiser's."""
+    """`recording`, or `rendered` for a score played by the synthesiser."""
     facts: dict[str, Any]
 
 
 class AudioSearch:
-    """Everything that was measured of a home's pieces, loaded when first vector for."""
+    """Audio features of all pieces of a home, loaded at the first search.
+
+    Args:
+        store: the catalogue.
+        workers: processes that measure files. Default: one.
+    """
 
     def __init__(self, store: Store, workers: Workers | None = None) -> None:
         self._store, self._workers = store, workers or Workers()
@@ -50,29 +56,29 @@ class AudioSearch:
         self._loaded: _Loaded | None = None
 
     def measure(self, path: Path) -> tuple[SoundRow, dict[str, Any]]:
-        """Measure a file of the user's, in a process of its own; nothing is stored.
+        """Measure an audio file in a separate process; nothing is stored.
 
         Returns:
-            Its sound, and all that the worker told: tags, warnings, seconds, attributes.
+            Features, and the worker's answer: tags, warnings, seconds, attributes.
 
         Raises:
-            UnreadableFileError: it cannot be measured; the message says why.
+            UnreadableFileError: the file cannot be measured; the message states the cause.
         """
         found = self._request("path", path)
         return sound_row("", "recording", found), found
 
     def melody(self, path: Path) -> HummedQuery:
-        """The notes of a recording in which one voice or instrument sounds alone; nothing is stored.
+        """Notes of a monophonic recording; nothing is stored.
 
         Raises:
-            UnreadableFileError: it cannot be read; the message says why.
+            UnreadableFileError: the file cannot be read; the message states the cause.
         """
         found = self._request("melody", path)
         notes = SungNotes(**{k: np.array(v, dtype=np.float64) for k, v in found["notes"].items()})
         return HummedQuery(notes, float(found["seconds"]), tuple(found["warnings"]))
 
     def _request(self, what: str, path: Path) -> dict[str, Any]:
-        """A worker's answer, from a process of its own."""
+        """Answer of a worker in a separate process."""
         alone = Workers(1, self._workers.seconds, encoder=encoder_folder(self._store))
         ((_, found),) = list(alone.run([path], lambda p: {what: str(p)}))
         if "cause" in found:
@@ -80,15 +86,16 @@ class AudioSearch:
         return found
 
     def similar(self, query: str | SoundRow, n: int = 10, by: str = "timbre") -> list[SimilarSound]:
-        """The pieces that sound most like one, nearest first, without itself and its variants.
+        """Pieces with the most similar sound, nearest first, without the query itself and its variants.
 
         Args:
-            query: a piece's id, or a result of `measure`.
+            query: id of a piece, or a result of `measure`.
+            n: 1 to 1000.
             by: one of `WAYS`.
 
         Raises:
-            InputError: n or `by` is not allowed.
-            NotFoundError: no such piece, or its sound was not measured yet.
+            InputError: n or `by` is out of range.
+            NotFoundError: there is no such piece, or its sound is not measured yet.
         """
         if by not in WAYS:
             raise InputError(f"by is '{by}'; allowed: {', '.join(WAYS)}")
@@ -100,11 +107,11 @@ class AudioSearch:
             work = self._store.piece(query).work
             if query not in loaded.row_of:
                 raise NotFoundError(
-                    f"the sound of '{query}' was not measured yet; run `troubadour features` to measure pieces"
+                    f"the sound of '{query}' is not measured yet; run `troubadour features` to measure pieces"
                 )
             query = loaded.rows[loaded.row_of[query]]
         if not loaded.rows:
-            raise NotFoundError("no sound was measured yet; run `troubadour features`, or import recordings")
+            raise NotFoundError("no sound is measured yet; run `troubadour features`, or import recordings")
         with one_thread():
             near = loaded.timbre(query) if by == "timbre" else loaded.sound(query)
         found: list[SimilarSound] = []
@@ -151,7 +158,7 @@ class _Loaded:
         what = "embedding" if learnt else "statistics"
         table = matrix(self.rows, ids, what)
         vector = query.embedding if query.embedding is not None and learnt else query.statistics
-        if not learnt:  # features of different units count alike
+        if not learnt:  # standardise, because the features have different units
             mean, spread = table.mean(axis=0), table.std(axis=0) + 1e-6
             table, vector = (table - mean) / spread, (vector - mean) / spread
         near = {f.id: f.similarity for f in VectorIndex.of(ids, table).nearest(vector, max(len(ids), 1))}
@@ -159,7 +166,7 @@ class _Loaded:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a file's first bytes are those of a recording; false where there is no such file."""
+    """Whether a file's first bytes are those of an audio file; False if the file does not exist."""
     try:
         with path.open("rb") as file:
             return looks_like_audio(file.read(64))

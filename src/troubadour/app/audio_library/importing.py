@@ -1,4 +1,4 @@
-"""Take recordings into the catalogue: each file once, by its content, whatever kills the import."""
+"""Import of recordings into the catalogue, identified by their content; safe to interrupt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from troubadour.corpora.folder import files_in
 
 
 def recordings_in(path: Path) -> list[Path]:
-    """The recordings at or below a path, told by their first bytes, sorted.
+    """Audio files at or below a path, detected by suffix or by first bytes, sorted.
 
     Raises:
         InputError: there is no such file or folder.
@@ -37,7 +37,7 @@ def recordings_in(path: Path) -> list[Path]:
                 start = opened.read(64)
         except OSError:
             start = b""
-        # A file that is named like a recording and is none is reported, not passed over.
+        # A file with an audio suffix but other content is reported as unreadable, not skipped.
         if file.suffix.lower() in SUFFIXES or looks_like_audio(start):
             found.append(file)
     return found
@@ -52,17 +52,22 @@ def import_recordings(
     retry: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import the recordings at or below a path; a second time nothing is measured again.
+    """Import the recordings at or below a path; files measured before are not measured again.
 
-    Files are known by the SHA-256 of their content. Each one's piece, sound and line in the journal are
-    stored in one transaction as soon as it is measured: of an import that was killed, only what was in
-    work (one file a worker) is measured again.
+    Files are identified by the SHA-256 of their content. The piece, its features and its journal entry are
+    stored in one transaction as soon as a file is measured. After an interrupted import only the files in
+    progress (one per worker) are measured again.
 
     Args:
-        retry: try those again that were refused before.
+        store: the catalogue.
+        path: file or folder.
+        collection: name of the collection for the new pieces.
+        workers: processes that measure files.
+        retry: measure files again that were refused before.
+        progress: callback, called after each file.
 
     Raises:
-        StorageError: the disk is full; what was stored before stays.
+        StorageError: the disk is full; pieces stored before remain.
     """
     report = ImportReport(collection)
     files = recordings_in(path)
@@ -122,12 +127,12 @@ def import_recordings(
 
 
 def piece_id_of(digest: str) -> str:
-    """The id of a recording: `a` and eleven digits of its content's SHA-256."""
+    """Id of a recording: `a` and the first eleven digits of its content's SHA-256."""
     return f"a{digest[:11]}"
 
 
 def recording_piece(file: Path, digest: str, found: dict[str, Any], collection: str) -> NewPiece:
-    """A recording as a piece of the catalogue: no notes, and everything that its tags state."""
+    """Catalogue piece of a recording: no notes, metadata from the tags."""
     tags = found["tags"]
     identity = piece_id_of(digest)
     named = {scheme: tags[scheme] for scheme in ("isrc", "mbid") if tags[scheme]}
@@ -155,7 +160,7 @@ def recording_piece(file: Path, digest: str, found: dict[str, Any], collection: 
 
 
 def sound_row(piece: str, origin: str, found: dict[str, Any]) -> SoundRow:
-    """A worker's answer as the store keeps it."""
+    """Worker's answer as a row of the catalogue."""
     mean = unpacked(found["timbre_mean"])
     return SoundRow(
         piece,
@@ -171,7 +176,7 @@ def sound_row(piece: str, origin: str, found: dict[str, Any]) -> SoundRow:
 
 
 def unpacked(text: str) -> NDArray[np.float32]:
-    """Numbers as a worker sends them, shape (n,)."""
+    """Decoded float32 array of a worker's answer, shape (n,)."""
     return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
 
 
