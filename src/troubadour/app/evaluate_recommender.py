@@ -12,6 +12,7 @@ from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import Store
 from troubadour.core import registry
 from troubadour.core.errors import InputError
+from troubadour.core.markdown import table
 from troubadour.core.progress import Progress
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
@@ -104,8 +105,8 @@ def measure(
     cases = discovery_cases(split)
     if not len(cases):
         raise InputError(
-            f"the log of {len(log)} events holds nobody who chose something new in its latest fifth; "
-            "record more plays before measuring"
+            f"the latest fifth of the log ({len(log)} events in all) holds no play of a piece new to its listener; "
+            "record more plays before evaluating"
         )
     chosen = Ranker.fit(split.train, vectors, infos, rng, effort=effort, tell=progress)
     styles = [str(info.attributes.get("style", "")) for info in infos]
@@ -183,18 +184,24 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         f"Pieces new to the listener: {report['listeners']} listeners, lists of {report['k']}, full ranking; "
         f"{report['split']}.",
         "",
-        f"| model | {' | '.join(_HEADS[n] for n in shown)} | coverage | top 1% of places | NDCG against chosen |",
-        "|---" * (len(shown) + 4) + "|",
-    ]
-    for name, row in report["discovery"].items():
-        figures = " | ".join(_interval(row[n]) if n in row else "" for n in shown)
-        versus = f"{row['ndcg_against_chosen'][0]:+.4f} (p {row['p']:.3f})" if name != "chosen" else ""
-        lines.append(f"| {name} | {figures} | {row['coverage']:.3f} | {row['head_share']:.3f} | {versus} |")
-    lines += [
+        *table(
+            ["model", *(_HEADS[n] for n in shown), "coverage", "top 1% of places", "NDCG against chosen"],
+            (
+                [
+                    name,
+                    *(_interval(row[n]) if n in row else "" for n in shown),
+                    f"{row['coverage']:.3f}",
+                    f"{row['head_share']:.3f}",
+                    f"{row['ndcg_against_chosen'][0]:+.4f} (p {row['p']:.3f})" if name != "chosen" else "",
+                ]
+                for name, row in report["discovery"].items()
+            ),
+        ),
         "",
-        f"The most played hundredth of the catalogue has {report['head_share_of_plays']:.3f} of the plays; prices "
-        f"that keep lists from exceeding that are taken at {report['exposure']:g} of their strength. As shown: with "
-        "prices, one piece a work, diversity, styles, no list full of one artist, and places for the new.",
+        f"The most played 1% of the catalogue has {report['head_share_of_plays']:.3f} of the plays. Exposure prices "
+        f"keep the lists from exceeding that share; they are applied at {report['exposure']:g} of their strength. "
+        '"As shown" applies prices, one piece per work, diversity, calibration of styles, the limit per artist, and '
+        "places for new pieces.",
     ]
     if report["choice"]:
         lines += ["", f"{report['choice']['why']}."]
@@ -204,21 +211,19 @@ def to_markdown(report: Mapping[str, Any]) -> str:
 
 
 def _next_lines(found: Mapping[str, Any], k: int) -> list[str]:
-    lines = [
-        f"The next play: {found['listeners']} listeners, of whom {found['repeats']:.0%} played something again; "
+    parts, metrics = ("all", "repeats", "discoveries"), ("hit", "reciprocal_rank")
+    return [
+        f"The next play: {found['listeners']} listeners; {found['repeats']:.0%} of the plays are repeats; "
         f"hit rate in {k} and MRR.",
         "",
-        "| model | all | MRR | repeats | MRR | discoveries | MRR |",
-        "|---" * 7 + "|",
+        *table(
+            ["model", "all", "MRR", "repeats", "MRR", "discoveries", "MRR"],
+            (
+                [name, *(_interval(row[part][m]) if part in row else "" for part in parts for m in metrics)]
+                for name, row in found["models"].items()
+            ),
+        ),
     ]
-    for name, parts in found["models"].items():
-        cells = [
-            _interval(parts[part][m]) if part in parts else ""
-            for part in ("all", "repeats", "discoveries")
-            for m in ("hit", "reciprocal_rank")
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
 
 
 def _interval(values: Sequence[float]) -> str:
