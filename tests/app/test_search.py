@@ -83,7 +83,7 @@ def test_a_copy_is_found_out_and_a_piece_is_not_compared_with_itself(
     copied = call("originality", str(fragment), "--home", str(small_home))
     assert copied["items"][0]["id"] == piece
     assert copied["items"][0]["notes"] > copied["human"]["notes_of_95_in_100"]
-    assert "look at the passages" in copied["verdict"]
+    assert "check the passages" in copied["verdict"]
     assert copied["items"][0]["bars"][0] <= 1
     assert set(copied["items"][0]) >= RIGHTS
     own = call("originality", piece, "--home", str(small_home))

@@ -1,4 +1,4 @@
-"""The commands of hearing, on files as users have them: an answer or a clear error, and never NaN in the store."""
+"""Audio commands on real-world files: an answer or a clear error, and no NaN in the store."""
 
 from __future__ import annotations
 

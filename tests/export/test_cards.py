@@ -39,7 +39,7 @@ def test_a_card_tells_data_terms_training_figures_and_limits(trained: Path, smal
     for told in (
         "mine (12 pieces), folk (3 pieces)", "CC BY 4.0; public domain", "400 steps, 800,000 tokens, 10 minutes",
         "kept: step 350", "0.7123 nats", "No sign of overfitting.", "| jig | 554 | 1 | 0.654 |",
-        "Fewer than 10 pieces stand behind: minuet, slide, waltz",
+        "Styles with fewer than 10 training pieces: minuet, slide, waltz",
     ):  # fmt: skip
         assert told in done.stdout
 

@@ -128,7 +128,7 @@ with Store.open(home) as store:
 def test_an_import_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(tmp_path: Path) -> None:
     songs(tmp_path / "music", 10)
     with Store.open(tmp_path) as store:
-        root = Path(__file__).parents[2]
+        root = Path(__file__).parents[3]
         process = subprocess.Popen(
             [sys.executable, "-c", IMPORT, str(tmp_path)], cwd=root, start_new_session=True
         )
@@ -183,7 +183,7 @@ def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(
 ) -> None:
     with Store.open(tmp_path) as store:
         tunes(store, 14)
-        root = Path(__file__).parents[2]
+        root = Path(__file__).parents[3]
         run = [sys.executable, "-c", MEASURE, str(tmp_path)]
         process = subprocess.Popen(run, cwd=root, start_new_session=True)
         deadline = time.monotonic() + 120
@@ -211,14 +211,14 @@ def test_scores_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
         first = measure_scores(store, Workers(1), limit=2)
         second = measure_scores(store, Workers(1), limit=1)
         assert (first.added, second.added, second.known) == (2, 1, 2 + 2)
-        hearing = AudioSearch(store)
+        search = AudioSearch(store)
         recording = store.pieces(medium="audio")[0].id
         for by in ("timbre", "sound"):
-            found = hearing.similar(recording, 10, by)
+            found = search.similar(recording, 10, by)
             assert len(found) == 4
             assert found[0].piece.medium == "audio", "the other song of the same sines"
             assert {f.origin for f in found[1:]} == {"rendered"}
             assert [f.similarity for f in found] == sorted((f.similarity for f in found), reverse=True)
-        heard, told = hearing.hear(tmp_path / "music" / "song0.flac")
-        assert hearing.similar(heard, 1)[0].piece.title == "song0"
+        heard, told = search.measure(tmp_path / "music" / "song0.flac")
+        assert search.similar(heard, 1)[0].piece.title == "song0"
         assert told["seconds"] == pytest.approx(2.0)
