@@ -74,8 +74,8 @@ def test_odd_files_come_in_or_are_refused_and_nothing_stored_is_nan(home: Path) 
 def test_what_sounds_alike_is_listed_for_a_piece_and_for_a_file(home: Path, folder: Path, by: str) -> None:
     with Store.open(home) as store:
         piece = next(p.id for p in store.pieces() if p.title == "surround")
-    for asked in (piece, str(folder / "surround.wav")):
-        found = call("similar", asked, "--by", by, "--n", "3", "--home", str(home))
+    for query in (piece, str(folder / "surround.wav")):
+        found = call("similar", query, "--by", by, "--n", "3", "--home", str(home))
         assert found["by"] == by
         assert len(found["items"]) == 3
         assert found["items"][-1]["score"] <= found["items"][0]["score"]

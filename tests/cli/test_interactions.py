@@ -235,9 +235,9 @@ def test_the_forgotten_are_gone_from_store_models_and_impressions(known: Path, t
     with Studio(home) as studio:
         before = studio.models().ranker
         listeners = studio.store.counts()["listeners"]
-    asked = CliRunner().invoke(app, ["forget", WHO, "--home", str(home)], input="n\n")
-    assert asked.exit_code == 1
-    assert "for good?" in asked.stderr
+    result = CliRunner().invoke(app, ["forget", WHO, "--home", str(home)], input="n\n")
+    assert result.exit_code == 1
+    assert "for good?" in result.stderr
     done = run(home, "forget", WHO, "--yes").stdout
     assert "20 of interactions" in done
     assert "1 of blocks" in done

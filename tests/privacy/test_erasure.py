@@ -93,14 +93,14 @@ def test_nothing_of_a_forgotten_listener_is_left_but_the_hash(known: Path, tmp_p
         "blocks": 1, "impressions": 1, "interactions": 31, "unmatched": 1, "provenance": 1,
     }  # fmt: skip
     assert set(receipt.releases_removed) == before
-    told = json.loads(path.read_text())
-    assert told["listener"] == hashed
+    stored = json.loads(path.read_text())
+    assert stored["listener"] == hashed
     # The older one had been fitted before they came; the newer one had learnt from them.
-    treated = [m["treatment"] for m in told["models"] if m["part"] == "recommender"]
+    treated = [m["treatment"] for m in stored["models"] if m["part"] == "recommender"]
     assert treated[0] == "untouched"
     assert treated[1] in ("downdated", "refitted")
-    assert {m["treatment"] for m in told["models"] if m["part"] in MADE_FROM_MUSIC} == {"untouched"}
-    assert not {m["artefact"] for m in told["models"] if m["treatment"] != "untouched"} & {
+    assert {m["treatment"] for m in stored["models"] if m["part"] in MADE_FROM_MUSIC} == {"untouched"}
+    assert not {m["artefact"] for m in stored["models"] if m["treatment"] != "untouched"} & {
         p.name for p in (home / "models" / "artefacts").iterdir()
     }
 

@@ -156,10 +156,10 @@ def _phrase_ends(score: Score, bars: Bars, placed: _Placed) -> list[int]:
     onset = score.onset[lead].astype(np.int64)
     end = int(score.end_ticks)
     gap = np.diff(np.append(onset, end))
-    usual = max(float(np.median(gap)), 1.0)
+    typical = max(float(np.median(gap)), 1.0)
     beat = beat_ticks(score.metres[0])
     rest = np.append(onset[1:], end) - (onset + score.duration[lead])
-    strength = np.log2(np.maximum(gap / usual, 0.25)) + 1.5 * (rest >= beat // 2)
+    strength = np.log2(np.maximum(gap / typical, 0.25)) + 1.5 * (rest >= beat // 2)
     length = float(np.median(bars.length))
     # Candidates: the end of any note that is followed by a note on a beat.
     places = np.append(onset[1:], end)

@@ -131,7 +131,9 @@ def _by_soundfile(path: Path, seconds: float) -> Recording:
             encoding = f"{file.format} {file.subtype}"
             rate = int(file.samplerate)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        raise UnreadableFileError(str(path), f"not audio that can be read: {_cause(error)}") from error
+        raise UnreadableFileError(
+            str(path), f"not readable as audio: {_cause(error)}; convert it to FLAC or WAV"
+        ) from error
     return _recording(path, samples, rate, whole, begin / rate, encoding, warnings)
 
 
@@ -164,7 +166,7 @@ def _read(file: Any, frames: int) -> NDArray[np.float32]:
 
 def _check(path: Path, seconds: float, channels: int, rate: int) -> None:
     if not RATES[0] <= rate <= RATES[1]:
-        raise UnreadableFileError(str(path), f"{rate} frames a second; allowed: {RATES[0]} to {RATES[1]}")
+        raise UnreadableFileError(str(path), f"{rate} Hz sample rate; allowed: {RATES[0]} to {RATES[1]}")
     if not 1 <= channels <= MAX_CHANNELS:
         raise UnreadableFileError(str(path), f"{channels} channels; allowed: 1 to {MAX_CHANNELS} (7.1)")
     if not seconds <= MAX_SECONDS:

@@ -87,7 +87,7 @@ def import_plays(
 
 @app.command()
 def listeners(
-    words: Annotated[str, typer.Argument(help="Part of an id or name; without it everybody.")] = "",
+    words: Annotated[str, typer.Argument(help="Part of an id or name; Default: all listeners.")] = "",
     n: Annotated[int, typer.Option("--n", help="How many.", min=1)] = 100,
     home: Home = None,
     as_json: AsJson = False,

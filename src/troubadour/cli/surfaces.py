@@ -157,16 +157,16 @@ def trends(
         _print_lines(item["reasons"])
 
 
-def _show(found: dict[str, Any], as_json: bool, nothing: str) -> None:
+def _show(found: dict[str, Any], as_json: bool, empty: str) -> None:
     if as_json:
         print_json(found)
     else:
-        _print(found["items"], nothing)
+        _print(found["items"], empty)
 
 
-def _print(items: Sequence[dict[str, Any]], nothing: str) -> None:
+def _print(items: Sequence[dict[str, Any]], empty: str) -> None:
     if not items:
-        print(nothing)
+        print(empty)
     for i, item in enumerate(items, start=1):
         print(f"{i:3}. {_name(item)}")
         fallback = [item["fallback"]] if item.get("fallback") else []

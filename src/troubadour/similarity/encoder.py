@@ -73,9 +73,9 @@ class SoundEncoder:
                 f"{folder}: the audio encoder cannot be read: {error}; train it again"
             ) from error
         if not all(np.isfinite(w).all() for w in weights.values()):
-            raise ModelError(f"{folder}: the encoder's weights hold NaN")
+            raise ModelError(f"{folder}: the encoder's weights hold NaN; train it again")
         if weights["out"].shape[0] != 2 * weights["second"].shape[0]:
-            raise ModelError(f"{folder}: the encoder's arrays do not fit each other")
+            raise ModelError(f"{folder}: the encoder's arrays do not fit each other; train it again")
         return cls(name, weights, document)
 
     def save(self, folder: Path) -> None:

@@ -260,6 +260,6 @@ def _module() -> Any:
         import faiss
     except ImportError as error:
         raise MissingExtraError(
-            "an index of lists needs faiss: pip install 'troubadour[faiss]'; the exact index needs nothing"
+            "an index of lists needs faiss: pip install 'troubadour[faiss]'; the exact index works without it"
         ) from error
     return faiss

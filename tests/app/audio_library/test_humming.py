@@ -111,9 +111,9 @@ def test_the_command_says_what_it_heard_and_what_it_found(small_home: Path, piec
     assert set(found["items"][0]) >= RIGHTS | {"score", "their_bars", "semitones"}
     first = found["query"]["notes"][0]
     assert set(first) == {"name", "pitch", "onset_seconds", "seconds"}
-    told = CliRunner().invoke(app, ["search", str(hum), "--home", str(small_home), "--n", "1"])
-    assert told.stdout.startswith(f"Heard {len(found['query']['notes'])} notes")
-    assert piece in told.stdout
+    result = CliRunner().invoke(app, ["search", str(hum), "--home", str(small_home), "--n", "1"])
+    assert result.stdout.startswith(f"Heard {len(found['query']['notes'])} notes")
+    assert piece in result.stdout
     wrong = CliRunner().invoke(app, ["search", str(hum), "--track", "1", "--home", str(small_home)])
     assert isinstance(wrong.exception, InputError)
 

@@ -219,6 +219,6 @@ def test_scores_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
             assert found[0].piece.medium == "audio", "the other song of the same sines"
             assert {f.origin for f in found[1:]} == {"rendered"}
             assert [f.similarity for f in found] == sorted((f.similarity for f in found), reverse=True)
-        heard, told = search.measure(tmp_path / "music" / "song0.flac")
+        heard, answer = search.measure(tmp_path / "music" / "song0.flac")
         assert search.similar(heard, 1)[0].piece.title == "song0"
-        assert told["seconds"] == pytest.approx(2.0)
+        assert answer["seconds"] == pytest.approx(2.0)

@@ -154,11 +154,11 @@ class _Loaded:
 
     def sound(self, query: SoundRow) -> NDArray[np.float64]:
         ids = [r.piece for r in self.rows]
-        learnt = query.embedding is not None and all(r.encoder == query.encoder for r in self.rows)
-        what = "embedding" if learnt else "statistics"
+        comparable = query.embedding is not None and all(r.encoder == query.encoder for r in self.rows)
+        what = "embedding" if comparable else "statistics"
         table = matrix(self.rows, ids, what)
-        vector = query.embedding if query.embedding is not None and learnt else query.statistics
-        if not learnt:  # standardise, because the features have different units
+        vector = query.embedding if query.embedding is not None and comparable else query.statistics
+        if not comparable:  # standardise, because the features have different units
             mean, spread = table.mean(axis=0), table.std(axis=0) + 1e-6
             table, vector = (table - mean) / spread, (vector - mean) / spread
         near = {f.id: f.similarity for f in VectorIndex.of(ids, table).nearest(vector, max(len(ids), 1))}

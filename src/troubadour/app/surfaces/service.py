@@ -50,8 +50,8 @@ def because(studio: Studio, listener: str, n: int = 5, *, piece: str | None = No
         studio.store.piece(piece)
     with one_thread():
         found = lists.because(loaded.ranker, history, n, piece=piece, exclude=blocked)
-    everything = [one for _, entries in found for one in entries]
-    studio.shown(listener, everything, loaded.release.id, slot="because")
+    shown = [one for _, entries in found for one in entries]
+    studio.shown(listener, shown, loaded.release.id, slot="because")
     met = {loaded.ranker.items.id(row) for row in history.items.tolist()}
     return {
         "context": "because",

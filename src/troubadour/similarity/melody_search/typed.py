@@ -54,7 +54,7 @@ def typed_skyline(text: str) -> Skyline:
     book = f"X:1\nT:typed\nM:none\nL:1/4\nK:{key[1] if key else 'C'}\n{flat}\n"
     found = next(iter(read_abc(book, "notes")), None)
     if found is None or isinstance(found, Unreadable):
-        cause = found.cause if found else "nothing to read"
+        cause = found.cause if found else "no notes"
         raise InputError(f"notes {text!r} cannot be read: {cause}; write them as in ABC, such as G A B d2")
     try:
         line = query_skyline(quantise(found.score))
