@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from troubadour.formats.spelling import signature, spell
+from troubadour.formats.engraving.spelling import signature, spell
 from troubadour.music.score import MODES, Key
 
 SIGNS = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "x"}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from troubadour.analysis.beats import Beats, beats, pitched
 from troubadour.analysis.key import KEY_MODES, KeyFinding, KeyModel, find_key, key_of, local_keys, viterbi
-from troubadour.formats.spelling import spell
+from troubadour.formats.engraving.spelling import spell
 from troubadour.music.score import Key, Score
 
 QUALITIES: Final = ("major", "minor", "diminished", "augmented", "7", "maj7", "m7", "m7b5", "dim7")

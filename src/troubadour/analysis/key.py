@@ -4,7 +4,8 @@ The global key is one of 48 candidates (12 tonics, four modes). Features are the
 degrees, the degrees of bass and melody at the start and the end, and rising semitone steps (leading
 notes). They are weighted by a conditional logit (McFadden 1974) fitted to notated keys. The weights
 generalise the key profiles of Krumhansl (1990) and of Albrecht & Shanahan (2013). Local keys are a Viterbi
-path over bars (as in Temperley 2001, chapter 7).
+path over bars (as in Temperley 2001, chapter 7). A chord loop has no cadence; it is treated as if it ended
+on its first chord (`loops.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.analysis.beats import Beats, beats, pitched
+from troubadour.analysis.loops import closing_loop
 from troubadour.core.errors import ModelError
 from troubadour.music.score import Key, Score
 
@@ -180,6 +182,12 @@ def key_parts(score: Score, table: Beats | None = None) -> Floats:
         np.add.at(parts[4], rising, 1.0)
     parts[4] /= max(len(score), 1) / 10
     parts[5] = _share(table.plain[table.bar >= table.bar.max() - 1].sum(axis=0))
+    if loop := closing_loop(score, table):
+        # A loop has no close: it is heard as if it went round once more and stopped on its first chord.
+        bass, sounding = loop
+        parts[1:3] = 0
+        parts[1, bass] = 1
+        parts[5] = _share(sounding)
     return parts
 
 

@@ -30,6 +30,7 @@ from troubadour.generation.tasks import (
     run_task,
 )
 from troubadour.interactions.events import History
+from troubadour.music.exact import at_exact_tempo, at_tempo, kept_exact, on_grid
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.instruments import NAMES
@@ -70,6 +71,7 @@ class Composed:
     id: str
     title: str
     score: Score
+    """On the composing grid, at the exact tempo; the store has it exactly."""
     brief: Brief
     """What it was composed to, with everything that was left open decided."""
     seed: int
@@ -135,7 +137,7 @@ class Composition:
         closes = [cadence_strength(scores[i]) for i in kept]
         kept = [i for i, close in zip(kept, closes, strict=True) if close >= max(closes) - _CLOSE]
         best = kept[self._best([scores[i] for i in kept], brief)]
-        score = scores[best]
+        score = at_tempo(scores[best], brief.tempo_bpm)
         title = f"{(brief.style or 'piece').capitalize()} in {score.keys[0].name}"
         return self._made(score, title, brief, seed, matches[best], started)
 
@@ -150,6 +152,7 @@ class Composition:
         for score in models.composer.stream(brief, rng, models.corpus):
             yield score
         assert score is not None
+        score = at_tempo(score, brief.tempo_bpm)
         title = f"{(brief.style or 'piece').capitalize()} in {score.keys[0].name}"
         yield self._made(score, title, brief, seed, models.corpus.longest_match(score), started)
 
@@ -164,7 +167,7 @@ class Composition:
                 brief = replace(brief, style=given.style)
         rng = np.random.default_rng(seed)
         score = run_task(models.composer, task, brief, rng, candidates, models.corpus)[0]
-        match = models.corpus.longest_match(score, without=name)
+        match = models.corpus.longest_match(on_grid(score), without=name)
         origin = Origin(_DONE.get(type(task), "work"), name, rights)
         return self._made(score, f"{title}: {origin.task}", brief, seed, match, started, origin)
 
@@ -221,7 +224,7 @@ class Composition:
 
     def _made(
         self,
-        score: Score,
+        exact: Score,
         title: str,
         brief: Brief,
         seed: int,
@@ -229,10 +232,12 @@ class Composition:
         started: float,
         origin: Origin | None = None,
     ) -> Made:
+        exact = kept_exact(exact)
+        score = on_grid(exact)
         release, composer = self.models.release.id, self.models.composer
         found = attributes(score)
         vector = feature_vector(score, brief.style or "")
-        identity = "g" + piece_id(score, "", release, str(seed))[:11]
+        identity = "g" + piece_id(exact, "", release, str(seed))[:11]
         title = f"{title} ({identity[1:5]})"
         described = {**found, "style": brief.style or ""}
         info = ItemInfo(title, identity, "Troubadour", described, generated=True, artist="Troubadour")
@@ -250,7 +255,7 @@ class Composition:
         piece = NewPiece(
             id=identity,
             title=title,
-            score=score,
+            score=exact,
             work=identity,
             split="none",
             fingerprint=fingerprint(score),
@@ -269,7 +274,7 @@ class Composition:
         composed = Composed(
             identity,
             title,
-            score,
+            at_exact_tempo(score, exact),
             brief,
             seed,
             release,

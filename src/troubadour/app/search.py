@@ -12,6 +12,7 @@ from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.errors import InputError, UnreadableFileError
 from troubadour.corpora.folder import read_file
 from troubadour.export.licensing import rights
+from troubadour.music.exact import losses
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.similarity.melody_search.index import MelodyIndex, MelodyMatch
@@ -90,17 +91,29 @@ class MelodySearch:
 
 
 def read_music(path: Path) -> Piece:
-    """First piece in a music file, quantised.
+    """First piece in a music file, quantised; `repairs` lists the losses.
 
     Raises:
         InputError: there is no such file, or the music cannot be quantised.
+        UnreadableFileError: the file cannot be read; the message states the cause.
+    """
+    piece = read_exact(path)
+    score = quantise(piece.score)
+    return piece.replace(score=score, repairs=(*piece.repairs, *losses(piece.score, score)))
+
+
+def read_exact(path: Path) -> Piece:
+    """First piece in a music file, without quantisation.
+
+    Raises:
+        InputError: there is no such file.
         UnreadableFileError: the file cannot be read; the message states the cause.
     """
     if not path.is_file():
         raise InputError(f"no file or piece '{path}'")
     piece = next(iter(read_file(path)), None)
     if isinstance(piece, Piece):
-        return piece.replace(score=quantise(piece.score))
+        return piece
     if piece is None:
         raise UnreadableFileError(str(path), "no music in it")
     raise UnreadableFileError(piece.name, piece.cause)

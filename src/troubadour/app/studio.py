@@ -37,7 +37,7 @@ from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.core.threads import one_thread
-from troubadour.export.files import as_midi, as_musicxml, write_files
+from troubadour.export.files import DEFAULT_FORMATS, as_midi, as_musicxml, write_files
 from troubadour.export.licensing import check_terms
 from troubadour.export.notebook import NotebookPiece
 from troubadour.formats.render import MidiRenderer, Renderer
@@ -309,7 +309,7 @@ class Studio:
         kept = [h for h in hits if fits is None or h.piece.id in fits][:n]
         return [SimilarPiece(h.piece, h.match.score, h.match.their_bars) for h in kept]
 
-    # Understanding ----------------------------------------------------------------------------
+    # Search and analysis ---------------------------------------------------------------------
 
     def search(self, query: Skyline | Sequence[Skyline], n: int = 10, *, without: str = "") -> list[Hit]:
         """The pieces in which a melody stands, in any key, octave and tempo; see `MelodySearch.search`."""
@@ -378,7 +378,7 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        return as_musicxml(self._leaving(piece, accept_terms), self.store.score(piece))
+        return as_musicxml(self._leaving(piece, accept_terms), self.store.exact_score(piece))
 
     def midi(self, piece: str, *, accept_terms: bool = False) -> bytes:
         """A piece as MIDI, with its rights, its source and whether a machine composed it.
@@ -387,18 +387,32 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        return as_midi(self._leaving(piece, accept_terms), self.store.score(piece))
+        return as_midi(self._leaving(piece, accept_terms), self.store.exact_score(piece))
 
-    def write_files(self, piece: str, folder: Path, *, accept_terms: bool = False) -> dict[str, str]:
-        """Write a piece as MIDI, MusicXML and WAV; their paths.
+    def write_files(
+        self,
+        piece: str,
+        folder: Path,
+        *,
+        accept_terms: bool = False,
+        formats: Sequence[str] = DEFAULT_FORMATS,
+        parts: bool = False,
+    ) -> dict[str, str]:
+        """Write a piece in some formats, MIDI, MusicXML and WAV unless told otherwise; their paths.
+
+        Args:
+            formats: among `files.FORMATS`.
+            parts: whether the musicians' parts are written too.
 
         Raises:
             NotFoundError: no such piece.
-            InputError: it is under terms that were not accepted.
+            InputError: it is under terms that were not accepted, or a format is unknown.
+            MissingExtraError: PDF without typst, PNG without resvg.
             TroubadourError: the folder cannot be written.
         """
         row = self._leaving(piece, accept_terms)
-        return write_files(row, self.store.score(piece), self.renderer, folder)
+        score = self.store.exact_score(piece)
+        return write_files(row, score, self.renderer, folder, formats=formats, parts=parts)
 
     def _leaving(self, piece: str, accept_terms: bool) -> PieceRow:
         """A piece that may leave the house."""

@@ -13,6 +13,7 @@ from troubadour.catalogue.works import place
 from troubadour.core.errors import InputError
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
+from troubadour.music.marks import NOTATION
 from troubadour.music.piece import Piece, Unreadable
 from troubadour.music.quality import check
 from troubadour.music.quantise import quantise
@@ -85,7 +86,7 @@ def import_pieces(
             report.unreadable.append((item.name, item.cause))
             continue
         try:
-            score = quantise(item.score)
+            score = quantise(item.score, marks=NOTATION)
         except InputError as error:
             report.dropped.append((item.title, str(error)))
             continue

@@ -16,6 +16,7 @@ from troubadour.catalogue.records import NewPiece, PieceRow
 from troubadour.catalogue.rows import CHUNK, identify, piece_values, rows_of
 from troubadour.catalogue.schema import identifiers, pieces
 from troubadour.core.errors import InputError, NotFoundError
+from troubadour.music.exact import on_grid
 from troubadour.music.score import Score
 
 _LIGHT: Final = [
@@ -113,20 +114,31 @@ class PieceTable(Database):
             return [_light(row) for row in connection.execute(query)]
 
     def score(self, piece: str) -> Score:
-        """The notes of one piece.
+        """The notes of one piece, on the composing grid.
 
         Raises:
             NotFoundError: there is no such piece.
         """
         return self.scores([piece])[0]
 
+    def exact_score(self, piece: str) -> Score:
+        """The notes and marks of one piece as they were stored, at whatever resolution.
+
+        Raises:
+            NotFoundError: there is no such piece.
+        """
+        return Score.from_bytes(self._stored([piece])[0])
+
     def scores(self, ids: Sequence[str]) -> list[Score]:
-        """The notes of pieces, in the order asked for.
+        """The notes of pieces on the composing grid, in the order asked for.
 
         Raises:
             NotFoundError: a piece does not exist.
             InputError: a piece has no notes, it is known by name or sound alone.
         """
+        return [on_grid(Score.from_bytes(stored)) for stored in self._stored(ids)]
+
+    def _stored(self, ids: Sequence[str]) -> list[bytes]:
         found: dict[str, bytes] = {}
         with self._reading() as connection:
             for start in range(0, len(ids), CHUNK):
@@ -138,7 +150,7 @@ class PieceTable(Database):
         empty = next((i for i in ids if not found[i]), None)
         if empty is not None:
             raise InputError(f"piece '{empty}' has no notes; import its score to work with them")
-        return [Score.from_bytes(found[i]) for i in ids]
+        return [found[i] for i in ids]
 
     def piece_ids(self, *, medium: str | None = None) -> list[str]:
         """Ids in row order: the item vocabulary; of `medium` "score" those that have notes."""

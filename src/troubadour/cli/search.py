@@ -263,15 +263,22 @@ def draw(
     print(path)
 
 
-def read_music_of(studio: Studio, music: str) -> tuple[Score, str, str]:
-    """Score and title of a file or a catalogue piece, and the piece's id (empty for a file)."""
-    from troubadour.app.search import read_music
+def read_music_of(studio: Studio, music: str, *, exact: bool = False) -> tuple[Score, str, str]:
+    """Score and title of a file or a catalogue piece, and the piece's id (empty for a file).
+
+    Args:
+        studio: the use cases.
+        music: path of a file or id of a piece.
+        exact: return the unquantised score.
+    """
+    from troubadour.app.search import read_exact, read_music
     from troubadour.core.errors import NotFoundError
 
     if not Path(music).exists():
         try:
-            return studio.store.score(music), studio.store.piece(music).title, music
+            score = studio.store.exact_score(music) if exact else studio.store.score(music)
+            return score, studio.store.piece(music).title, music
         except NotFoundError:
             pass  # `read_music` reports that it is neither
-    piece = read_music(Path(music))
+    piece = read_exact(Path(music)) if exact else read_music(Path(music))
     return piece.score, piece.title or Path(music).name, ""

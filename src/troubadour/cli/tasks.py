@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, typer.Option("--count", help="How many, one seed after the other.", min=1, max=100)]
 Keeps = Annotated[str, typer.Option("--keep", help="Voices that stay, from 1, such as 1 or 1,4.")]
+Tracks = Annotated[
+    str | None,
+    typer.Option("--tracks", help="Tracks with notes to compose, from 1, such as 2,3; all without it."),
+]
 Bars = Annotated[str | None, typer.Option("--bars", help="Such as 5-8; all without it.")]
 ToTask = Callable[..., Any]
 """From a score to a `Task`; not said as a type, since reading it would load the composers."""
@@ -74,7 +78,7 @@ def _compose_to(
     as_json: bool,
 ) -> None:
     with open_studio(home) as studio:
-        score, _, piece = read_music_of(studio, music)
+        score, _, piece = read_music_of(studio, music, exact=True)
         asked = task(score)
         done = []
         for i in range(count):
@@ -92,16 +96,18 @@ def _compose_to(
 @_to_a_piece("continue")
 def continue_(
     bars: Annotated[int, typer.Option("--bars", help="How many more, 1 to 32.")] = 8,
+    tracks: Tracks = None,
 ) -> ToTask:
     """Continue a piece: the same piece with more bars."""
     from troubadour.generation.tasks import Continue
 
-    return partial(Continue, bars=bars)
+    return partial(Continue, bars=bars, tracks=numbers_of(tracks))
 
 
 @_to_a_piece("infill")
 def infill(
     bars: Bars = None,
+    tracks: Tracks = None,
     voices: Annotated[str | None, typer.Option("--voices", help="Such as 2,3; all without it.")] = None,
     context_guidance: Annotated[
         float | None,
@@ -114,7 +120,13 @@ def infill(
     """Compose some bars or voices of a piece anew, to fit what stands around them."""
     from troubadour.generation.tasks import Infill
 
-    return partial(Infill, bars=span_of(bars), voices=numbers_of(voices), context_guidance=context_guidance)
+    return partial(
+        Infill,
+        bars=span_of(bars),
+        voices=numbers_of(voices),
+        context_guidance=context_guidance,
+        tracks=numbers_of(tracks),
+    )
 
 
 @_to_a_piece("harmonise")
@@ -164,8 +176,9 @@ def vary(
         str, typer.Option("--keep", help="rhythm (other pitches) or pitch (another rhythm).")
     ] = "rhythm",
     bars: Bars = None,
+    tracks: Tracks = None,
 ) -> ToTask:
     """Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
     from troubadour.generation.tasks import Vary
 
-    return partial(Vary, keep=cast("Keep", keep), bars=span_of(bars))
+    return partial(Vary, keep=cast("Keep", keep), bars=span_of(bars), tracks=numbers_of(tracks))

@@ -9,11 +9,13 @@ from typing import Final
 
 from troubadour.core.errors import InputError, UnreadableFileError
 from troubadour.formats.abc.read import read_abc_file
-from troubadour.formats.midi import read_midi_file
+from troubadour.formats.midi import is_midi, read_midi_file
 from troubadour.formats.musicxml import read_musicxml_file
+from troubadour.formats.musicxml.archive import looks_like_xml
 from troubadour.music.piece import Piece, Unreadable
 
-SUFFIXES: Final = (".mid", ".midi", ".abc", ".xml", ".musicxml", ".mxl")
+_MIDI: Final = (".mid", ".midi", ".kar", ".rmi", ".smf")
+SUFFIXES: Final = (*_MIDI, ".abc", ".xml", ".musicxml", ".mxl")
 MAX_FILES: Final = 1_000_000
 
 
@@ -57,9 +59,9 @@ def read_file(path: Path) -> Iterator[Piece | Unreadable]:
             start = file.read(512)
         if not start:
             yield Unreadable(str(path), "empty file")
-        elif start[:4] == b"MThd":
+        elif is_midi(start) or (path.suffix.lower() in _MIDI and b"MThd" in start):
             yield _named(read_midi_file(path), path)
-        elif start[:2] == b"PK" or start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        elif start[:2] == b"PK" or looks_like_xml(start):
             yield _named(read_musicxml_file(path), path)
         elif path.suffix.lower() == ".abc" or start.lstrip().startswith((b"X:", b"%abc")):
             for item in read_abc_file(path):

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from troubadour.music.exact import losses
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import TICKS_PER_QUARTER
 from troubadour.music.score import Score
@@ -38,7 +39,7 @@ def check(piece: Piece, score: Score) -> QualityReport:
         return QualityReport(f"lasts {score.seconds / 60:.0f} minutes; allowed: {MOST_SECONDS / 60:.0f}", ())
     if all(t.is_drum for t in score.tracks):
         return QualityReport("drums only", ())
-    warnings = list(piece.repairs)
+    warnings = [*piece.repairs, *losses(piece.score, score)]
     onset = piece.score.onset * (TICKS_PER_QUARTER / piece.score.ticks_per_quarter)
     nearest = np.searchsorted(score.onset, onset)
     low = score.onset[np.clip(nearest - 1, 0, len(score) - 1)]

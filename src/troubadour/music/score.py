@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from troubadour.core.errors import InputError
+from troubadour.music.marks import Mark, MarkKind, in_order, transpose_chord
 
 MODES: Final = ("major", "minor", "dorian", "mixolydian", "lydian", "phrygian", "locrian")
 # Semitones from the tonic of the major scale with the same signature to the tonic of the mode.
@@ -93,7 +94,8 @@ class Score:
     Note columns have one entry a note and are sorted by (onset, track, pitch, duration, velocity).
     All times are integer ticks; `ticks_per_quarter` says how long a tick is. The first bar starts
     at tick 0; if it is an upbeat (anacrusis) `upbeat_ticks` is its length, else 0. Each of the maps
-    (tempos, metres, keys) has an entry at tick 0 and is sorted by tick.
+    (tempos, metres, keys) has an entry at tick 0 and is sorted by tick. Marks are all that a source
+    says beside; they do not take part in `==` and `hash` (`same_marks` compares them).
 
     Raises:
         InputError: a column or map is out of range (the message says which and what is allowed).
@@ -115,6 +117,8 @@ class Score:
     metres: tuple[Metre, ...] = (Metre(0, 4, 4),)
     keys: tuple[Key, ...] = (Key(0, 0, "major"),)
     upbeat_ticks: int = 0
+    marks: tuple[Mark, ...] = ()
+    """Sorted by (tick, track); marks at one place keep the order in which they were given."""
 
     def __post_init__(self) -> None:
         columns = [
@@ -155,13 +159,17 @@ class Score:
             self.upbeat_ticks and self.upbeat_ticks >= self.metres[0].bar_ticks(self.ticks_per_quarter)
         ):
             raise InputError(f"upbeat_ticks is {self.upbeat_ticks}; allowed: 0 to less than one bar")
+        if self.marks:
+            object.__setattr__(self, "marks", in_order(self.marks, len(self.tracks)))
+        elif self.marks != ():
+            object.__setattr__(self, "marks", ())
 
     def __len__(self) -> int:
         """Number of notes."""
         return len(self.onset)
 
     def __eq__(self, other: object) -> bool:
-        """Same music: all columns and maps, and the tracks' instruments; names do not count."""
+        """Same music: all columns and maps, and the tracks' instruments; names and marks do not count."""
         if not isinstance(other, Score):
             return NotImplemented
         return self._identity() == other._identity()
@@ -183,6 +191,11 @@ class Score:
             self.velocity.tobytes(),
             self.track.tobytes(),
         )
+
+    def same_marks(self, other: Score) -> bool:
+        """Whether both have the same marks, in whatever order at one place, and the same track names."""
+        names = [t.name for t in self.tracks] == [t.name for t in other.tracks]
+        return names and sorted(self.marks) == sorted(other.marks)
 
     @classmethod
     def from_notes(
@@ -252,30 +265,56 @@ class Score:
         return dataclasses.replace(self, **changes)
 
     def where(self, mask: NDArray[np.bool_]) -> Score:
-        """Only the notes where `mask` (shape (n_notes,)) is true; tracks and maps stay."""
+        """Only the notes where `mask` (shape (n_notes,)) is true; tracks and maps stay.
+
+        Marks that belong to a note go with it; all others stay.
+        """
+        marks = self.marks
+        if any(m.on_note for m in marks):
+            rows = zip(self.onset[mask], self.track[mask], self.pitch[mask], strict=True)
+            here = {(int(on), int(track), int(pitch)) for on, track, pitch in rows}
+            marks = tuple(m for m in marks if not m.on_note or (m.tick, m.track, m.pitch) in here)
         return self.replace(
             onset=self.onset[mask],
             duration=self.duration[mask],
             pitch=self.pitch[mask],
             velocity=self.velocity[mask],
             track=self.track[mask],
+            marks=marks,
         )
 
     def transpose(self, semitones: int) -> Score:
-        """Shift pitches (drums excepted) and keys by -12 to 12 semitones.
+        """Shift pitches (drums excepted), keys, chord symbols and marks' pitches by -12 to 12 semitones.
 
         Raises:
             InputError: a note would leave 0 to 127.
         """
         drums = np.array([t.is_drum for t in self.tracks], dtype=bool)[self.track]
         keys = tuple(Key(k.tick, _wrap_fifths(k.fifths + 7 * semitones, k.fifths), k.mode) for k in self.keys)
-        return self.replace(pitch=np.where(drums, self.pitch, self.pitch + semitones), keys=keys)
+        pitch = np.where(drums, self.pitch, self.pitch + semitones)
+        return self.replace(pitch=pitch, keys=keys, marks=self._transposed_marks(semitones, keys))
+
+    def _transposed_marks(self, semitones: int, keys: tuple[Key, ...]) -> tuple[Mark, ...]:
+        if not self.marks:
+            return ()
+        starts = np.array([k.tick for k in self.keys])
+        marks = []
+        for mark in self.marks:
+            if mark.kind is MarkKind.CHORD:
+                # Chords move along the line of fifths as the key does, so that their spelling fits it.
+                i = int(np.searchsorted(starts, mark.tick, side="right")) - 1
+                moved = transpose_chord(mark.text, keys[i].fifths - self.keys[i].fifths)
+                mark = mark._replace(text=moved)
+            if mark.pitch >= 0 and not (mark.track >= 0 and self.tracks[mark.track].is_drum):
+                mark = mark._replace(pitch=min(max(mark.pitch + semitones, 0), 127))
+            marks.append(mark)
+        return tuple(marks)
 
     def to_bytes(self) -> bytes:
         """Compact, versioned binary form (JSON header and note columns, deflated)."""
         header = json.dumps(
             {
-                "version": 1,
+                "version": 2,
                 "ticks_per_quarter": self.ticks_per_quarter,
                 "notes": len(self),
                 "tracks": [[t.program, int(t.is_drum), t.name] for t in self.tracks],
@@ -283,6 +322,7 @@ class Score:
                 "metres": self.metres,
                 "keys": self.keys,
                 "upbeat_ticks": self.upbeat_ticks,
+                "marks": self.marks,
             },
             separators=(",", ":"),
         ).encode()
@@ -300,10 +340,11 @@ class Score:
             raw = zlib.decompress(data)
             (length,) = struct.unpack_from("<I", raw)
             header = json.loads(raw[4 : 4 + length])
-            if header["version"] != 1:
-                raise InputError(f"score format version {header['version']}; this program reads 1")
+            if header["version"] not in (1, 2):
+                raise InputError(f"score format version {header['version']}; this program reads 1 and 2")
             rows = np.frombuffer(raw, dtype="<i4", offset=4 + length).reshape(5, header["notes"])
-        except (zlib.error, struct.error, KeyError, TypeError, json.JSONDecodeError) as error:
+            marks = tuple(Mark(m[0], m[1], MarkKind(m[2]), *m[3:]) for m in header.get("marks", ()))
+        except (zlib.error, struct.error, KeyError, TypeError, ValueError) as error:
             raise InputError(f"not a stored score: {error}") from error
         return cls(
             header["ticks_per_quarter"],
@@ -317,6 +358,7 @@ class Score:
             tuple(Metre(*m) for m in header["metres"]),
             tuple(Key(*k) for k in header["keys"]),
             header["upbeat_ticks"],
+            marks,
         )
 
 

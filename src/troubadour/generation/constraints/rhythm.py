@@ -54,7 +54,7 @@ class Rhythm(Stateless):
             mask[vocab.DURATION + left - 1] = free[vocab.DURATION + left - 1]
 
 
-class Cell(NamedTuple):
+class RhythmCell(NamedTuple):
     """A stretch of a voice and the chords that start in it, in order."""
 
     start: int
@@ -71,7 +71,7 @@ class PitchOrder:
 
     needs_lookahead = False
 
-    def __init__(self, cells: Sequence[Sequence[Cell]]) -> None:
+    def __init__(self, cells: Sequence[Sequence[RhythmCell]]) -> None:
         self._cells = tuple(tuple(c) for c in cells)
         self._starts = [[c.start for c in lane] for lane in self._cells]
         self._said = [[0] * len(lane) for lane in self._cells]
@@ -121,6 +121,6 @@ class PitchOrder:
         until(automaton, mask, max(cell.stop - _slot(cell, tick, left + 1) * left, tick + 3))
 
 
-def _slot(cell: Cell, tick: int, left: int) -> int:
+def _slot(cell: RhythmCell, tick: int, left: int) -> int:
     """Ticks to keep for each chord to come: a sixteenth, or a 32nd where there is no room for that."""
     return 6 if cell.stop - tick >= 6 * left else 3

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from troubadour.generation.constraints.base import Span
 from troubadour.generation.constraints.build import ConstraintPlan
 from troubadour.generation.originality import Corpus, PassageIndex
 from troubadour.generation.request import Brief
-from troubadour.generation.tasks.source import tempo_index
-from troubadour.music.quantise import METRONOME
+from troubadour.generation.tasks.splice import splice
+from troubadour.music.marks import MarkKind
+from troubadour.music.quantise import quantise
 from troubadour.music.score import Key, Score, Tempo
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Phase
@@ -37,7 +38,13 @@ class PreparedTask:
     finish: Callable[[Score], Score]
     """Puts what was composed into the given piece."""
     context_guidance: float = 1.0
-    """How much what is shown beforehand counts; see `AutoregressiveComposer.grow`."""
+    """How much what is shown beforehand counts; see `AutoregressiveComposer.decode`."""
+    tracks: tuple[int, ...] | None = None
+    """Which given track each track of the finished piece is; see `splice`."""
+    gone: frozenset[tuple[int, int, int]] = frozenset()
+    """Given notes (onset, pitch, track) that have no place in the finished piece."""
+    same_timing: bool = False
+    """Whether a new note takes the exact onset, length and velocity of the one that it replaces."""
 
 
 class Task(Protocol):
@@ -45,7 +52,7 @@ class Task(Protocol):
 
     @property
     def score(self) -> Score:
-        """The given piece, quantised."""
+        """The given piece: as its file has it for `run_task`, quantised for `settle`."""
         ...
 
     def settle(
@@ -73,17 +80,23 @@ def run_task(
 ) -> list[Score]:
     """Results of a task, those that the network finds most likely first; none twice, none as it was given.
 
+    The given piece may be at any resolution. In the results all that was not asked for is as it was
+    given, note by note and mark by mark, in the ticks of the given piece.
+
     Raises:
         InputError: as `Task.settle`.
         TroubadourError: nothing came of it, or nothing but the given piece.
     """
-    ready = task.settle(composer, brief, corpus)
+    grid = quantise(task.score, marks=())
+    # Tasks are frozen dataclasses with a field `score`.
+    ready = cast("Task", replace(cast("Any", task), score=grid)).settle(composer, brief, corpus)
     given = _as_told(task.score, brief)
     found: list[Score] = []
     for score in composer.decode(
         ready.brief, ready.setting, rng, candidates, ready.opening, ready.context_guidance
     ):
-        done = _as_told(ready.finish(score), brief)
+        made = ready.finish(score)
+        done = splice(given, grid, made, ready.tracks, ready.gone, ready.same_timing)
         if done != given and done not in found:
             found.append(done)
     if not found:
@@ -95,11 +108,15 @@ def run_task(
 
 def _as_told(score: Score, brief: Brief) -> Score:
     """The whole at the tempo and in the key that were asked for; without a word they stay as given."""
+    implied = set()
     if brief.tempo_bpm is not None:
-        score = score.replace(tempos=(Tempo(0, float(METRONOME[tempo_index(brief)])),))
+        score = score.replace(tempos=(Tempo(0, brief.tempo_bpm),))
+        implied.add("tempo")
     if brief.key is not None:
         score = score.replace(keys=(Key(0, *brief.key),))
-    return score
+        implied.add("key")
+    marks = tuple(m for m in score.marks if m.kind is not MarkKind.IMPLIED or m.text not in implied)
+    return score.replace(marks=marks) if marks != score.marks else score
 
 
 def opening(

@@ -22,6 +22,7 @@ from troubadour.generation.tasks.source import (
     refuse_parts,
     tempo_index,
 )
+from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import TICKS_PER_QUARTER, bars_of
 from troubadour.music.score import Score
 from troubadour.tokens import vocabulary as vocab
@@ -35,9 +36,12 @@ class Continue:
     """The piece with more bars after it."""
 
     score: Score
-    """Quantised; of a long piece the network sees the last 32 bars."""
+    """The given piece; of a long one the network sees the last 32 bars."""
     bars: int
     """How many more, 1 to 32."""
+    tracks: tuple[int, ...] = ()
+    """Tracks with notes to continue, from 1; all, if none is named. The others are silent in the new bars.
+    Drums and chords cannot be composed here."""
 
     def settle(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
@@ -45,37 +49,42 @@ class Continue:
         """As `Task.settle`; all controls hold for what is new.
 
         Raises:
-            InputError: bars is out of range, or the piece or a control is not acceptable.
+            InputError: bars is out of range, a track is of a kind that cannot be composed, or the piece or a
+                control is not acceptable.
         """
         most = vocab.MAX_BARS - CONTEXT_BARS
         if not 1 <= self.bars <= most:
             raise InputError(f"bars is {self.bars}; allowed: 1 to {most} more bars")
         refuse_parts(brief)
-        part = _tail(self.score)
+        whole = simplified(self.score)
+        chosen = numbered(whole, self.tracks)
+        refuse_kinds(whole, chosen, lines_only=True)
+        seen, shown = view(whole, chosen)
+        part = _tail(seen)
         piece = part.score
         told = describe(piece, brief)
-        assert told.bars is not None
-        total = told.bars + self.bars
-        told = replace(told, bars=total)
         bar = piece.metres[0].bar_ticks(TICKS_PER_QUARTER)
-        end = -(-(piece.end_ticks - piece.upbeat_ticks) // bar) * bar + piece.upbeat_ticks
+        last = whole.end_ticks - part.cut  # where the piece ends, if not the tracks that go on
+        end = -(-(last - piece.upbeat_ticks) // bar) * bar + piece.upbeat_ticks
+        total = (end - piece.upbeat_ticks) // bar + self.bars
+        told = replace(told, bars=total)
         # The last bar of a piece with an upbeat is as short as the upbeat leaves it.
-        ticks = max(end, total * bar) if piece.end_ticks == end and piece.upbeat_ticks else None
+        ticks = max(end, total * bar) if last == end and piece.upbeat_ticks else None
         setting = compile_constraints(
             told,
             instrument_defaults_of(piece),
             tempo_index(told),
             windows=passages(composer, told, corpus),
-            spans=[_until(lane, piece.end_ticks) for lane in lanes(piece)],
+            spans=[_until(lane, last) for lane in lanes(piece)],
             upbeat=piece.upbeat_ticks,
             ticks=ticks,
         )
 
         def finish(grown: Score) -> Score:
-            new = grown.notes()[grown.onset >= piece.end_ticks].copy()
+            new = grown.notes()[grown.onset >= last].copy()
             new[:, 0] += part.cut
             for row in new:
-                row[4] = part.tracks[row[4]]
+                row[4] = shown[part.tracks[row[4]]]
             return joined(self.score, self.score.notes(), new)
 
         return PreparedTask(told, setting, opening(composer, told, setting), finish)
@@ -96,4 +105,8 @@ def _tail(score: Score) -> Excerpt:
 
 
 def _until(spans: list[Span], tick: int) -> list[Span]:
-    return [Span(s.start, min(s.stop, tick), s.pitches) for s in spans if s.start < tick]
+    """What of a voice starts before a tick, with a rest up to there."""
+    given = [Span(s.start, min(s.stop, tick), s.pitches) for s in spans if s.start < tick]
+    if given and given[-1].stop < tick:
+        given.append(Span(given[-1].stop, tick, ()))
+    return given

@@ -20,12 +20,16 @@ from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.infilling import after_gap
 from troubadour.generation.tasks.source import describe, end_of, lanes, refuse_parts, track_of_lanes
+from troubadour.generation.tasks.splice import KEPT, NEW
+from troubadour.generation.tasks.tracks import refuse_kinds, simplified
 from troubadour.music.quantise import TICKS_PER_QUARTER, quantise
 from troubadour.music.score import Key, Metre, Score, Track
 
 Figure = Literal["held", "offbeat"]
 CHORAL: Final = "chorale"
 """The style that knows harmony in four parts."""
+_VOICES: Final = 8
+"""Voices of a piece that can be told to the network."""
 _PIANO, _GUITAR, _DOUBLE_BASS = 0, 24, 43
 _SHORTEST: Final = 12
 """Ticks of the last chord at least; a shorter one joins the chord before it."""
@@ -37,7 +41,7 @@ class Harmonise:
     """Harmony to a voice: three more voices, or chords at a steady pace."""
 
     score: Score
-    """Quantised. Its first voice is the melody, unless `keep` says otherwise."""
+    """The given piece. Its first voice is the melody, unless `keep` says otherwise."""
     keep: tuple[int, ...] = (1,)
     """Voices that stay, from 1: of a piece in as many voices as the style has, where they are; of any
     other piece one, which becomes the highest."""
@@ -68,7 +72,7 @@ class Reharmonise:
     """The piece with its melody and another harmony."""
 
     score: Score
-    """Quantised, in two voices or more."""
+    """The given piece, in two voices or more. Its drums stay, as does what is kept."""
     keep: tuple[int, ...] = (1,)
     """As in `Harmonise`."""
 
@@ -82,7 +86,7 @@ class Reharmonise:
         """
         if len(lanes(self.score)) < 2:
             raise InputError("the given piece has one voice and no harmony yet; harmonise it")
-        return _in_parts(composer, self.score, self.keep, brief, corpus, lambda new: new)
+        return _in_parts(composer, self.score, self.keep, brief, corpus, lambda new: new, replaces=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Accompany:
     """A melody with chords and a bass on instruments of their own."""
 
     score: Score
-    """Quantised."""
+    """The given piece; all of it stays."""
     voice: int = 1
     """The melody, from 1."""
     instruments: tuple[int, int] = (_GUITAR, _DOUBLE_BASS)
@@ -135,31 +139,41 @@ def _in_parts(
     finish: Callable[[Score], Score],
     *,
     chords: bool = False,
+    replaces: bool = False,
 ) -> PreparedTask:
     refuse_parts(brief)
     style = brief.style or CHORAL
+    whole = simplified(score)
+    score, voices = whole, lanes(whole)
+    track_of = track_of_lanes(whole)
+    lines = not any(t.is_drum for t in whole.tracks) and all(len(s.pitches) < 2 for v in voices for s in v)
+    if not (lines and len(voices) <= _VOICES) and len(keep) == 1 <= keep[0] <= len(voices):
+        # Of a piece with drums, chords or many voices the melody alone is told.
+        score = _line(whole, voices[keep[0] - 1], track_of[keep[0] - 1])
     told = describe(score, replace(brief, style=style))
-    told = replace(told, density=brief.density)
-    voices = lanes(score)
+    told = replace(told, density=brief.density, bars=whole.n_bars)
+    end = end_of(whole)
     habit = composer.habit(replace(told, voices=None))
     wanted = sum(n for _, n in habit.programs)
     if wanted < 2:
         raise InputError(f"style '{style}' has one voice; harmony needs a style in several, such as {CHORAL}")
+    in_parts = lines and len(voices) == wanted
     bad = [v for v in keep if not 1 <= v <= len(voices)]
     if bad or not keep:
         raise InputError(f"keep is {list(keep)}; allowed: voices 1 to {len(voices)} of the given piece")
-    if len(voices) not in (1, wanted) and len(keep) > 1:
+    if not in_parts and len(voices) > 1 and len(keep) > 1:
         raise InputError(
             f"keep has {len(keep)} voices of a piece in {len(voices)}; style '{style}' has {wanted}: keep one"
         )
-    if len(voices) == wanted == len(set(keep)):
+    if in_parts and wanted == len(set(keep)):
         raise InputError(f"keep names all {wanted} voices: none is left to compose")
+    refuse_kinds(whole, {track_of[v - 1] for v in keep}, lines_only=False)
     spans: list[list[Span]] = [[] for _ in range(wanted)]
     for voice in keep:
         line = [Span(s.start, s.stop, s.pitches[-1:]) for s in voices[voice - 1]]
-        spans[voice - 1 if len(voices) == wanted and not chords else 0] = line
+        spans[voice - 1 if in_parts and not chords else 0] = line
     told = replace(told, voices=wanted, parallels=True if chords else told.parallels)
-    setting = composer.setting(told, corpus, spans=spans, upbeat=score.upbeat_ticks, ticks=end_of(score))
+    setting = composer.setting(told, corpus, spans=spans, upbeat=score.upbeat_ticks, ticks=end)
     if chords:
         for name, asked in (("parallels: none", brief.parallels is False), ("max_common", brief.max_common is not None),
                             ("density", brief.strict and brief.density is not None)):  # fmt: skip
@@ -167,12 +181,43 @@ def _in_parts(
                 raise InputError(
                     f"{name} and chords clash: their rhythm is given, and may leave no note that fits"
                 )
-        setting = _steady(setting, score, told, wanted)
+        setting = _steady(setting, whole, told, wanted)
 
     def done(new: Score) -> Score:
         return finish(new.replace(tempos=score.tempos, keys=score.keys))
 
-    return PreparedTask(told, setting, opening(composer, told, setting, after_gap(spans)), done)
+    start = opening(composer, told, setting, after_gap(spans))
+    kept = {v - 1 for v in keep}
+    if not in_parts or chords:
+        others = set(range(len(voices))) - kept if replaces else set()
+        gone = _places(whole, voices, track_of, others) - _places(whole, voices, track_of, kept)
+        # As many new tracks as there may be; the first one shows the melody.
+        return PreparedTask(told, setting, start, done, tracks=(KEPT, *[NEW] * wanted), gone=gone)
+    # A voice with a track of its own is composed there, any other one in a new track.
+    alone = [track_of.count(track) == 1 for track in track_of]
+    mixed = {i for i in range(wanted) if not alone[i]} - kept
+    gone = _places(whole, voices, track_of, mixed) - _places(whole, voices, track_of, kept)
+    tracks = [KEPT if i in kept else track_of[i] if alone[i] else NEW for i in range(wanted)]
+    return PreparedTask(told, setting, start, done, tracks=tuple(tracks), gone=gone)
+
+
+def _line(score: Score, voice: Sequence[Span], track: int) -> Score:
+    """One voice of a piece as a piece of its own."""
+    rows = [(s.start, s.stop - s.start, s.pitches[-1], 80, 0) for s in voice if s.pitches]
+    return _with_rows(score, rows, (score.tracks[track],))
+
+
+def _places(
+    score: Score, voices: Sequence[Sequence[Span]], track_of: Sequence[int], which: Iterable[int]
+) -> frozenset[tuple[int, int, int]]:
+    """The notes (onset, pitch, track) of some voices; drums are no voice."""
+    return frozenset(
+        (span.start, pitch, track_of[i])
+        for i in which
+        if not score.tracks[track_of[i]].is_drum
+        for span in voices[i]
+        for pitch in span.pitches
+    )
 
 
 def _steady(setting: ConstraintPlan, score: Score, told: Brief, voices: int) -> ConstraintPlan:

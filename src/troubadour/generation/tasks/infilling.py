@@ -25,6 +25,7 @@ from troubadour.generation.tasks.source import (
     tempo_index,
     track_of_lanes,
 )
+from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import encode
@@ -34,6 +35,7 @@ HEED: Final = 1.5
 weight above 1 helped there (`docs/benchmarks/infill.md`)."""
 _AROUND: Final = (32, 16, 8, 4, 2, 1)
 """Bars on both sides of the gap that the network sees: the most that fit."""
+_MOST_VOICES: Final = 128
 _TOKENS: Final = 800
 """Longest excerpt: it is shown in part and written as a whole, and training saw little longer."""
 
@@ -43,7 +45,7 @@ class Infill:
     """The piece with some bars composed anew."""
 
     score: Score
-    """Quantised."""
+    """The given piece."""
     bars: tuple[int, int] | None = None
     """First and last bar, from 1; all without a word."""
     voices: tuple[int, ...] = ()
@@ -51,6 +53,8 @@ class Infill:
     context_guidance: float | None = None
     """How much what follows the gap counts, 1 (as learnt) to 4; above 1 the network runs twice. Without a word
     `HEED` in one voice, 1 in several."""
+    tracks: tuple[int, ...] = ()
+    """Tracks with notes to compose, from 1; beside `voices`. Drums and chords cannot be composed here."""
 
     def settle(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
@@ -58,7 +62,8 @@ class Infill:
         """As `Task.settle`; all controls hold for what is new, and given notes are held against them.
 
         Raises:
-            InputError: there are no such bars or voices, nothing is left to go by, or two demands clash.
+            InputError: there are no such bars, voices or tracks, a track is of a kind that cannot be composed,
+                nothing is left to go by, or two demands clash.
         """
         refuse_parts(brief)
         if self.context_guidance is not None and not 1.0 <= self.context_guidance <= 4.0:
@@ -66,13 +71,19 @@ class Infill:
         if not len(self.score):
             raise InputError("the given piece has no notes")
         first, stop = stretch(self.score, self.bars)
-        part = around(self.score, first, stop)
+        whole = simplified(self.score)
+        chosen = self._asked(whole)
+        refuse_kinds(whole, {track for track, _ in chosen}, lines_only=True)
+        seen, shown = view(whole, {track for track, _ in chosen}, around=True)
+        part = around(seen, first, stop)
         piece = part.score
+        of_whole = [shown[t] for t in part.tracks]
         told = describe(piece, brief)
         voices = lanes(piece)
         context_guidance = self.context_guidance or (HEED if len(voices) == 1 else 1.0)
         begin, end = first - part.cut, stop - part.cut
-        asked = self._asked(len(voices))
+        tracks = track_of_lanes(piece)
+        asked = {i for i, lane in enumerate(_ranked(tracks)) if (of_whole[lane[0]], lane[1]) in chosen}
         given = [
             [s for s in lane if i not in asked or not begin <= s.start < end] for i, lane in enumerate(voices)
         ]
@@ -89,7 +100,6 @@ class Infill:
             upbeat=piece.upbeat_ticks,
             ticks=max(s.stop for lane in voices for s in lane),
         )
-        tracks = track_of_lanes(piece)
         removed = {
             (s.start, s.stop - s.start, p, tracks[i])
             for i, lane in enumerate(voices)
@@ -106,11 +116,11 @@ class Infill:
 
         def finish(grown: Score) -> Score:
             new = [
-                (n[0] + part.cut, n[1], n[2], n[3], part.tracks[n[4]])
+                (n[0] + part.cut, n[1], n[2], n[3], of_whole[n[4]])
                 for n in grown.notes().tolist()
                 if (n[0], n[1], n[2], n[4]) not in stays
             ]
-            places = {(start + part.cut, p, part.tracks[track]) for start, _, p, track in removed}
+            places = {(start + part.cut, p, of_whole[track]) for start, _, p, track in removed}
             kept = [n for n in self.score.notes().tolist() if (n[0], n[2], n[4]) not in places]
             return joined(self.score, kept, new)
 
@@ -118,11 +128,23 @@ class Infill:
             told, setting, opening(composer, told, setting, after_gap(given)), finish, context_guidance
         )
 
-    def _asked(self, voices: int) -> set[int]:
-        bad = [v for v in self.voices if not 1 <= v <= voices]
+    def _asked(self, score: Score) -> set[tuple[int, int]]:
+        """Voices to compose: track, and number of the voice in it, from 0."""
+        every = _ranked(track_of_lanes(score))
+        bad = [v for v in self.voices if not 1 <= v <= len(every)]
         if bad:
-            raise InputError(f"voices are {list(self.voices)}; allowed: 1 to {voices} of the given piece")
-        return {v - 1 for v in self.voices} or set(range(voices))
+            raise InputError(f"voices are {list(self.voices)}; allowed: 1 to {len(every)} of the given piece")
+        voices = {every[v - 1] for v in self.voices}
+        if self.voices and not self.tracks:
+            return voices
+        # A voice that opens in a part of the track alone is meant as well.
+        tracks = numbered(score, self.tracks)
+        return voices | {(track, number) for track in tracks for number in range(_MOST_VOICES)}
+
+
+def _ranked(tracks: Sequence[int]) -> list[tuple[int, int]]:
+    """Of each voice its track, and its number in it, from 0."""
+    return [(track, tracks[:i].count(track)) for i, track in enumerate(tracks)]
 
 
 def after_gap(given: Sequence[Sequence[Span]]) -> list[list[Span]]:

@@ -17,7 +17,7 @@ from troubadour.generation.constraints.checks import check_pitches, place_of
 from troubadour.generation.constraints.given import Given
 from troubadour.generation.constraints.intersection import intersect
 from troubadour.generation.constraints.pitches import Pitches
-from troubadour.generation.constraints.rhythm import Cell, PitchOrder, Rhythm
+from troubadour.generation.constraints.rhythm import PitchOrder, Rhythm, RhythmCell
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening
@@ -31,6 +31,7 @@ from troubadour.generation.tasks.source import (
     stretch,
     tempo_index,
 )
+from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score
 from troubadour.tokens.grammar import Mask, Plan
@@ -43,11 +44,13 @@ class Vary:
     """The piece with one side of it kept and the other composed anew."""
 
     score: Score
-    """Quantised."""
+    """The given piece."""
     keep: Keep = "rhythm"
     """`rhythm`, or `pitch`: of these the order within each bar is kept."""
     bars: tuple[int, int] | None = None
     """First and last bar to vary, from 1; all without a word."""
+    tracks: tuple[int, ...] = ()
+    """Tracks with notes to vary, from 1; all, if none is named. Drums cannot be varied."""
 
     def settle(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
@@ -66,15 +69,18 @@ class Vary:
                 raise InputError(
                     f"{name} and a varied piece clash: its {self.keep} may leave no note that fits"
                 )
-        score = self.score
+        whole = simplified(self.score)
+        chosen = numbered(whole, self.tracks)
+        refuse_kinds(whole, chosen, lines_only=False)
+        score, shown = view(whole, chosen)
         told = describe(score, brief)
         voices = lanes(score)
-        first, stop = stretch(score, self.bars)
+        first, stop = stretch(self.score, self.bars)
         outside = [[s for s in lane if not first <= s.start < stop] for lane in voices]
         habit = instrument_defaults_of(score)
         given = Given(outside) if any(outside) else None
-        varied = self._control(voices)
-        sets = self._sets(told, habit, outside if self.keep == "rhythm" else voices)
+        varied = self._control(score, voices)
+        sets = self._sets(told, habit, outside if self.keep == "rhythm" else voices, score.upbeat_ticks)
         plan = Plan(
             bars=told.bars,
             ticks=end_of(score),
@@ -95,15 +101,16 @@ class Vary:
         def finish(new: Score) -> Score:
             return new.replace(tempos=score.tempos, keys=score.keys)
 
-        return PreparedTask(told, setting, opening(composer, told, setting, after_gap(outside)), finish)
+        start = opening(composer, told, setting, after_gap(outside))
+        return PreparedTask(told, setting, start, finish, tracks=shown, same_timing=self.keep == "rhythm")
 
-    def _control(self, voices: list[list[Span]]) -> Rhythm | PitchOrder:
+    def _control(self, score: Score, voices: list[list[Span]]) -> Rhythm | PitchOrder:
         if self.keep == "pitch":
-            return PitchOrder([_cells(self.score, lane) for lane in voices])
+            return PitchOrder([_cells(score, lane) for lane in voices])
         return Rhythm(voices, [of_classes({p % 12 for p in _last(lane).pitches}) for lane in voices])
 
     def _sets(
-        self, told: Brief, habit: InstrumentDefaults, stays: Sequence[Sequence[Span]]
+        self, told: Brief, habit: InstrumentDefaults, stays: Sequence[Sequence[Span]], upbeat: int
     ) -> tuple[Mask, ...]:
         """Pitches of each voice; those that stay as they are have to be among them."""
         sets = []
@@ -111,7 +118,7 @@ class Vary:
             named = pitch_requirements(told, habit, lane)
             sets.append(intersect(named, f"voice {lane + 1}"))
             for span in spans:
-                check_pitches(span, named, place_of(told, span.start - self.score.upbeat_ticks))
+                check_pitches(span, named, place_of(told, span.start - upbeat))
         return tuple(sets) if self.keep == "rhythm" else tuple(np.ones(128, dtype=bool) for _ in sets)
 
 
@@ -119,7 +126,7 @@ def _last(lane: list[Span]) -> Span:
     return next(s for s in reversed(lane) if s.pitches)
 
 
-def _cells(score: Score, lane: list[Span]) -> list[Cell]:
+def _cells(score: Score, lane: list[Span]) -> list[RhythmCell]:
     """Bars of a voice with the chords that start in them; a bar in which none starts joins the one before."""
     sounding = [s for s in lane if s.pitches]
     bars = [*bars_of(score).start.tolist(), end_of(score)]
@@ -130,6 +137,6 @@ def _cells(score: Score, lane: list[Span]) -> list[Cell]:
             starts.append(max(bar, held))
     starts = sorted(set(starts))
     return [
-        Cell(start, stop, tuple(s.pitches for s in sounding if start <= s.start < stop))
+        RhythmCell(start, stop, tuple(s.pitches for s in sounding if start <= s.start < stop))
         for start, stop in pairwise([*starts, end_of(score)])
     ]

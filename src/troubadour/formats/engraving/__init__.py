@@ -1,0 +1,1 @@
+"""Engraving of a score: beams, clefs, staves, note values, tuplets and transposition of written parts."""

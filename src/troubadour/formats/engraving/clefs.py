@@ -1,0 +1,106 @@
+"""Which clef a staff has: by its instrument, and where the music stays high or low, by its range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+
+class Clef(NamedTuple):
+    """A clef."""
+
+    sign: str
+    line: int
+    octaves: int
+    lowest: int
+    """Written pitch on the lowest line."""
+    highest: int
+    """Written pitch on the highest line."""
+
+
+TREBLE: Final = Clef("G", 2, 0, 64, 77)
+BASS: Final = Clef("F", 4, 0, 43, 57)
+ALTO: Final = Clef("C", 3, 0, 53, 67)
+TENOR: Final = Clef("C", 4, 0, 50, 64)
+TREBLE_8: Final = Clef("G", 2, -1, 52, 65)
+PERCUSSION: Final = Clef("percussion", 2, 0, 64, 77)
+_CHANGE: Final = 14.0
+"""Cost of a change of clef, in ledger lines."""
+_GUITARS: Final = (*range(24, 32), 105)
+_VOICES: Final = (52, 53, 54)
+# The usual clef first.
+_BY_PROGRAM: Final = {
+    **dict.fromkeys((40, 110, 56, 59, 60, *range(64, 70), *range(71, 80), 9, 10, 11, 13, 104, 106, 107), (TREBLE,)),
+    **dict.fromkeys(_GUITARS, (TREBLE_8,)),
+    **dict.fromkeys((*range(32, 40), 43, 47, 58), (BASS,)),
+    41: (ALTO, TREBLE), 42: (BASS, TENOR, TREBLE), 57: (BASS, TENOR), 70: (BASS, TENOR), 109: (TREBLE,),
+}  # fmt: skip
+_WORDS: Final = (
+    ("tenor sax", None), ("tenor", TREBLE_8), ("bass clarinet", None), ("baritone", BASS), ("basso", BASS),
+)  # fmt: skip
+
+
+def clefs_of(program: int, name: str, pitches: Sequence[int]) -> list[Clef]:
+    """The clefs that a part of one staff may be written in, the first one at its beginning.
+
+    Args:
+        pitches: as written, of all its notes.
+    """
+    mean = sum(pitches) / len(pitches) if pitches else 64.0
+    if program in _VOICES or program in (85, 91):
+        word = next((clef for text, clef in _WORDS if text in name.lower()), None)
+        if word is not None:
+            return [word]
+        return [BASS if mean < 53 else TREBLE_8 if mean < 60 else TREBLE]
+    if program in _BY_PROGRAM:
+        usual = list(_BY_PROGRAM[program])
+        # An instrument far outside its staff is played by a machine: the nearest clef reads best.
+        if ledger_lines(pitches, usual[0]) > 3 * len(pitches):
+            return [min((TREBLE, BASS), key=lambda c: ledger_lines(pitches, c))]
+        return usual
+    return [min((TREBLE, BASS), key=lambda c: ledger_lines(pitches, c))]
+
+
+def ledger_lines(pitches: Sequence[int], clef: Clef) -> float:
+    """How many ledger lines some written pitches need, about 3.5 semitones a line."""
+    return sum(max(0.0, p - clef.highest - 1, clef.lowest - 1 - p) for p in pitches) / 3.5
+
+
+def clef_path(bars: Sequence[Sequence[int]], choice: Sequence[Clef]) -> list[Clef]:
+    """The clef of each bar: as few ledger lines as few changes allow.
+
+    Args:
+        bars: written pitches of each bar.
+        choice: clefs to choose among; the first one costs least.
+    """
+    if len(choice) == 1:
+        return [choice[0]] * len(bars)
+    totals = [0.25 * i for i in range(len(choice))]
+    back: list[list[int]] = []
+    for pitches in bars:
+        best = min(range(len(choice)), key=lambda i: totals[i])
+        came = [i if totals[i] <= totals[best] + _CHANGE else best for i in range(len(choice))]
+        totals = [
+            min(totals[i], totals[best] + _CHANGE) + ledger_lines(pitches, clef) + (0.1 if i else 0.0)
+            for i, clef in enumerate(choice)
+        ]
+        back.append(came)
+    if not bars:
+        return []
+    place = min(range(len(choice)), key=lambda i: totals[i])
+    path = [place]
+    for came in reversed(back[1:]):
+        place = came[place]
+        path.append(place)
+    return [choice[i] for i in reversed(path)]
+
+
+def octave_shift(pitches: Sequence[int], clef: Clef) -> int:
+    """Octaves by which a bar sounds above what is better written: 1 for 8va, -1 for 8vb, else 0."""
+    if not pitches:
+        return 0
+    if min(pitches) > clef.highest + 10 and max(pitches) > clef.highest + 17:
+        return 1
+    if max(pitches) < clef.lowest - 10 and min(pitches) < clef.lowest - 17:
+        return -1
+    return 0

@@ -1,0 +1,97 @@
+"""Between a score as its file has it and the same on the composing grid."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER, grid_bars, nearest, quantise, snap
+from troubadour.music.score import Score, Tempo
+
+_FINE: Final = 20
+"""Times finer that a score at 24 ticks is stored if it is not on the grid: 480 ticks a quarter."""
+
+
+def on_grid(score: Score) -> Score:
+    """The score on the composing grid, and as it is where it is there already.
+
+    A score at 24 ticks a quarter counts as on the grid; `kept_exact` makes sure of that.
+    """
+    if score.ticks_per_quarter == TICKS_PER_QUARTER and all(t.bpm in METRONOME for t in score.tempos):
+        return score
+    return quantise(score)
+
+
+def at_exact_tempo(grid: Score, score: Score) -> Score:
+    """A quantised score with the tempos of the score that it comes from, where they are its own rounded."""
+    if grid is score:
+        return grid
+    ticks = np.array([t.tick for t in score.tempos]) * (TICKS_PER_QUARTER / score.ticks_per_quarter)
+    tempos = []
+    for tempo in grid.tempos:
+        exact = score.tempos[max(int(np.searchsorted(ticks, tempo.tick + 1, side="right")) - 1, 0)]
+        rounded = nearest(np.array([exact.bpm]), METRONOME)[0]
+        tempos.append(tempo._replace(bpm=exact.bpm) if rounded == tempo.bpm else tempo)
+    return grid.replace(tempos=tuple(tempos))
+
+
+def at_tempo(score: Score, bpm: float | None) -> Score:
+    """A score on the grid at the tempo that was asked for, if its own is that one rounded."""
+    if bpm is None or len(score.tempos) > 1 or nearest(np.array([bpm]), METRONOME)[0] != score.tempos[0].bpm:
+        return score
+    return score.replace(tempos=(Tempo(0, float(bpm)),))
+
+
+def kept_exact(score: Score) -> Score:
+    """The score in the form in which it can be stored: one that is off the grid is not at 24 ticks."""
+    if score.ticks_per_quarter != TICKS_PER_QUARTER:
+        return score
+    grid = quantise(score, marks=())
+    # `on_grid` sees by itself that a tempo is none of the metronome's.
+    same = grid == score or (grid == score.replace(tempos=grid.tempos) and score.tempos != grid.tempos)
+    return score if same else rescaled(score, _FINE)
+
+
+def rescaled(score: Score, times: int) -> Score:
+    """The same music with ticks that are finer by a factor."""
+    return score.replace(
+        ticks_per_quarter=score.ticks_per_quarter * times,
+        onset=score.onset * times,
+        duration=score.duration * times,
+        tempos=tuple(t._replace(tick=t.tick * times) for t in score.tempos),
+        metres=tuple(m._replace(tick=m.tick * times) for m in score.metres),
+        keys=tuple(k._replace(tick=k.tick * times) for k in score.keys),
+        upbeat_ticks=score.upbeat_ticks * times,
+        marks=tuple(
+            m._replace(tick=m.tick * times, end=m.end * times if m.end >= 0 else -1) for m in score.marks
+        ),
+    )
+
+
+def note_places(score: Score) -> NDArray[np.int64]:
+    """Of each note the onset, pitch and track that it has in `quantise(score)`, shape (n_notes, 3)."""
+    onset = snap(score.onset * (TICKS_PER_QUARTER / score.ticks_per_quarter), grid_bars(score))
+    track = np.searchsorted(np.unique(score.track), score.track)
+    return np.stack([onset, score.pitch, track], axis=1).astype(np.int64)
+
+
+def losses(score: Score, quantised: Score) -> tuple[str, ...]:
+    """What a score lost on the grid, one short sentence each; notes doubled exactly are no loss."""
+    told = []
+    lost = len(score) - len(quantised)
+    if lost:
+        place = (score.track.astype(np.int64) * 128 + score.pitch << 31) + score.onset
+        lost = len(np.unique(place)) - len(quantised)
+    if lost:
+        told.append(f"{lost} notes lost: the grid cannot hold them")
+    if len(score.tempos) > 1:
+        starts = score.bar_starts()
+        within = sum(t.tick not in starts for t in score.tempos if t.tick < score.end_ticks)
+        if within:
+            told.append(
+                f"{within} tempo changes within bars evened out: each bar keeps its length, "
+                f"{score.seconds:.1f} s became {quantised.seconds:.1f} s"
+            )
+    return tuple(told)
