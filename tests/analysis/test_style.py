@@ -11,7 +11,7 @@ from troubadour.music.score import Metre, Score, Track
 
 
 def tune(kind: str, rng: np.random.Generator) -> Score:
-    """Even quavers in 4/4, or a dotted lilt in 6/8; pitches at random."""
+    """Even quavers in 4/4, or a dotted rhythm in 6/8; random pitches."""
     lengths = [12] * 8 if kind == "reel" else [18, 6, 12] * 2
     rows, time = [], 0
     for _ in range(8):

@@ -22,7 +22,7 @@ def call(*words: str) -> Any:
 
 
 class Counting:
-    """Embeds a score as its first pitches, and counts the scores it saw."""
+    """Embeds a score as its first pitches, and counts the embedded scores."""
 
     seen = 0
 

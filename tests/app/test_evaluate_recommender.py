@@ -23,7 +23,7 @@ QUICK = TuningBudget(seconds=1000, trials=0, recipes=("ease", "rp3beta"))
 
 
 def tribes(seed: int = 3) -> Interactions:
-    """Eighty listeners in four tribes of 15 pieces, who play most things more than once."""
+    """Eighty listeners in four groups with 15 pieces each, most of which they play more than once."""
     rng = np.random.default_rng(seed)
     n = 80 * 30
     who = np.repeat(np.arange(80), 30)
@@ -53,7 +53,7 @@ def test_what_was_chosen_beats_popularity_and_the_report_says_how_surely(report:
     assert rows["popular"]["p"] < 0.01
     assert rows["chosen"]["ndcg_against_chosen"] == [0.0, 0.0, 0.0]
     assert rows["popular"]["coverage"] < rows["chosen"]["coverage"] <= 1
-    # Tribes like one style each: popularity is off it, the chosen one near to it.
+    # Each group likes one style: popularity is miscalibrated, the chosen recipe is not.
     assert rows["chosen"]["miscalibration"][0] < rows["popular"]["miscalibration"][0]
 
 

@@ -1,4 +1,4 @@
-"""What a listener does changes their next list at once, without retraining, whichever face it comes through."""
+"""An event changes the listener's next list at once, without retraining, through every interface."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_new_play_is_in_every_context_at_once(studio: Studio) -> None:
 
 
 def test_turning_away_pulls_the_list_away(studio: Studio) -> None:
-    """Of two listeners alike, one skips and rates down what sounds like the head of the list."""
+    """Of two equal listeners, one skips and rates down pieces similar to the head of the list."""
     pieces = studio.store.piece_ids()
     lists: dict[str, list[Any]] = {}
     for who in ("stays", "turns"):

@@ -31,7 +31,7 @@ def piece(small_home: Path) -> str:
 
 @pytest.fixture
 def fragment(small_home: Path, piece: str, tmp_path: Path) -> Path:
-    """Its first bars a third higher, as a MIDI file."""
+    """First bars of a piece, transposed up by a third, as a MIDI file."""
     with Studio(small_home) as studio:
         score = studio.store.score(piece)
     path = tmp_path / "fragment.mid"
@@ -68,7 +68,7 @@ def test_an_analysis_says_what_it_rests_on(small_home: Path, fragment: Path) -> 
     assert {"key", "metre", "chords", "style", "valence", "arousal"} <= set(found)
     assert found["key"]["evidence"]
     assert found["key"]["regions"][0]["bars"]
-    assert found["style"]["why_not"]  # the small folk collections bear too few labels to learn from
+    assert found["style"]["why_not"]  # the small folk collections have too few labels
 
 
 def test_a_piece_of_the_catalogue_can_be_named_by_id(small_home: Path, piece: str) -> None:

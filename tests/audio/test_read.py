@@ -1,4 +1,4 @@
-"""Files as users have them: every one gives a clear answer or a clear error."""
+"""Real-world audio files give a clear result or a clear error."""
 
 from __future__ import annotations
 

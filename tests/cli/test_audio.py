@@ -29,7 +29,7 @@ def call(*words: str) -> Any:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Good files of odd kinds, and bad ones."""
+    """Valid files of unusual kinds, and invalid ones."""
     folder = tmp_path_factory.mktemp("odd")
     song = chord_song(3.0, 96_000)
     soundfile.write(folder / "song96k.wav", song, 96_000)

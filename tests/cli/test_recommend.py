@@ -1,4 +1,4 @@
-"""What `recommend` says to somebody new, after one play and after many, and of a service of plays alone."""
+"""Lists of `recommend` for a new listener, after one play and after many, and without any scores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def call(home: Path, *words: str) -> Any:
 
 @pytest.fixture(scope="module")
 def home(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With three people: `new` did nothing, `once` played one march, `much` played forty pieces."""
+    """Home with three listeners: `new` without plays, `once` with one march, `much` with forty pieces."""
     home = tmp_path_factory.mktemp("fresh") / "home"
     shutil.copytree(small_home, home)
     with Studio(home) as studio:
@@ -135,7 +135,7 @@ def test_who_is_known_can_be_looked_up(home: Path) -> None:
 
 
 def test_what_was_met_long_ago_does_not_come_back_as_new(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list is made from the latest ten thousand events, here ten; what came before stays known."""
+    """A list uses the latest ten thousand events (here ten); earlier pieces still count as heard."""
     monkeypatch.setattr("troubadour.app.studio._REMEMBERED", 10)
     with Studio(home) as studio:
         heard = {e[0] for e in studio.store.history("much")}
@@ -146,7 +146,7 @@ def test_what_was_met_long_ago_does_not_come_back_as_new(home: Path, monkeypatch
 
 
 def test_a_service_that_has_nothing_but_plays(tmp_path: Path) -> None:
-    """Neither scores nor sound nor ratings: names, people and times. Three tribes of twenty songs each."""
+    """Home without scores, audio or ratings: only names, listeners and times. Three groups of twenty songs."""
     rng = np.random.default_rng(0)
     home, log = tmp_path / "home", tmp_path / "plays.csv"
     with log.open("w", newline="") as file:

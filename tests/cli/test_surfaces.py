@@ -46,7 +46,7 @@ def client(studio: Studio) -> Iterator[TestClient]:
 
 @pytest.fixture
 def liked(studio: Studio) -> str:
-    """The piece that they liked last."""
+    """Id of the latest liked piece."""
     history = studio.history(WHO, studio.models())
     return studio.models().ranker.items.id(int(history.items[history.weights > 0][-1]))
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_is_refused_alike_by_both_faces(
 
 
 def _over_rest(client: TestClient, words: tuple[str, ...]) -> Any:
-    """The request that asks the same as a command."""
+    """REST request equivalent to a command."""
     command, rest = words[0], list(words[1:])
     subject = rest.pop(0) if rest and not rest[0].startswith("--") else ""
     given: dict[str, Any] = dict(zip((w.removeprefix("--") for w in rest[::2]), rest[1::2], strict=True))

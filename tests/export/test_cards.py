@@ -26,7 +26,7 @@ TRAINED = {
 
 @pytest.fixture
 def trained(small_home: Path, tmp_path: Path) -> Path:
-    """The shipped weights, with a report of a training beside them."""
+    """Installed weights with a training report beside them."""
     folder = tmp_path / "run"
     with Studio(small_home) as studio:
         shutil.copytree(jobs.composer_folder(studio.releases, "shipped"), folder)

@@ -1,4 +1,4 @@
-"""Recordings come in once, whatever is in them and whatever kills the import."""
+"""Each recording is imported once, also after crashes and interruptions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from troubadour.catalogue.importing import import_pieces
 from troubadour.catalogue.store import Store
 from troubadour.music.piece import Piece
 
-# A worker that notes what it measures, and dies or hangs where a file's name says so.
+# A worker that logs its files, and crashes or hangs for files with such names.
 WORKER = """
 import json, os, sys, time
 from troubadour.app.audio_library.worker import answer
@@ -48,7 +48,7 @@ def workers(log: Path, count: int = 1, pause: float = 0.0, seconds: float = 60.0
 
 
 def tunes(store: Store, n: int) -> None:
-    """Pieces of two bars: playing and measuring them costs little."""
+    """Pieces of two bars, cheap to render and measure."""
     import_pieces(
         store, [Piece(tune(i, "jig", 2), title=f"Jig {i}", source=f"{i}.mid") for i in range(n)], "mine"
     )
@@ -197,7 +197,7 @@ def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(
         subprocess.run(run, cwd=root, check=True)
         assert store.sounds.counts()["sounds"] == kept + 6
         times = Counter((tmp_path / "log").read_text().split())
-        # Only the piece that was in work when the process died is played a second time.
+        # Only the piece in progress at the kill is rendered a second time.
         assert sum(n - 1 for n in times.values()) <= 1
         assert len(times) >= kept + 6
 

@@ -1,4 +1,4 @@
-"""An encoder of sound of the catalogue's own."""
+"""Audio encoder trained on the catalogue's own audio."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ END = 1_700_000_000
 
 
 def week_of(listeners: int, piece: str, end: int, plays: int = 1) -> list[tuple[str, str, int]]:
-    """So many listeners who play a piece so often in the week up to `end`."""
+    """Plays of a piece in the week up to `end`: number of listeners, plays of each."""
     return [
         (f"l{who}", piece, end - DAY - 1 - 400 * (plays * who + play))
         for who in range(listeners)

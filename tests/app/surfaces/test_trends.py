@@ -14,7 +14,7 @@ WEEKS = 40
 
 
 def weekly(piece: str, counts: list[int]) -> list[tuple[str, str, int]]:
-    """So many plays in each of the weeks up to `END`, each by another listener."""
+    """Number of plays in each of the weeks up to `END`, each by another listener."""
     return [
         (f"l{k}", piece, END - (len(counts) - week) * WEEK + 1 + k * 600)
         for week, count in enumerate(counts)
