@@ -48,7 +48,7 @@ def test_music_of_another_kind_gets_no_style(model: StyleModel) -> None:
     song = Score.from_notes(rows, ticks_per_quarter=24, metres=(Metre(0, 4, 4),))
     found = model.find(song)
     assert found.style == ""
-    assert "unlike all that styles were learnt from: more notes at once" in found.why_not
+    assert "unlike all training pieces: more notes at once" in found.why_not
 
 
 def test_a_stored_model_answers_the_same(model: StyleModel) -> None:

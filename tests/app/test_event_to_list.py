@@ -89,7 +89,7 @@ def test_a_new_play_is_in_every_context_at_once(studio: Studio) -> None:
     assert service.because(studio, who)["lists"][0]["because"]["id"] == piece
     assert piece not in {i["id"] for i in service.discover(studio, who)["items"]}
     assert piece not in {
-        i["id"] for i in service.play_radio(studio, service.Tuned(listener=who), 10)["items"]
+        i["id"] for i in service.play_radio(studio, service.RadioRequest(listener=who), 10)["items"]
     }
 
 

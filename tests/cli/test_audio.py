@@ -103,7 +103,7 @@ def test_recordings_in_the_home_disturb_neither_melodies_nor_what_needs_notes(ho
     with Studio(home) as studio:
         assert len(studio.melodies.index()) == 0
         piece = studio.store.pieces(medium="audio")[0].id
-        with pytest.raises(TroubadourError, match="three"):
+        with pytest.raises(TroubadourError, match="at least 3"):
             studio.analysis.map()
         for words in (
             ("draw", "roll", piece),

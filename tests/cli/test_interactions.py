@@ -19,7 +19,7 @@ from troubadour.cli import app
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.interactions.importers.base import NamedTrack
 
-SAMPLES = Path(__file__).parents[1] / "listening" / "importers" / "samples"
+SAMPLES = Path(__file__).parents[1] / "interactions" / "importers" / "samples"
 SERVICE = ("Who=listener", "Song=title", "By=artist", "When=time", "Did=kind", "Stars=rating")
 LONG_AGO = 1_711_965_600
 

@@ -162,7 +162,7 @@ def test_charts_and_trends_tell_what_they_rest_on(
         (("discover", "nobody"), 404, "no listener 'nobody'"),
         (("radio",), 422, "nothing to start a radio from"),
         (("radio", "--piece", "x", "--style", "march"), 422, "both a piece (x) and a style (march)"),
-        (("radio", "--style", "tango"), 422, "no piece of style 'tango'; there are "),
+        (("radio", "--style", "tango"), 422, "no piece of style 'tango'; known styles: "),
         (("radio", "--piece", "none"), 404, "no piece 'none'"),
         (("radio", "--listener", WHO, "--drift", "2"), 422, "drift is 2"),
         (("radio", "--listener", WHO, "--played", "none"), 422, "'none' was played, but is not in the catalogue"),

@@ -138,7 +138,7 @@ def test_bad_wishes_are_refused(ranker: Ranker) -> None:
         RadioSpec(drift=2)
     with pytest.raises(InputError, match="artist_gap is -1"):
         RadioSpec(artist_gap=-1)
-    with pytest.raises(InputError, match="there are air, chorale, jig, reel"):
+    with pytest.raises(InputError, match="known styles: air, chorale, jig, reel"):
         from_style(ranker, "tango")
     with pytest.raises(InputError, match="'none' was played, but is not in the catalogue"):
         next_piece(ranker, Session(of_piece(ranker, "p0"), played=("none",)))
