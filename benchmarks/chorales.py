@@ -36,7 +36,6 @@ from safetensors.torch import load_file
 from chorale_networks.counts import VoiceCounts
 from chorale_networks.ensemble import Ensemble, mean_nats
 from chorale_networks.network import VoiceNetwork
-from chorale_networks.run import FrameRun
 from chorale_networks.sampling import write
 from chorale_networks.scoring import new_tunes, score
 from chorale_networks.spec import FrameSpec
@@ -49,11 +48,12 @@ from troubadour.generation.evaluation.voice_leading import check
 from troubadour.generation.request import Brief
 from troubadour.models.options import TrainOptions
 from troubadour.music.score import Score
+from troubadour.networks.trainer import Trainer
 
 ORDER = (0, 3, 1, 2)
 """Soprano, bass, alto, tenor."""
-COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98, "evaluate_every": 50,
-          "learning_rate": 0.0015, "matrix_rate": 0.0015, "checkpoint_every": 25}  # fmt: skip
+COMMON = {"batch_tokens": 2048, "warmup": 50, "cooldown": 0.6, "ema_decay": 0.98, "evaluate_every": 50,
+          "learning_rate": 0.0015, "muon_lr": 0.0015, "checkpoint_every": 25}  # fmt: skip
 SMALL = {"order": ORDER, "width": 128, "dropout": 0.35, "feature_dropout": 0.1,
          "reader_width": 128, "reader_rank": 48, "reader_hidden": 384}  # fmt: skip
 MODELS = {
@@ -99,8 +99,8 @@ def main() -> None:
     }
     if options.train:
         spec, training = MODELS[options.train]
-        problem = VoiceTask(spec, pieces["train"], pieces["valid"])
-        FrameRun(options.runs / options.train, problem, training).go()
+        task = VoiceTask(spec, training, pieces["train"], pieces["valid"])
+        Trainer(options.runs / options.train, task, training).run()
         return
     if options.shipped:
         print_shipped(pieces["test"], options.shipped)

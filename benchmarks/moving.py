@@ -108,7 +108,7 @@ def head(model: Path, space: Space, found: dict[str, list[Passage]]) -> list[str
     ]
     if not found["valid"]:
         choosing = []
-    scales = ", ".join(f"{a} {s:.3g}" for a, s in zip(ATTRIBUTES, space.atlas.scales, strict=True))
+    scales = ", ".join(f"{a} {s:.3g}" for a, s in zip(ATTRIBUTES, space.latent_map.scales, strict=True))
     return [
         "# Moving a melody along an attribute",
         "",
@@ -147,7 +147,7 @@ def outcomes(
 
 def outcome(space: Space, passage: Passage, moved: Moved, seconds: float) -> Outcome:
     column = ATTRIBUTES.index(moved.attribute)
-    scales = np.array(space.atlas.scales)
+    scales = np.array(space.latent_map.scales)
     changes = (measure(moved.passage) - measure(passage)) / scales
     asked = float(np.sign(moved.amount)) * float(changes[column])
     nats = [float(space.nats([p], np.random.default_rng(0))[0]) for p in (passage, moved.passage)]

@@ -23,12 +23,12 @@ from safetensors.torch import load_file
 
 from chorale_networks.key_network import KeyNetwork, KeyTask, piece_nats
 from chorale_networks.piano_roll import prepare_roll, read_rolls, without_copies
-from chorale_networks.run import FrameRun
 from chorale_networks.spec import FrameSpec
 from troubadour.models.options import TrainOptions
+from troubadour.networks.trainer import Trainer
 
-COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98,
-          "learning_rate": 0.0015, "matrix_rate": 0.0015, "checkpoint_every": 25}  # fmt: skip
+COMMON = {"batch_tokens": 2048, "warmup": 50, "cooldown": 0.6, "ema_decay": 0.98,
+          "learning_rate": 0.0015, "muon_lr": 0.0015, "checkpoint_every": 25}  # fmt: skip
 SETS = {
     "nottingham": (
         "Nottingham.mat",
@@ -59,7 +59,7 @@ def main() -> None:
         train = [prepare_roll(r) for r in found["train"]]
         valid = without_copies(found["valid"], found["train"])
         judged = [prepare_roll(r) for r in valid[:: VALID_EVERY if options.train == "nottingham" else 1]]
-        FrameRun(options.runs / options.train, KeyTask(spec, train, judged), training).go()
+        Trainer(options.runs / options.train, KeyTask(spec, training, train, judged), training).run()
         return
     print(
         f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"

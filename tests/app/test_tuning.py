@@ -29,7 +29,7 @@ head = 16
 hidden = 32
 [train]
 steps = 4
-tokens_a_step = 300
+batch_tokens = 300
 warmup = 1
 checkpoint_every = 1
 context = 300

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from troubadour.app.studio import Studio
+from troubadour.generation.control_spec import describe
+from troubadour.generation.request import Brief
 from troubadour.similarity.melody_search.lines import query_skyline
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -185,6 +187,33 @@ def test_a_refusal_says_why_beside_the_control(page: Any, watch: Watch) -> None:
     page.get_by_label("Key and density hold").check()
     page.get_by_role("button", name="Compose", exact=True).click()
     expect(page.locator("#brief .problem")).to_contain_text("clash")
+
+
+def test_the_form_has_a_labelled_field_for_every_control(page: Any, studio: Studio) -> None:
+    page.goto("/#compose")
+    page.get_by_text("More controls").click()
+    for control in describe(Brief):
+        field = page.locator(f"#brief [name={control['name']}]")
+        expect(field).to_be_visible()
+        expect(field).to_have_attribute("title", control["help"])
+        assert page.get_by_label(control["label"]).and_(field).count() == 1, control
+    styles = page.locator("#brief [name=style] option").all_inner_texts()
+    assert styles == ["open", *studio.models().composer.styles]
+    assert page.locator("#brief [name=bars]").get_attribute("max") == "64"
+
+
+def test_controls_as_people_write_them_reach_the_piece(page: Any, studio: Studio) -> None:
+    page.goto("/#compose")
+    page.locator("#brief [name=style]").select_option("jig")
+    page.get_by_text("More controls").click()
+    for name, text in {"bars": "4", "ranges": "D4-D6", "instruments": "flute", "lowest": "G4"}.items():
+        page.locator(f"#brief [name={name}]").fill(text)
+    page.locator("#brief [name=cadence]").select_option("yes")
+    page.get_by_role("button", name="Compose", exact=True).click()
+    expect(page.locator("#title")).to_contain_text("Jig in")
+    controls = studio.store.piece(page.url.split("piece=")[1]).provenance["controls"]
+    wanted = {"ranges": [[62, 86]], "instruments": ["flute"], "lowest": 67, "cadence": True, "bars": 4}
+    assert controls.items() >= wanted.items()
 
 
 def test_a_melody_played_on_the_keys_is_found_and_its_piece_analysed(page: Any, studio: Studio) -> None:

@@ -18,7 +18,7 @@ from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import KINDS, Event, Store
 from troubadour.core.errors import InputError, ModelError
 from troubadour.core.progress import Progress
-from troubadour.generation.autoregressive import DOCUMENT, REPORT, WEIGHTS, load_composer
+from troubadour.generation.loading import DOCUMENT, REPORT, WEIGHTS, load_composer
 from troubadour.generation.originality import Corpus
 from troubadour.interactions.events import Interactions
 from troubadour.interactions.simulate import SimulationSpec, simulate
@@ -161,7 +161,7 @@ def add_shipped_composer(releases: Releases) -> str:
 
 def _copy_composer(folder: Path, stage: Path) -> None:
     for name in (WEIGHTS, DOCUMENT, REPORT):
-        if name != REPORT or (folder / name).is_file():
+        if name == DOCUMENT or (folder / name).is_file():
             shutil.copyfile(folder / name, stage / name)
 
 

@@ -69,7 +69,9 @@ def tune(
     try:
         import optuna
 
-        from troubadour.models.trainer import Run
+        from troubadour.models.event_training import EventTask
+        from troubadour.models.train_report import train_report
+        from troubadour.networks.trainer import Trainer
     except ImportError as error:
         raise MissingExtraError(
             "the search needs torch and optuna: pip install 'troubadour[train]'"
@@ -113,8 +115,10 @@ def tune(
             if progress:
                 progress(f"trial {trial.number}", step, options.steps)
 
-        run = Run(folder / name, shape(tried, None), options)
-        return run.go(train, valid, on_step, judged).valid_loss
+        task = EventTask(shape(tried, None), options, train, valid)
+        run = Trainer(folder / name, task, options)
+        run.run(on_step, judged)
+        return train_report(run).valid_loss
 
     while (left := trials - _over(study)) > 0 and (deadline is None or time.monotonic() < deadline):
         study.optimize(objective, n_trials=min(left, 1), catch=(TroubadourError, RuntimeError))
@@ -137,16 +141,16 @@ def suggest(
     options = replace(
         basis,
         learning_rate=trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True),
-        matrix_rate=trial.suggest_float("matrix_rate", 5e-4, 1e-2, log=True),
+        muon_lr=trial.suggest_float("muon_lr", 5e-4, 1e-2, log=True),
         weight_decay=trial.suggest_float("weight_decay", 0.01, 0.5, log=True),
-        keep=trial.suggest_float("keep", 0.5, 0.95),
+        cond_keep_prob=trial.suggest_float("cond_keep_prob", 0.5, 0.95),
     )
     dropout = trial.suggest_float("dropout", 0.0, 0.3)
     return replace(recipe, model={**recipe.model, "dropout": dropout}), options
 
 
 def _settings(recipe: TrainingRecipe, basis: TrainOptions) -> dict[str, float]:
-    names = ("learning_rate", "matrix_rate", "weight_decay", "keep")
+    names = ("learning_rate", "muon_lr", "weight_decay", "cond_keep_prob")
     return {**{n: getattr(basis, n) for n in names}, "dropout": float(recipe.model.get("dropout", 0.1))}
 
 

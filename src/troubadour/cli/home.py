@@ -82,7 +82,7 @@ def _show_listener(studio: Studio, out: Path, seed: int) -> None:
     print(f"\nComposed for {person.name}:")
     for i in range(_DEMO_PIECES):
         new = studio.compose(Brief(), seed=seed + i, listener=person.id)
-        print_piece(new, studio.write_files(new.id, out))
+        print_piece(new, studio.write_files(new, out))
 
 
 @app.command("import")

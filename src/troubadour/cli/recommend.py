@@ -31,24 +31,15 @@ def recommend(
     as_json: AsJson = False,
 ) -> None:
     """Recommend pieces to a listener, each with its reasons."""
-    from troubadour.export.licensing import rights, rights_line
+    from troubadour.app.surfaces.listed import listed, recommended_json
+    from troubadour.export.licensing import rights_line
 
     with open_studio(home) as studio:
         found, release = studio.recommend(listener, n)
         rows = [studio.store.piece(item.id) for item in found]
         studio.shown(listener, found, release)
     if as_json:
-        items = [
-            {
-                "id": item.id,
-                "title": item.title,
-                "score": round(item.score, 6),
-                "reasons": [r.text for r in item.reasons],
-                **rights(row),
-                **({"fallback": item.fallback} if item.fallback else {}),
-            }
-            for item, row in zip(found, rows, strict=True)
-        ]
+        items = [recommended_json(listed(item), row) for item, row in zip(found, rows, strict=True)]
         print_json({"listener": listener, "items": items, "release": release})
         return
     # For a new listener all pieces have the same fallback; it is printed once.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from troubadour.core.markdown import table
-from troubadour.generation.autoregressive import DOCUMENT, REPORT, load_composer
+from troubadour.generation.loading import DOCUMENT, REPORT, load_composer
+from troubadour.generation.protocols import n_weights
 from troubadour.releases.store import Release
 
 _FEW: Final = 10
@@ -38,7 +39,7 @@ def card(folder: Path, release: Release | None = None) -> dict[str, Any]:
     return {
         "name": document["name"],
         "family": document["kind"],
-        "weights": int(sum(w.size for w in composer.weights.values())),
+        "weights": n_weights(composer),
         "shape": {k: v for k, v in document["spec"].items() if isinstance(v, int | float)},
         "release": None if release is None else {"id": release.id, "created": release.created},
         "data": report.get("data"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from troubadour.catalogue.store import PieceRow
+from troubadour.catalogue.store import NewPiece, PieceRow
 from troubadour.core.errors import InputError, TroubadourError
 from troubadour.formats.abc.write import write_abc
 from troubadour.formats.engrave import Engraver
@@ -24,6 +24,8 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, TICKS_PER_QUARTER, quantise
 from troubadour.music.score import Score
 
+Row = PieceRow | NewPiece
+"""A stored piece, or one that was just composed."""
 FORMATS: Final = {
     "midi": "mid", "musicxml": "musicxml", "abc": "abc", "wav": "wav", "ogg": "ogg", "flac": "flac", "pdf": "pdf",
     "svg": "svg", "png": "png",
@@ -36,7 +38,7 @@ _CHUNK: Final = 65_536
 """Frames per call of libsndfile, which fails on long OGG files written in one call."""
 
 
-def as_musicxml(row: PieceRow, score: Score) -> str:
+def as_musicxml(row: Row, score: Score) -> str:
     """MusicXML of a stored score, with licence, source and a mark on generated pieces."""
     return write_musicxml(
         written_score(score),
@@ -48,7 +50,7 @@ def as_musicxml(row: PieceRow, score: Score) -> str:
     )
 
 
-def as_parts(row: PieceRow, score: Score) -> list[tuple[str, str]]:
+def as_parts(row: Row, score: Score) -> list[tuple[str, str]]:
     """Musicians' parts as (name, MusicXML) pairs."""
     return write_parts(
         written_score(score),
@@ -60,7 +62,7 @@ def as_parts(row: PieceRow, score: Score) -> list[tuple[str, str]]:
     )
 
 
-def as_midi(row: PieceRow, score: Score) -> bytes:
+def as_midi(row: Row, score: Score) -> bytes:
     """Standard MIDI file of a stored score, with licence, source and a mark on generated pieces."""
     made = f"composed by machine, {row.source}, release {row.provenance.get('release')}"
     return write_midi(
@@ -71,7 +73,7 @@ def as_midi(row: PieceRow, score: Score) -> bytes:
     )
 
 
-def as_abc(row: PieceRow, score: Score) -> str:
+def as_abc(row: Row, score: Score) -> str:
     """ABC tune with licence and source in the standard's fields."""
     text = write_abc(Piece(score, row.title, row.composer, row.style))
     # Header fields must precede the key field.
@@ -94,7 +96,7 @@ def written_score(score: Score) -> Score:
 
 
 def write_files(
-    row: PieceRow,
+    row: Row,
     score: Score,
     renderer: Renderer,
     folder: Path,
@@ -158,7 +160,7 @@ def write_files(
 
 
 def _printed(
-    row: PieceRow, score: Score, documents: Sequence[tuple[str, str]], formats: Sequence[str], stem: str
+    row: Row, score: Score, documents: Sequence[tuple[str, str]], formats: Sequence[str], stem: str
 ) -> dict[str, tuple[str, bytes]]:
     """Pages of the score and of the parts: (file name, content) by key."""
     out: dict[str, tuple[str, bytes]] = {}
@@ -216,7 +218,7 @@ def sound_bytes(audio: Audio, kind: str) -> bytes:
     return out.getvalue()
 
 
-def _rights(row: PieceRow) -> str:
+def _rights(row: Row) -> str:
     return f"Composed by machine; {row.licence}" if row.generated else row.licence
 
 

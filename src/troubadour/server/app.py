@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
 from troubadour.app.studio import Studio
+from troubadour.app.surfaces.listed import listed, recommended_json
 from troubadour.catalogue.store import Event
 from troubadour.core.errors import TroubadourError
 from troubadour.export.licensing import rights, terms_of
@@ -133,17 +134,7 @@ def create_app(studio: Studio) -> FastAPI:
         """Recommendations for a listener, with reasons; the list is stored as shown."""
         found, release = studio.recommend(listener, n)
         studio.shown(listener, found, release)
-        items = [
-            {
-                "id": item.id,
-                "title": item.title,
-                "score": round(item.score, 6),
-                "reasons": [r.text for r in item.reasons],
-                "fallback": item.fallback,
-                **rights(studio.store.piece(item.id)),
-            }
-            for item in found
-        ]
+        items = [recommended_json(listed(item), studio.store.piece(item.id)) for item in found]
         return {"listener": listener, "items": items, "release": release}
 
     @app.post("/api/listeners/{listener}/events", status_code=201)

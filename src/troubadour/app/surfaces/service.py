@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from troubadour.app.generate import LoadedRelease
+from troubadour.app.loaded_release import LoadedRelease
 from troubadour.app.studio import Studio
 from troubadour.app.surfaces import charts, lists, radio, trends
-from troubadour.app.surfaces.listed import ListedItem
+from troubadour.app.surfaces.listed import ListedItem, recommended_json
 from troubadour.app.surfaces.radio import RadioSpec, Session
 from troubadour.core.errors import InputError
 from troubadour.core.threads import one_thread
-from troubadour.export.licensing import rights
 from troubadour.interactions.events import History
 
 
@@ -190,7 +189,7 @@ def _answer(
 
 
 def _items(studio: Studio, entries: Sequence[ListedItem]) -> list[dict[str, Any]]:
-    return [{**one.to_dict(), **rights(studio.store.piece(one.id))} for one in entries]
+    return [recommended_json(one, studio.store.piece(one.id)) for one in entries]
 
 
 def _check_n(n: int) -> None:

@@ -66,10 +66,10 @@ async function showStatus() {
 async function start() {
   away("");
   try {
-    const [options] = await Promise.all([call("/api/options"), showStatus()]);
+    const [options, described] = await Promise.all([call("/api/options"), call("/api/controls"), showStatus()]);
     if (!styles.length) {
       styles = options.styles;
-      offerToCompose(options);
+      offerToCompose(described.controls);
       offerCharts(options);
     }
     before = {};

@@ -1,1 +1,1 @@
-"""A causal Transformer over the order in which items were met."""
+"""A causal Transformer over the order in which items were played."""

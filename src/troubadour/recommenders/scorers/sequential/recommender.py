@@ -1,4 +1,4 @@
-"""What comes next: a causal Transformer over the order in which items were met."""
+"""Sequential recommendation: a causal Transformer over the order in which items were played."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 
 class SequentialRecommender:
-    """score_j = logit of item j as the next, after the history's liked items in their order.
+    """score_j = logit of item j as the next item, after the history's liked items in their order.
 
-    An item stands where it was last met (see `History`); what has no positive weight is passed
-    over. Learning needs torch (`pip install 'troubadour[train]'`); scoring runs in ONNX Runtime,
+    An item stands at its last play (see `History`); items without a positive weight are left out. Learning needs torch (`pip install 'troubadour[train]'`); scoring runs in ONNX Runtime,
     float32, one thread.
 
-    Cost of fitting: see `sequential_train`. Memory: 16 bytes a weight (width * items and a few
-    thousand), and 12 bytes for each place of a batch and item it is compared with.
+    Cost of fitting: see `training.train`. Memory: 16 bytes a weight (width * items and a few
+    thousand), and 12 bytes for each place of a batch and compared item.
 
     Source: Kang & McAuley, "Self-attentive sequential recommendation", ICDM 2018, with the loss of
     Klenitskiy & Vasilev, "Turning dross into gold loss", RecSys 2023.
@@ -80,7 +79,7 @@ class SequentialRecommender:
         return type(self)(self.spec, weights, known)
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; NaN for an item that nobody liked."""
+        """See `Recommender.score`; NaN for an item that no listener liked."""
         engine, known = check_fitted(self._engine, "sequential"), check_fitted(self._known, "sequential")
         sequences = liked_sequences(histories, len(known))
         scores = np.empty((len(sequences), len(known)))
