@@ -9,7 +9,7 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score, Track
 from troubadour.similarity.melody_search.index import MelodyIndex
-from troubadour.similarity.melody_search.lines import Skyline, lines, query_skyline
+from troubadour.similarity.melody_search.lines import Skyline, query_skyline, skylines
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_what_holds_no_melody_is_refused_and_an_empty_index_finds_nothing() -> N
         [[i * 24, 12, 38, 80, 0] for i in range(20)], ticks_per_quarter=24, tracks=(Track(0, True),)
     )
     for score in (empty, one, drums):
-        assert lines(score) == []
+        assert skylines(score) == []
         with pytest.raises(InputError, match="at least 4 pitched notes"):
             query_skyline(score)
     nothing = MelodyIndex.of([("empty", empty), ("drums", drums)])

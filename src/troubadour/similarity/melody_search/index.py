@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from troubadour.core.errors import ModelError
 from troubadour.music.score import Score
 from troubadour.similarity.melody_search.align import FINE, HELD, AlignmentWindows, align, trace
-from troubadour.similarity.melody_search.lines import Skyline, lines
+from troubadour.similarity.melody_search.lines import Skyline, skylines
 from troubadour.similarity.melody_search.runs import GRAM, RADIX, coded, fine, gaps, readings, runs_of
 
 _PLACE_BITS: Final = 4
@@ -86,12 +86,12 @@ class MelodyIndex:
         names: list[str] = []
         found: list[tuple[int, Skyline]] = []
         for name, score in pieces:
-            found += [(len(names), line) for line in lines(score)]
+            found += [(len(names), line) for line in skylines(score)]
             names.append(name)
-        return cls.of_lines(names, found)
+        return cls.of_skylines(names, found)
 
     @classmethod
-    def of_lines(cls, names: Sequence[str], found: Sequence[tuple[int, Skyline]]) -> Self:
+    def of_skylines(cls, names: Sequence[str], found: Sequence[tuple[int, Skyline]]) -> Self:
         """Build an index of (row in `names`, line) pairs."""
         lengths = np.array([len(line) for _, line in found], dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])

@@ -42,7 +42,7 @@ class Skyline:
         return type(self)(self.pitch[part], self.onset[part], self.bar[part], self.track, self.timed, astray)
 
 
-def lines(score: Score) -> list[Skyline]:
+def skylines(score: Score) -> list[Skyline]:
     """Skylines of a quantised score, one per pitched track; tracks with fewer than two notes are omitted."""
     found: list[Skyline] = []
     if not len(score):
@@ -80,7 +80,7 @@ def query_skyline(score: Score, track: int | None = None) -> Skyline:
     Raises:
         InputError: no track has `LEAST_NOTES` pitched notes, or there is no such track.
     """
-    usable = [line for line in lines(score) if len(line) >= LEAST_NOTES]
+    usable = [line for line in skylines(score) if len(line) >= LEAST_NOTES]
     if track is not None:
         if not 0 <= track < len(score.tracks):
             raise InputError(f"track is {track}; allowed: 0 to {len(score.tracks) - 1}")
