@@ -27,7 +27,7 @@ import numpy as np
 from troubadour.analysis.beats import pitched
 from troubadour.analysis.key import KEY_MODES, KeyModel, fit_keys, key_of, key_parts
 from troubadour.analysis.style import StyleModel
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.threads import one_thread
 from troubadour.music.score import Key, Score
@@ -52,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Store.open(options.home or Path(folder)) as store:
         if not store.counts()["pieces"]:
-            jobs.import_builtin(store)
+            importing.import_builtin(store)
         rows = store.pieces(generated=False)
         scores = store.scores([r.id for r in rows])
     print(f"Command: `python benchmarks/analysis.py`; {datetime.date.today()}; {machine()}\n")

@@ -28,7 +28,7 @@ import numpy as np
 from troubadour.analysis.beats import beats, pitched
 from troubadour.analysis.harmony import find_chords
 from troubadour.analysis.key import key_of
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.app.search import read_music
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import TroubadourError
@@ -54,7 +54,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder, Store.open(options.home or Path(folder)) as store:
         if not store.counts()["pieces"]:
-            jobs.import_builtin(store, ["chorales"])
+            importing.import_builtin(store, ["chorales"])
         rows = [r for r in store.pieces(generated=False) if r.collection == "chorales"]
         scores = store.scores([r.id for r in rows])
     with one_thread():

@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 from fastapi.testclient import TestClient
 
-from troubadour.app import jobs
+from troubadour.app import importing, jobs
 from troubadour.app.studio import Studio
 from troubadour.catalogue.plays import metadata_piece
 from troubadour.catalogue.store import Event
@@ -82,7 +82,7 @@ The first list after a start loads the models and is excluded.
 
 
 def built_in(studio: Studio) -> None:
-    jobs.import_builtin(studio.store)
+    importing.import_builtin(studio.store)
     jobs.simulate_listeners(studio.store, 500, 1)
     jobs.fit(studio.store, studio.releases)
 

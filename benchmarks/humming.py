@@ -25,14 +25,13 @@ from benchmarks.melody_search import machine
 from tests.audio.singer import GOOD, POOR, RATE, USUAL, Singer, in_voice
 
 from troubadour.app.audio_library.humming import HummedQuery
-from troubadour.app.search import Understanding
+from troubadour.app.search import MelodySearch
 from troubadour.audio.dsp.sung_notes import sung_notes
 from troubadour.audio.sound import Sound
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
 from troubadour.formats.render import SAMPLE_RATE, MidiRenderer, play
 from troubadour.music.score import Score
-from troubadour.releases.store import Releases
 from troubadour.similarity.melody_search.lines import Skyline, query_skyline
 
 _NOTES = (16, 32)
@@ -71,7 +70,7 @@ def main() -> None:
     with Store.open(options.home) as store:
         pieces = [p for p in store.pieces(generated=False, medium="score") if p.split == options.split]
         works = {k[0]: k[1] for k in store.works()}
-        finding = Understanding(store, Releases(options.home))
+        finding = MelodySearch(store)
         finding.melodies()
         for name, make in levels:
             if options.only in name:

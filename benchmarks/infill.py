@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import Store
 from troubadour.generation.autoregressive import AutoregressiveComposer, load_composer
 from troubadour.generation.request import Brief
@@ -134,7 +134,7 @@ def read(
     ):
         composer = load_composer(folder or shipped)
         store = Store.open(home or Path(made))
-        jobs.import_builtin(store, recipe.collections)
+        importing.import_builtin(store, recipe.collections)
         pieces = {
             kind: [
                 (store.score(p.id), p.style)

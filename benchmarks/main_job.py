@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from troubadour.app import jobs
+from troubadour.app import importing, jobs
 from troubadour.app.studio import Studio
 from troubadour.generation.request import Brief
 from troubadour.models.transformer.composer import TransformerComposer
@@ -44,7 +44,7 @@ def main() -> None:
         rows.append(("demo, second start, up to serving", f"{again:.1f} s", "< 5 s"))
         home = options.home or Path(folder) / "home"
         with Studio(home, threads=1) as studio:
-            taken = seconds(lambda: jobs.import_builtin(studio.store))
+            taken = seconds(lambda: importing.import_builtin(studio.store))
             rows.append((f"import of the default collections ({studio.store.counts()['pieces']} pieces)",
                          f"{taken:.1f} s", "< 60 s"))  # fmt: skip
             rows.append(

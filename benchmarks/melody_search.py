@@ -28,7 +28,7 @@ from troubadour.music.piece import Unreadable
 from troubadour.music.quality import check
 from troubadour.music.quantise import quantise
 from troubadour.similarity.melody_search.index import MelodyIndex
-from troubadour.similarity.melody_search.lines import Skyline, lines
+from troubadour.similarity.melody_search.lines import Skyline, skylines
 
 _SHARES = (0.0, 0.1, 0.2)
 _BARS = (4, 8, 16)
@@ -81,7 +81,7 @@ def main() -> None:
 def run(tunes: list[list[Skyline]], work: list[int], queries: int, rng: np.random.Generator) -> None:
     started = time.perf_counter()
     names = [str(i) for i in range(len(tunes))]
-    index = MelodyIndex.of_lines(names, [(i, line) for i, own in enumerate(tunes) for line in own])
+    index = MelodyIndex.of_skylines(names, [(i, line) for i, own in enumerate(tunes) for line in own])
     built = time.perf_counter() - started
     size = sum(a.nbytes for a in index.state().values()) / 1e6
     for bars in _BARS:
@@ -189,7 +189,7 @@ def load() -> list[list[Skyline]]:
                 continue
             score = quantise(piece.score)
             same = fingerprint(score)
-            if same not in known and not check(piece, score).dropped and (own := lines(score)):
+            if same not in known and not check(piece, score).dropped and (own := skylines(score)):
                 known.add(same)
                 tunes.append(own)
     return tunes

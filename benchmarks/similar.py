@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.threads import one_thread
 from troubadour.generation.autoregressive import load_composer
@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Store.open(options.home or Path(folder)) as store:
         if not store.counts()["pieces"]:
-            jobs.import_builtin(store)
+            importing.import_builtin(store)
         rows = store.pieces(generated=False)
         scores = store.scores([r.id for r in rows])
         vectors = store.vectors()[[r.row for r in rows]]

@@ -33,9 +33,10 @@ from scipy.stats import beta
 
 from held import CHORDS, Note, Passages, checks, read, top_line
 from troubadour import __version__
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, TroubadourError
+from troubadour.core.files import write_file
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.generation.autoregressive import WEIGHTS, AutoregressiveComposer
@@ -88,8 +89,7 @@ def main() -> None:
             if not path.exists():
                 there = world(options.home, options.precision)
                 found = batch(there, np.random.default_rng([options.seed, number]))
-                path.with_suffix(".tmp").write_text(json.dumps(found, indent=1))
-                path.with_suffix(".tmp").rename(path)
+                write_file(path, json.dumps(found, indent=1))
     print_page(options.folder)
 
 
@@ -115,7 +115,7 @@ class World:
 def world(home: Path, precision: Precision) -> World:
     store = Store.open(home)
     if not store.counts()["pieces"]:
-        jobs.import_builtin(store)
+        importing.import_builtin(store)
     return World(store, precision)
 
 

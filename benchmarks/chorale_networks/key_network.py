@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.models.options import TrainOptions
 from troubadour.networks.blocks import Norm
-from troubadour.networks.trainer import (ValidationLosses)
+from troubadour.networks.trainer import ValidationLosses
 
 from .backbones import SmallFeedForward, TransformerBackbone
 from .copies import MATCH_LEVELS

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from troubadour.models.options import TrainOptions
-from troubadour.networks.trainer import (ValidationLosses)
+from troubadour.networks.trainer import ValidationLosses
 
 from .network import Frames, VoiceNetwork
 from .scoring import score

@@ -36,7 +36,7 @@ from troubadour.models.options import TrainOptions  # noqa: E402
 from troubadour.models.train_report import train_report  # noqa: E402
 from troubadour.networks.blocks import Norm, autocast  # noqa: E402
 from troubadour.networks.options import TrainerOptions, rate  # noqa: E402
-from troubadour.networks.trainer import (Trainer, ValidationLosses)  # noqa: E402
+from troubadour.networks.trainer import Trainer, ValidationLosses  # noqa: E402
 
 pytestmark = pytest.mark.torch
 OPTIONS = TrainOptions(

@@ -29,7 +29,7 @@ from troubadour.models.event_network import EventNetwork
 from troubadour.models.families import family_of
 from troubadour.models.options import TrainOptions
 from troubadour.networks.checkpoint import write_json
-from troubadour.networks.trainer import (Trainer, ValidationLosses)
+from troubadour.networks.trainer import Trainer, ValidationLosses
 
 _SEEN: Final = 200
 """Most training pieces that are scored for the overfitting report."""
@@ -81,7 +81,9 @@ class EventTask:
                 losses[name] = evaluate(network, self._valid[::4], context, name)[1]
         total = sum(shares[n] * loss for n, loss in losses.items()) / sum(shares[n] for n in losses)
         _, seen = evaluate(network, self._seen, context)
-        return ValidationLosses(total, {"seen": seen, "valid": valid, "objectives": losses, "groups": by_style})
+        return ValidationLosses(
+            total, {"seen": seen, "valid": valid, "objectives": losses, "groups": by_style}
+        )
 
 
 @torch.no_grad()

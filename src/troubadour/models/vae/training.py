@@ -24,7 +24,7 @@ from troubadour.models.vae.passages import LENGTHS, METRES, STEPS, passages
 from troubadour.models.vae.runtime import VaeRuntime
 from troubadour.models.vae.spec import VaeSpec
 from troubadour.music.score import Score
-from troubadour.networks.trainer import (Trainer, ValidationLosses)
+from troubadour.networks.trainer import Trainer, ValidationLosses
 
 _VALIDATED = 1000
 """Passages of each length that an evaluation takes, evenly spread."""
