@@ -60,7 +60,7 @@ def test_huge_logits_do_not_overflow() -> None:
 
 
 class Counting:
-    """A guide that counts up by one or two to `until`; with `stuck` it allows nothing.
+    """A decoder that counts up by one or two to `until`; with `stuck` it allows nothing.
 
     It refuses to take what is in `walls`; `resort` is a last resort. From `sure` on it counts by one.
     """
@@ -118,8 +118,8 @@ class Flat:
 
 
 def test_sequences_grow_until_their_guides_are_done() -> None:
-    guides = [Counting(1), Counting(9)]
-    first, second = sample(Flat(40), guides, [[0], [0]], np.random.default_rng(1))
+    decoders = [Counting(1), Counting(9)]
+    first, second = sample(Flat(40), decoders, [[0], [0]], np.random.default_rng(1))
     assert first is not None
     assert first.tokens == [0, 1]
     assert first.mean_nll == 0.0, "only one token was allowed"
@@ -147,8 +147,8 @@ def test_each_sequence_is_the_same_alone_and_in_company() -> None:
 
 
 def test_a_dead_end_is_told_not_filled() -> None:
-    guides = [Counting(5, stuck=True), Counting(5)]
-    decoding = BatchedDecoding(Flat(9), guides, [[0], [0]], np.random.default_rng(0))
+    decoders = [Counting(5, stuck=True), Counting(5)]
+    decoding = BatchedDecoding(Flat(9), decoders, [[0], [0]], np.random.default_rng(0))
     for _ in decoding.steps():
         pass
     assert decoding.stopped == 1
@@ -182,11 +182,11 @@ def test_given_tokens_count_as_unlikely_as_the_network_finds_them() -> None:
 
 
 def test_what_is_settled_needs_no_network_and_says_nothing_of_likelihood() -> None:
-    guides = [Counting(12), Counting(20)]
-    for guide, sure in zip(guides, (6, 9), strict=True):
-        guide.sure = sure
+    decoders = [Counting(12), Counting(20)]
+    for decoder, sure in zip(decoders, (6, 9), strict=True):
+        decoder.sure = sure
     network = Flat(40)
-    first, second = sample(network, guides, [[0], [0]], np.random.default_rng(0))
+    first, second = sample(network, decoders, [[0], [0]], np.random.default_rng(0))
     assert first is not None
     assert second is not None
     assert first.tokens[-6:] == list(range(7, 13))

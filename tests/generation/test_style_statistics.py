@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import ModelError
-from troubadour.generation.style_statistics import StyleStatistics, draw, profiles
+from troubadour.generation.style_statistics import StyleStatistics, draw, style_statistics
 from troubadour.music.score import Score
 
 Pieces = list[tuple[Score, str]]
 
 
 def test_a_style_is_counted_as_it_is(pieces: Pieces) -> None:
-    jig = profiles(pieces)["jig"]
+    jig = style_statistics(pieces)["jig"]
     assert jig.pieces == 8
     assert jig.metres == {"6/8": 8}
     assert jig.bars == {"8": 4, "16": 4}
@@ -27,7 +27,7 @@ def test_a_style_is_counted_as_it_is(pieces: Pieces) -> None:
 
 
 def test_the_empty_style_counts_every_melody_but_no_duet(pieces: Pieces) -> None:
-    found = profiles(pieces)
+    found = style_statistics(pieces)
     assert found[""].pieces == 16
     assert found[""].metres == {"6/8": 8, "4/4": 8}
     assert found["song"].programs == {"52:1 52:1": 4}
@@ -36,17 +36,17 @@ def test_the_empty_style_counts_every_melody_but_no_duet(pieces: Pieces) -> None
 
 
 def test_pieces_without_notes_count_nowhere() -> None:
-    assert profiles([(Score.from_notes([], ticks_per_quarter=24), "jig")]) == {}
+    assert style_statistics([(Score.from_notes([], ticks_per_quarter=24), "jig")]) == {}
 
 
 def test_a_profile_comes_back_from_json(pieces: Pieces) -> None:
-    jig = profiles(pieces)["jig"]
+    jig = style_statistics(pieces)["jig"]
     assert StyleStatistics.from_dict(json.loads(json.dumps(jig.to_dict()))) == jig
 
 
 @pytest.mark.parametrize("damage", ["missing", "unknown", "ranges"])
 def test_a_damaged_profile_is_refused(pieces: Pieces, damage: str) -> None:
-    values = profiles(pieces)["jig"].to_dict()
+    values = style_statistics(pieces)["jig"].to_dict()
     if damage == "missing":
         del values["bars"]
     elif damage == "unknown":

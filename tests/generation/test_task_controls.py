@@ -19,7 +19,7 @@ from troubadour.formats.midi import write_midi
 from troubadour.formats.musicxml import write_musicxml
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.generation.tasks import (
     Accompany,
     Continue,
@@ -45,7 +45,7 @@ def composer(
 ) -> TransformerComposer:
     known = TransformerSpec(**{**spec.to_dict(), "styles": (*spec.styles, "chorale")})
     return TransformerComposer(
-        known, weights, profiles([*pieces, *[(choir(i), "chorale") for i in range(3)]])
+        known, weights, style_statistics([*pieces, *[(choir(i), "chorale") for i in range(3)]])
     )
 
 
@@ -158,8 +158,8 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("task", "wishes", "message"), REFUSED.values(), ids=list(REFUSED))
-def test_what_is_given_is_held_against_the_controls(
+def test_what_is_given_is_held_against_the_constraints(
     composer: TransformerComposer, task: Task, wishes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        task.settle(composer, Brief(**wishes))
+        task.prepare(composer, Brief(**wishes))

@@ -14,7 +14,7 @@ from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.generation.constraints.parallels import parallel
 from troubadour.generation.request import Brief, GivenNote
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.generation.tasks import (
     Accompany,
     Continue,
@@ -25,8 +25,8 @@ from troubadour.generation.tasks import (
     Vary,
     run_task,
 )
-from troubadour.generation.tasks.infilling import HEED, after_gap
-from troubadour.generation.tasks.source import lanes, stretch
+from troubadour.generation.tasks.infilling import CONTEXT_GUIDANCE, after_gap
+from troubadour.generation.tasks.source import bar_span, voice_spans
 from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
 from troubadour.music.quantise import quantise
@@ -45,7 +45,7 @@ def composer(
     """Knows one voice, two (`song`) and four (`chorale`)."""
     chorale = TransformerSpec(**{**spec.to_dict(), "styles": (*spec.styles, "chorale")})
     return TransformerComposer(
-        chorale, weights, profiles([*pieces, *[(choir(i), "chorale") for i in range(3)]])
+        chorale, weights, style_statistics([*pieces, *[(choir(i), "chorale") for i in range(3)]])
     )
 
 
@@ -107,7 +107,7 @@ def test_infilling_changes_the_bars_asked_for_and_no_others(
     composer: TransformerComposer, upbeat: int, bars: tuple[int, int]
 ) -> None:
     score = jig(upbeat)
-    start, stop = stretch(score, bars)
+    start, stop = bar_span(score, bars)
     for new in done(composer, Infill(score, bars), n=2, style="jig"):
         assert rows(new, 0, start) == rows(score, 0, start)
         assert rows(new, stop) == rows(score, stop)
@@ -139,7 +139,7 @@ def test_infilling_works_within_a_piece_that_changes_its_metre_elsewhere(
         )
     )
     (new,) = done(composer, Infill(score, (7, 8)))
-    start, stop = stretch(score, (7, 8))
+    start, stop = bar_span(score, (7, 8))
     assert rows(new, 0, start) + rows(new, stop) == rows(score, 0, start) + rows(score, stop)
     assert new.metres == score.metres
     with pytest.raises(InputError, match="the metre changes within the bars to infill"):
@@ -148,7 +148,7 @@ def test_infilling_works_within_a_piece_that_changes_its_metre_elsewhere(
 
 def test_what_comes_after_the_gap_is_shown_before_it(composer: TransformerComposer) -> None:
     score = jig()
-    ready = Infill(score, (3, 4)).settle(composer, Brief(style="jig"))
+    ready = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
     closing = len(ready.opening) - 1 - ready.opening[::-1].index(vocab.FILL)
     shown = ready.opening[ready.opening.index(vocab.FILL) : closing]
     assert shown.count(vocab.BAR) == 7
@@ -160,9 +160,9 @@ def test_what_comes_after_the_gap_is_shown_before_it(composer: TransformerCompos
 
 
 def test_of_what_is_given_only_what_comes_after_the_first_gap_is_shown() -> None:
-    voices = lanes(choir(1))
+    voices = voice_spans(choir(1))
     given = [voices[0], [s for s in voices[1] if s.start != 96], voices[2], voices[3]]
-    assert [lane[0].start for lane in after_gap(given)] == [96, 120, 96, 96]
+    assert [voice[0].start for voice in after_gap(given)] == [96, 120, 96, 96]
 
 
 def test_context_guidance_changes_what_is_composed_before_what_is_shown(
@@ -175,28 +175,28 @@ def test_context_guidance_changes_what_is_composed_before_what_is_shown(
     ]
     assert len({tuple(rows(new)) for new in made}) > 1
     # From the gap's end on all is given, and nothing is left to choose.
-    ready = Infill(score, (3, 4)).settle(composer, Brief(style="jig"))
-    guide = ready.setting.guide()
+    ready = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
+    decoder = ready.constraint_plan.decoder()
     for token in (vocab.START, vocab.BODY, *ready.opening):
-        guide.advance(token)
+        decoder.advance(token)
     rng = np.random.default_rng(0)
-    while not guide.fully_forced:
-        assert guide.automaton.now < 4 * 72
-        assert guide.take(int(rng.choice(np.flatnonzero(guide.allowed()))))
-    assert guide.automaton.time == 4 * 72
-    while not guide.done:
-        (token,) = np.flatnonzero(guide.allowed()).tolist()
-        assert guide.take(token)
-        assert guide.fully_forced
+    while not decoder.fully_forced:
+        assert decoder.automaton.now < 4 * 72
+        assert decoder.take(int(rng.choice(np.flatnonzero(decoder.allowed()))))
+    assert decoder.automaton.time == 4 * 72
+    while not decoder.done:
+        (token,) = np.flatnonzero(decoder.allowed()).tolist()
+        assert decoder.take(token)
+        assert decoder.fully_forced
 
 
 def test_what_follows_is_heeded_more_in_one_voice_alone_unless_asked_for(
     composer: TransformerComposer,
 ) -> None:
     def context_guidance(task: Infill) -> float:
-        return task.settle(composer, Brief()).context_guidance
+        return task.prepare(composer, Brief()).context_guidance
 
-    assert context_guidance(Infill(jig(), (3, 4))) == HEED > 1
+    assert context_guidance(Infill(jig(), (3, 4))) == CONTEXT_GUIDANCE > 1
     assert context_guidance(Infill(choir(1), (2, 3))) == 1.0
     assert context_guidance(Infill(choir(1), (2, 3), context_guidance=2.0)) == 2.0
     assert context_guidance(Infill(jig(), (3, 4), context_guidance=1.0)) == 1.0
@@ -263,7 +263,7 @@ def test_variations_keep_rhythm_or_pitches(composer: TransformerComposer, upbeat
     assert {p % 12 for p in pitches.pitch.tolist()} <= {2, 4, 6, 7, 9, 11, 1}
     (rhythm,) = done(composer, Vary(score, "pitch", (2, 3)), style="jig")
     assert rhythm.pitch.tolist() == score.pitch.tolist()
-    start, stop = stretch(score, (2, 3))
+    start, stop = bar_span(score, (2, 3))
     assert [r[:3] for r in rows(rhythm, 0, start)] == [r[:3] for r in rows(score, 0, start)]
     assert [r[:3] for r in rows(rhythm, stop)] == [r[:3] for r in rows(score, stop)]
 
@@ -303,7 +303,7 @@ def test_what_cannot_be_done_is_refused_with_a_reason(
     composer: TransformerComposer, task: Task, wishes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        task.settle(composer, Brief(**wishes))
+        task.prepare(composer, Brief(**wishes))
 
 
 def test_a_piece_too_long_for_the_model_is_refused(composer: TransformerComposer) -> None:
@@ -320,4 +320,4 @@ def test_a_piece_too_long_for_the_model_is_refused(composer: TransformerComposer
         )
     )
     with pytest.raises(InputError, match=r"takes \d+ tokens of the model's 2048"):
-        Vary(long, "rhythm", (50, 60)).settle(composer, Brief())
+        Vary(long, "rhythm", (50, 60)).prepare(composer, Brief())

@@ -13,7 +13,7 @@ from tests.generation.test_tasks import choir
 from troubadour.core.errors import InputError
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.generation.request import Brief
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.generation.tasks import (
     Accompany,
     Continue,
@@ -24,7 +24,7 @@ from troubadour.generation.tasks import (
     Vary,
     run_task,
 )
-from troubadour.generation.tasks.source import track_of_lanes
+from troubadour.generation.tasks.source import voice_tracks
 from troubadour.generation.tasks.tracks import simplified
 from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
@@ -43,7 +43,7 @@ def composer(
 ) -> TransformerComposer:
     chorale = TransformerSpec(**{**spec.to_dict(), "styles": (*spec.styles, "chorale")})
     return TransformerComposer(
-        chorale, weights, profiles([*pieces, *[(choir(i), "chorale") for i in range(3)]])
+        chorale, weights, style_statistics([*pieces, *[(choir(i), "chorale") for i in range(3)]])
     )
 
 
@@ -140,7 +140,7 @@ def test_varying_leaves_other_tracks_and_bars(composer: TransformerComposer, pop
 def test_voices_are_added_in_tracks_of_their_own(
     composer: TransformerComposer, pop: Score, task: type[Harmonise] | type[Accompany]
 ) -> None:
-    voice = track_of_lanes(simplified(on_grid(pop))).index(LEAD) + 1
+    voice = voice_tracks(simplified(on_grid(pop))).index(LEAD) + 1
     asked = Harmonise(pop, keep=(voice,)) if task is Harmonise else Accompany(pop, voice=voice)
     score = made(composer, asked)
     went, came = changed(pop, score)
@@ -151,7 +151,7 @@ def test_voices_are_added_in_tracks_of_their_own(
 
 
 def test_a_new_harmony_leaves_melody_and_drums(composer: TransformerComposer, pop: Score) -> None:
-    voice = track_of_lanes(simplified(on_grid(pop))).index(LEAD) + 1
+    voice = voice_tracks(simplified(on_grid(pop))).index(LEAD) + 1
     score = made(composer, Reharmonise(pop, keep=(voice,)))
     for track in (DRUMS, LEAD):
         assert score.notes()[score.track == track].tolist() == pop.notes()[pop.track == track].tolist()

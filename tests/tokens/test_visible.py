@@ -78,7 +78,7 @@ def parts(draw: st.DrawFn, scores: st.SearchStrategy[Score]) -> tuple[Score, lis
     tokens = encode(score).tolist()
     chance, seed = draw(st.sampled_from((0.1, 0.5, 0.9))), draw(st.integers(0, 2**32))
     rng = np.random.default_rng(seed)
-    kept = [[e for e in lane if rng.random() < chance] for lane in parse_tokens(tokens).voices]
+    kept = [[e for e in voice if rng.random() < chance] for voice in parse_tokens(tokens).voices]
     return score, kept, tokens
 
 
@@ -100,7 +100,7 @@ def test_any_part_can_be_shown_and_changes_nothing_of_the_piece(
         automaton.advance(token)
     assert automaton.shown is not None
     heard = sorted((start, pitch) for start, _, pitch, _, _ in automaton.shown.events)
-    assert heard == sorted((start, p) for lane in kept for start, _, pitches in lane for p in pitches)
+    assert heard == sorted((start, p) for voice in kept for start, _, pitches in voice for p in pitches)
 
 
 @pytest.mark.parametrize(

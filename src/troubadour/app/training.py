@@ -15,7 +15,7 @@ from troubadour.core.svg_plots import Curve, lines
 from troubadour.export.licensing import check_terms
 from troubadour.generation.autoregressive import REPORT, WEIGHTS, load_composer
 from troubadour.generation.network_spec import Spec
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.models.dataset import Example, example
 from troubadour.models.options import TrainOptions
 from troubadour.models.recipe import TrainingRecipe
@@ -101,7 +101,7 @@ def train_composer(
     train += repeated(found.train, train, recipe)
     run = Run(folder, spec, options, weights)
     report = run.go(train, valid, told)
-    known = profiles((p.score, p.row.style) for p in found.train)
+    known = style_statistics((p.score, p.row.style) for p in found.train)
     if start is not None:
         # What a style is like stays known where the user's own music does not say.
         known = {**load_composer(start).profiles, **known}
@@ -140,7 +140,7 @@ def _train_vae(
         weights = {k: v.float() for k, v in load_file(start / WEIGHTS).items() if not k.startswith("atlas.")}
     run = VaeRun(folder, spec, options, weights)
     report = run.go(train, valid, told)
-    save_vae(folder, run, pieces, profiles(pieces), recipe.name)
+    save_vae(folder, run, pieces, style_statistics(pieces), recipe.name)
     described = {
         **asdict(report),
         "data": sources(found.train),

@@ -78,9 +78,9 @@ class AutoregressiveComposer(ABC):
         precision: Precision = FULL,
     ) -> None:
         self.spec, self.name = spec, name or self.kind
-        self._weights, self._book = dict(weights), StyleDefaults(profiles, spec.styles)
+        self._weights, self._defaults = dict(weights), StyleDefaults(profiles, spec.styles)
         self.engine: Runtime = self.runtime(spec, weights, threads, precision)
-        self._windows: tuple[Corpus, PassageIndex] | None = None
+        self._passages: tuple[Corpus, PassageIndex] | None = None
 
     @staticmethod
     @abstractmethod
@@ -98,7 +98,7 @@ class AutoregressiveComposer(ABC):
     @property
     def styles(self) -> tuple[str, ...]:
         """Styles that a brief may ask for: those with music behind them."""
-        return self._book.styles
+        return self._defaults.styles
 
     @property
     def weights(self) -> Mapping[str, NDArray[Any]]:
@@ -108,7 +108,7 @@ class AutoregressiveComposer(ABC):
     @property
     def profiles(self) -> Mapping[str, StyleStatistics]:
         """What each style is usually like; the empty name stands for any melody."""
-        return self._book.profiles
+        return self._defaults.profiles
 
     def compose(
         self, brief: Brief, rng: np.random.Generator, candidates: int = 1, corpus: Corpus | None = None
@@ -126,7 +126,7 @@ class AutoregressiveComposer(ABC):
             InputError: the brief names an unknown style, or asks for things that clash.
         """
         brief = self.complete(brief, rng)
-        return self.decode(brief, self.setting(brief, corpus), rng, candidates)
+        return self.decode(brief, self.constraint_plan(brief, corpus), rng, candidates)
 
     def stream(self, brief: Brief, rng: np.random.Generator, corpus: Corpus | None = None) -> Iterator[Score]:
         """A new piece, as it is composed: at each barline the score so far, at last the whole.
@@ -138,50 +138,50 @@ class AutoregressiveComposer(ABC):
             TroubadourError: the piece did not come to its end.
         """
         brief = self.complete(brief, rng)
-        guide = self.setting(brief, corpus).guide()
-        return self._bars(brief, guide, rng)
+        decoder = self.constraint_plan(brief, corpus).decoder()
+        return self._bars(brief, decoder, rng)
 
-    def _bars(self, brief: Brief, guide: ConstrainedDecoder, rng: np.random.Generator) -> Iterator[Score]:
+    def _bars(self, brief: Brief, decoder: ConstrainedDecoder, rng: np.random.Generator) -> Iterator[Score]:
         prompt = self.prompt(brief)
-        decoding = self._growth(brief, [guide], prompt, rng)
+        decoding = self._batched_decoding(brief, [decoder], prompt, rng)
         bar = 1
         for _ in decoding.steps():
-            if guide.automaton.bar_number > bar and guide.automaton.events and not guide.done:
-                bar = guide.automaton.bar_number
-                yield score_of(guide.automaton)
-        if not guide.done:
+            if decoder.automaton.bar_number > bar and decoder.automaton.events and not decoder.done:
+                bar = decoder.automaton.bar_number
+                yield score_of(decoder.automaton)
+        if not decoder.done:
             raise TroubadourError("the piece did not come to an end; compose again with another seed")
-        yield score_of(guide.automaton)
+        yield score_of(decoder.automaton)
 
-    def setting(self, brief: Brief, corpus: Corpus | None = None, **given: Any) -> ConstraintPlan:
+    def constraint_plan(self, brief: Brief, corpus: Corpus | None = None, **given: Any) -> ConstraintPlan:
         """What holds for a complete brief; `given` as in `constraints.build.settle`.
 
         Raises:
             InputError: two demands clash; the message names them.
         """
-        habit = self.habit(brief)
+        defaults = self.instrument_defaults(brief)
         tempo = None
         if brief.tempo_bpm is not None:
             tempo = METRONOME.index(int(nearest(np.array([brief.tempo_bpm]), METRONOME)[0]))
-        windows = None
+        passages = None
         if brief.max_common is not None and corpus is not None:
-            windows = self.passages(corpus, brief.max_common - 1)
-        return compile_constraints(brief, habit, tempo, windows=windows, **given)
+            passages = self.passages(corpus, brief.max_common - 1)
+        return compile_constraints(brief, defaults, tempo, passages=passages, **given)
 
-    def habit(self, brief: Brief) -> InstrumentDefaults:
-        """See `StyleDefaults.habit`."""
-        return self._book.habit(brief)
+    def instrument_defaults(self, brief: Brief) -> InstrumentDefaults:
+        """See `StyleDefaults.instrument_defaults`."""
+        return self._defaults.instrument_defaults(brief)
 
     def decode(
         self,
         brief: Brief,
-        setting: ConstraintPlan,
+        constraint_plan: ConstraintPlan,
         rng: np.random.Generator,
         candidates: int = 1,
         opening: Sequence[int] = (),
         context_guidance: float = 1.0,
     ) -> list[Score]:
-        """Pieces under a setting, those that the network finds most likely first.
+        """Pieces under a constraint_plan, those that the network finds most likely first.
 
         Args:
             brief: complete; what the network is told.
@@ -195,14 +195,14 @@ class AutoregressiveComposer(ABC):
         found: list[tuple[float, int, Score]] = []
         stopped = 0
         for _ in range(_TRIES):
-            guides = [setting.guide() for _ in range(candidates - len(found))]
-            decoding = self._growth(brief, guides, prompt, rng, context_guidance)
+            decoders = [constraint_plan.decoder() for _ in range(candidates - len(found))]
+            decoding = self._batched_decoding(brief, decoders, prompt, rng, context_guidance)
             for _ in decoding.steps():
                 pass
             stopped += decoding.stopped
             found += [
                 (t.mean_nll, len(found) + i, score_of(g.automaton))
-                for i, (g, t) in enumerate(zip(guides, decoding.finished(), strict=True))
+                for i, (g, t) in enumerate(zip(decoders, decoding.finished(), strict=True))
                 if t is not None
             ]
             if len(found) >= candidates:
@@ -218,15 +218,15 @@ class AutoregressiveComposer(ABC):
             )
         return [score for _, _, score in sorted(found, key=lambda f: f[:2])]
 
-    def _growth(
+    def _batched_decoding(
         self,
         brief: Brief,
-        guides: list[ConstrainedDecoder],
+        decoders: list[ConstrainedDecoder],
         prompt: list[int],
         rng: np.random.Generator,
         context_guidance: float = 1.0,
     ) -> BatchedDecoding:
-        n, room = len(guides), min(len(prompt) + self._room(brief), self.spec.context)
+        n, room = len(decoders), min(len(prompt) + self._room(brief), self.spec.context)
         network: DecoderState = self.engine.start(n, room)
         style = None if brief.style is None else self.spec.style_token(brief.style)
         parts = ((np.array(prompt) == style, brief.guidance), (_shown(prompt), context_guidance))
@@ -238,20 +238,20 @@ class AutoregressiveComposer(ABC):
         if contrasts:
             network = GuidedDecoder(network, contrasts)
         return BatchedDecoding(
-            network, guides, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p
+            network, decoders, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p
         )
 
     def passages(self, corpus: Corpus, length: int) -> PassageIndex:
         """A corpus' passages, kept for the next request."""
-        kept = self._windows
+        kept = self._passages
         if kept is None or kept[0] is not corpus or kept[1].length != length:
             kept = (corpus, corpus.windows(length))
-            self._windows = kept
+            self._passages = kept
         return kept[1]
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
         """See `StyleDefaults.complete`."""
-        return self._book.complete(brief, rng)
+        return self._defaults.complete(brief, rng)
 
     def prompt(self, brief: Brief) -> list[int]:
         """`START prefix BODY` for a complete brief."""
@@ -310,7 +310,7 @@ class AutoregressiveComposer(ABC):
             "kind": self.kind,
             "name": self.name,
             "spec": self.spec.to_dict(),
-            "profiles": {k: v.to_dict() for k, v in self._book.profiles.items()},
+            "profiles": {k: v.to_dict() for k, v in self._defaults.profiles.items()},
         }
         (folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n")
 

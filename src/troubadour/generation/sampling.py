@@ -119,8 +119,8 @@ class BatchedDecoding:
     """Sequences while they grow, one token each at a time.
 
     Args:
-        network: fresh, with room for as many sequences as there are guides.
-        guides: one for each sequence.
+        network: fresh, with room for as many sequences as there are decoders.
+        decoders: one for each sequence.
         prompts: all of one length.
         rng: each sequence draws from a generator of its own, spawned from it: the result does not
             depend on how many are grown together.
@@ -129,64 +129,64 @@ class BatchedDecoding:
     def __init__(
         self,
         network: DecoderState,
-        guides: Sequence[SequenceDecoder],
+        decoders: Sequence[SequenceDecoder],
         prompts: Sequence[Sequence[int]],
         rng: np.random.Generator,
         *,
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> None:
-        self._network, self._guides = network, guides
+        self._network, self._guides = network, decoders
         self._temperature, self._top_p = temperature, top_p
-        self._draws = rng.spawn(len(guides))
+        self._draws = rng.spawn(len(decoders))
         self._out = [list(p) for p in prompts]
         self._prompt = len(self._out[0])
-        self._surprise = np.zeros(len(guides))
-        self._counted = np.zeros(len(guides), dtype=np.int64)
-        self._stopped = [False] * len(guides)
+        self._surprise = np.zeros(len(decoders))
+        self._counted = np.zeros(len(decoders), dtype=np.int64)
+        self._stopped = [False] * len(decoders)
 
     def steps(self) -> Iterator[None]:
         """Grow by a token a sequence at each step, until all are done or the network is full."""
         places: list[list[tuple[int, ...]]] = []
-        for guide, prompt in zip(self._guides, self._out, strict=True):
+        for decoder, prompt in zip(self._guides, self._out, strict=True):
             places.append([])
             for token in prompt:
-                guide.advance(token)
-                places[-1].append(guide.features())
+                decoder.advance(token)
+                places[-1].append(decoder.features())
         logits = self._network.step(np.array(self._out, dtype=np.int64), np.array(places, dtype=np.int64))
         tokens = np.zeros((len(self._guides), 1), dtype=np.int64)
         features = np.array([p[-1:] for p in places], dtype=np.int64)
         for _ in range(self._network.length - self._prompt):
-            for row, guide in enumerate(self._guides):
-                if guide.done or self._stopped[row]:
+            for row, decoder in enumerate(self._guides):
+                if decoder.done or self._stopped[row]:
                     continue
-                taken = self._take(row, guide, logits[row])
+                taken = self._take(row, decoder, logits[row])
                 if taken is None:
                     self._stopped[row] = True
                     continue
                 tokens[row, 0] = taken
-                features[row, 0] = guide.features()
+                features[row, 0] = decoder.features()
             yield
             growing = [g for g, stopped in zip(self._guides, self._stopped, strict=True) if not stopped]
-            if all(guide.done for guide in growing):
+            if all(decoder.done for decoder in growing):
                 return
-            if not all(guide.fully_forced for guide in growing):
+            if not all(decoder.fully_forced for decoder in growing):
                 logits = self._network.step(tokens, features)
 
-    def _take(self, row: int, guide: SequenceDecoder, logits: Floats) -> int | None:
-        mask = guide.allowed()
-        given, fully_forced = guide.forced, guide.fully_forced
+    def _take(self, row: int, decoder: SequenceDecoder, logits: Floats) -> int | None:
+        mask = decoder.allowed()
+        given, fully_forced = decoder.forced, decoder.fully_forced
         while True:
             allowed = np.flatnonzero(mask)
             if not len(allowed):
-                if guide.fallback_mask is None:
+                if decoder.fallback_mask is None:
                     return None
-                mask, guide.fallback_mask = guide.fallback_mask, None
+                mask, decoder.fallback_mask = decoder.fallback_mask, None
                 continue
             token = choose(logits, allowed, self._draws[row], self._temperature, self._top_p)
             if given:
-                allowed = np.flatnonzero(guide.unforced())
-            if guide.take(token):
+                allowed = np.flatnonzero(decoder.unforced())
+            if decoder.take(token):
                 self._out[row].append(token)
                 if not fully_forced:
                     self._surprise[row] -= log_probability(logits, allowed, token)
@@ -199,9 +199,9 @@ class BatchedDecoding:
         """The finished sequences; `None` stands for one that did not end, or could not go on."""
         return [
             FinishedSequence(out, float(self._surprise[row]) / max(1, int(self._counted[row])))
-            if guide.done
+            if decoder.done
             else None
-            for row, (out, guide) in enumerate(zip(self._out, self._guides, strict=True))
+            for row, (out, decoder) in enumerate(zip(self._out, self._guides, strict=True))
         ]
 
     @property
@@ -212,18 +212,18 @@ class BatchedDecoding:
 
 def sample(
     network: DecoderState,
-    guides: Sequence[SequenceDecoder],
+    decoders: Sequence[SequenceDecoder],
     prompts: Sequence[Sequence[int]],
     rng: np.random.Generator,
     *,
     temperature: float = 1.0,
     top_p: float = 1.0,
 ) -> list[FinishedSequence | None]:
-    """Grow one sequence from each prompt (all of one length) until its guide is done.
+    """Grow one sequence from each prompt (all of one length) until its decoder is done.
 
     `None` stands for one that did not end in time, or came where nothing may follow.
     """
-    decoding = BatchedDecoding(network, guides, prompts, rng, temperature=temperature, top_p=top_p)
+    decoding = BatchedDecoding(network, decoders, prompts, rng, temperature=temperature, top_p=top_p)
     for _ in decoding.steps():
         pass
     return decoding.finished()

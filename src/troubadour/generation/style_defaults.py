@@ -54,7 +54,7 @@ class StyleDefaults:
         voices = sum(n for _, n in programs_of(profile))
         return replace(brief, metre=metre, key=key, bars=bars, tempo_bpm=tempo, voices=voices)
 
-    def habit(self, brief: Brief) -> InstrumentDefaults:
+    def instrument_defaults(self, brief: Brief) -> InstrumentDefaults:
         """Instruments and ranges that are usual for a brief's style.
 
         Raises:

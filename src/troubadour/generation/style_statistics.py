@@ -56,7 +56,7 @@ class StyleStatistics:
             raise ModelError(f"not a style profile: {error}") from error
 
 
-def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, StyleStatistics]:
+def style_statistics(pieces: Iterable[tuple[Score, str]]) -> dict[str, StyleStatistics]:
     """Count quantised scores by style; the empty style counts every piece of one voice."""
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     pitches: dict[str, list[list[np.ndarray[Any, Any]]]] = defaultdict(list)

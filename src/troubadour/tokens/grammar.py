@@ -112,9 +112,9 @@ class Automaton:
 
     __slots__ = (
         "_below", "_plan", "_stage", "bar_end", "bar_length", "bar_number", "bars_told", "deadlines",
-        "denominator", "ends", "events", "final", "keys", "lane", "longs", "metres", "now", "numerator", "phase",
+        "denominator", "ends", "events", "final", "keys", "longs", "metres", "now", "numerator", "phase",
         "pitches", "place", "programs", "resting", "shown", "sounding", "tempos", "time", "top", "upbeat",
-        "velocities", "voice_track",
+        "velocities", "voice", "voice_track",
     )  # fmt: skip
 
     def __init__(self, plan: Plan = FREE) -> None:
@@ -140,7 +140,7 @@ class Automaton:
         self.top: list[int] = []
         self.velocities: list[int] = []
         self.time = 0
-        self.lane = -1
+        self.voice = -1
         """Voice to be filled next; -1 where only a barline may follow."""
         self.now = 0
         """Where the event that is being written starts; between events, the last place written at."""
@@ -188,7 +188,7 @@ class Automaton:
             if vocab.PITCH <= token < vocab.PITCH + 128 and token - vocab.PITCH > self.pitches[-1]:
                 self._add_pitch(token)
             elif vocab.VELOCITY <= token < vocab.DURATION:
-                self.velocities[self.lane] = token - vocab.VELOCITY
+                self.velocities[self.voice] = token - vocab.VELOCITY
             else:
                 self._length(token)
         else:
@@ -285,11 +285,11 @@ class Automaton:
         self.longs = 0
         first = min(self.ends, default=self.bar_end)
         if first <= self.now and self.ends:
-            self.lane, self.time = self.ends.index(first), self.now
+            self.voice, self.time = self.ends.index(first), self.now
         elif self.bar_end <= first:
-            self.lane, self.time = -1, self.bar_end
+            self.voice, self.time = -1, self.bar_end
         else:
-            self.lane, self.time = self.ends.index(first), first
+            self.voice, self.time = self.ends.index(first), first
 
     def _event(self, token: int) -> None:
         at_start = self.now == self.bar_end - self.bar_length
@@ -313,12 +313,12 @@ class Automaton:
         elif vocab.TEMPO <= token < vocab.VELOCITY and self._stage < 3 and at_start:
             self.tempos.append((self.now, token - vocab.TEMPO))
             self._stage = 3
-        elif self.lane < 0 or self._bar_due():
+        elif self.voice < 0 or self._bar_due():
             raise self._refusal(token)
-        elif token == vocab.REST and (self._plan.rests or not self.resting[self.lane]):
+        elif token == vocab.REST and (self._plan.rests or not self.resting[self.voice]):
             self._open()
             self.pitches = []
-            self.top[self.lane] = _RESTING
+            self.top[self.voice] = _RESTING
             self.phase = Phase.LENGTH
         elif vocab.PITCH <= token < vocab.PITCH + 128:
             self._open()
@@ -327,7 +327,7 @@ class Automaton:
         elif vocab.VELOCITY <= token < vocab.DURATION:
             self._open()
             self.pitches = []
-            self.velocities[self.lane] = token - vocab.VELOCITY
+            self.velocities[self.voice] = token - vocab.VELOCITY
         else:
             raise self._refusal(token)
 
@@ -362,7 +362,7 @@ class Automaton:
         return self.time == self.bar_end
 
     def _bar_may_follow(self) -> bool:
-        return self.lane < 0 or self._bar_due()
+        return self.voice < 0 or self._bar_due()
 
     def _end_may_follow(self) -> bool:
         if not self.ends:
@@ -376,8 +376,8 @@ class Automaton:
     def _add_pitch(self, token: int) -> None:
         pitch = token - vocab.PITCH
         self.pitches.append(pitch)
-        self._below.append((pitch, self.velocities[self.lane]))
-        self.top[self.lane] = pitch
+        self._below.append((pitch, self.velocities[self.voice]))
+        self.top[self.voice] = pitch
         self.phase = Phase.CHORD
 
     def _length(self, token: int) -> None:
@@ -388,13 +388,13 @@ class Automaton:
         if not vocab.DURATION <= token < vocab.PITCH or (self.phase == Phase.CHORD and not self._below):
             raise self._refusal(token)
         duration = self.longs * vocab.MAX_DURATION + token - vocab.DURATION + 1
-        lane, track = self.lane, self.voice_track[self.lane]
+        voice, track = self.voice, self.voice_track[self.voice]
         for pitch, level in self._below:
             self.events.append((self.now, duration, pitch, VELOCITY_LEVELS[level], track))
         self._below = []
-        self.ends[lane] = self.now + duration
-        self.resting[lane] = not self.pitches
-        self.sounding[lane] = tuple(self.pitches)
+        self.ends[voice] = self.now + duration
+        self.resting[voice] = not self.pitches
+        self.sounding[voice] = tuple(self.pitches)
         self._settle()
 
     def _refusal(self, token: int) -> InputError:
@@ -414,13 +414,13 @@ class Automaton:
             return self.place
         if self.phase < Phase.EVENT or self.phase == Phase.DONE:
             return (_IN_HEADER, 0, 0, 0, _SILENT, _SILENT, _SILENT, _SILENT)
-        barline = self.lane < 0 or (self.time == self.bar_end)
+        barline = self.voice < 0 or (self.time == self.bar_end)
         place = _AT_BARLINE if barline else min(self.time - self.bar_end + self.bar_length, 191)
-        lane = 0 if barline else min(self.lane + 1, 16)
+        voice = 0 if barline else min(self.voice + 1, 16)
         left = 0
         if self.bars_told is not None:
             left = 1 + min(max(self.bars_told - self.bar_number, 0), 62)
-        return (place, lane, min(self.bar_number, 63), left, *self.top[:4])
+        return (place, voice, min(self.bar_number, 63), left, *self.top[:4])
 
     # What may follow --------------------------------------------------------------------------
 
@@ -536,7 +536,7 @@ class Automaton:
             return
         mask[vocab.END] = final is None and self._end_may_follow()
         self._allow_pitches(mask, above=-1)
-        if (plan.rests or not self.resting[self.lane]) and self._rest_fits():
+        if (plan.rests or not self.resting[self.voice]) and self._rest_fits():
             mask[vocab.REST] = True
 
     def _rest_fits(self) -> bool:
@@ -549,12 +549,12 @@ class Automaton:
 
     def _allow_pitches(self, mask: Mask, above: int) -> None:
         plan = self._plan
-        low, high = plan.ranges[self.lane] if self.lane < len(plan.ranges) else (0, 127)
+        low, high = plan.ranges[self.voice] if self.voice < len(plan.ranges) else (0, 127)
         low = max(low, above + 1)
         mask[vocab.PITCH + low : vocab.PITCH + high + 1] = True
-        track = self.voice_track[self.lane]
+        track = self.voice_track[self.voice]
         for other, end in enumerate(self.ends):
-            if end > self.time and other != self.lane and self.voice_track[other] == track:
+            if end > self.time and other != self.voice and self.voice_track[other] == track:
                 for pitch in self.sounding[other]:
                     mask[vocab.PITCH + pitch] = False
         ending = self._ending()
@@ -566,11 +566,11 @@ class Automaton:
             mask[vocab.VELOCITY : vocab.DURATION] = True
 
     def _closes(self) -> bool:
-        return self.lane == 0 and self._plan.closing
+        return self.voice == 0 and self._plan.closing
 
     def _ending(self) -> frozenset[int] | None:
         endings = self._plan.endings
-        return endings[self.lane] if self.lane < len(endings) else None
+        return endings[self.voice] if self.voice < len(endings) else None
 
     @staticmethod
     def _only_classes(mask: Mask, classes: frozenset[int]) -> None:
@@ -628,11 +628,11 @@ class _Shown(Automaton):
                 raise self._refusal(token)
             super()._event(token)
             return
-        if self.lane < 0 or self._bar_due():
+        if self.voice < 0 or self._bar_due():
             raise self._refusal(token)
         self._open()
         self.pitches = []
-        self.top[self.lane] = _SILENT
+        self.top[self.voice] = _SILENT
         self.phase = Phase.LENGTH
 
 

@@ -49,7 +49,7 @@ def parse_tokens(tokens: Sequence[int]) -> ParsedTokens:
     changes: dict[int, list[int]] = {}
     for i, token in enumerate(tokens):
         before = automaton.phase
-        lane = automaton.lane
+        voice = automaton.voice
         automaton.advance(token)
         if before < Phase.EVENT and not opening:
             if automaton.phase == Phase.EVENT:
@@ -63,7 +63,7 @@ def parse_tokens(tokens: Sequence[int]) -> ParsedTokens:
         elif vocab.NUMERATOR <= token < vocab.VELOCITY:
             changes.setdefault(automaton.now, []).append(token)
         elif before in (Phase.CHORD, Phase.LENGTH) and vocab.DURATION <= token < vocab.PITCH:
-            voices[lane].append((automaton.now, automaton.ends[lane], tuple(automaton.pitches)))
+            voices[voice].append((automaton.now, automaton.ends[voice], tuple(automaton.pitches)))
     return ParsedTokens(opening, voices, bars, changes)
 
 
@@ -79,11 +79,11 @@ def show(
         bars: where each bar starts; where the first of them is an upbeat, it counts.
         changes: as in `Reading`.
     """
-    end = max((lane[-1][1] for lane in voices if lane), default=0)
+    end = max((voice[-1][1] for voice in voices if voice), default=0)
     events: list[tuple[int, int, int, tuple[int, ...] | None]] = []
-    for number, lane in enumerate(voices):
+    for number, voice in enumerate(voices):
         time = 0
-        for event in lane:
+        for event in voice:
             if event[0] > time:
                 events.append((time, number, event[0], None))
             events.append((event[0], number, *event[1:]))

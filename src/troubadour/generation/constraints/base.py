@@ -1,4 +1,4 @@
-"""What a control is, and the guide that joins the grammar with controls."""
+"""What a constraint is, and the decoder that joins the grammar with constraints."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Constraint(Protocol):
         """Narrow the mask, shape (N_TOKENS,), where an event or its length is expected."""
         ...
 
-    def on_event(self, lane: int, span: Span) -> None:
-        """Take in an event that was completed in voice `lane`."""
+    def on_event(self, voice: int, span: Span) -> None:
+        """Take in an event that was completed in voice `voice`."""
         ...
 
     def copy(self) -> Self:
-        """An independent control in the same state."""
+        """An independent constraint in the same state."""
         ...
 
 
@@ -55,11 +55,11 @@ class Forcing(Protocol):
 
 
 class Stateless:
-    """A control without state: the same for every sequence."""
+    """A constraint without state: the same for every sequence."""
 
     needs_lookahead = False
 
-    def on_event(self, lane: int, span: Span) -> None:
+    def on_event(self, voice: int, span: Span) -> None:
         """Nothing to remember."""
 
     def copy(self) -> Self:
@@ -68,23 +68,23 @@ class Stateless:
 
 
 class ConstrainedDecoder:
-    """An automaton under controls, as the sampler sees it.
+    """An automaton under constraints, as the sampler sees it.
 
     Args:
         automaton: the grammar, with its plan.
-        controls: all have to hold.
-        given: what is forced; other controls are not asked there.
+        constraints: all have to hold.
+        given: what is forced; other constraints are not asked there.
     """
 
-    __slots__ = ("_controls", "_given", "_mask", "_tries", "automaton", "fallback_mask", "forced")
+    __slots__ = ("_constraints", "_given", "_mask", "_tries", "automaton", "fallback_mask", "forced")
 
     def __init__(
-        self, automaton: Automaton, controls: Sequence[Constraint] = (), given: Forcing | None = None
+        self, automaton: Automaton, constraints: Sequence[Constraint] = (), given: Forcing | None = None
     ) -> None:
         self.automaton = automaton
-        self._controls = tuple(controls)
+        self._constraints = tuple(constraints)
         self._given = given
-        self._tries = any(c.needs_lookahead for c in controls)
+        self._tries = any(c.needs_lookahead for c in constraints)
         self._mask: Mask | None = None
         self.forced = False
         """Whether the next token is given; its likelihood then says how well the rest fits it."""
@@ -106,10 +106,10 @@ class ConstrainedDecoder:
         return self.automaton.features()
 
     def copy(self) -> ConstrainedDecoder:
-        """An independent guide in the same state."""
+        """An independent decoder in the same state."""
         new = ConstrainedDecoder.__new__(ConstrainedDecoder)
         new.automaton = self.automaton.copy()
-        new._controls = tuple(c.copy() for c in self._controls)
+        new._constraints = tuple(c.copy() for c in self._constraints)
         new._given, new._tries, new._mask = self._given, self._tries, None
         new.forced, new.fallback_mask = False, None
         return new
@@ -118,11 +118,11 @@ class ConstrainedDecoder:
         """Take one token without trying what comes after it."""
         automaton = self.automaton
         ends_event = vocab.DURATION <= token < vocab.PITCH and automaton.phase in (Phase.CHORD, Phase.LENGTH)
-        if ends_event and self._controls:
+        if ends_event and self._constraints:
             stop = automaton.now + automaton.longs * vocab.MAX_DURATION + token - vocab.DURATION + 1
             span = Span(automaton.now, stop, tuple(automaton.pitches))
-            for control in self._controls:
-                control.on_event(automaton.lane, span)
+            for constraint in self._constraints:
+                constraint.on_event(automaton.voice, span)
         automaton.advance(token)
         self._mask = None
 
@@ -137,7 +137,7 @@ class ConstrainedDecoder:
         mask = ahead.allowed()
         if not mask.any():
             return False
-        self.automaton, self._controls, self._mask = ahead.automaton, ahead._controls, mask
+        self.automaton, self._constraints, self._mask = ahead.automaton, ahead._constraints, mask
         self.forced, self.fallback_mask = ahead.forced, ahead.fallback_mask
         return True
 
@@ -161,12 +161,12 @@ class ConstrainedDecoder:
         if automaton.phase < Phase.EVENT or mask[vocab.BAR] or mask[vocab.END]:
             return mask
         may_rest = bool(mask[vocab.REST])
-        for control in self._controls:
-            control.allow(automaton, mask)
+        for constraint in self._constraints:
+            constraint.allow(automaton, mask)
         if may_rest:
-            # A rest after a rest says nothing new, and a rest that a control has struck out
+            # A rest after a rest says nothing new, and a rest that a constraint has struck out
             # stands in for a note only where there is none.
-            if automaton.resting[automaton.lane]:
+            if automaton.resting[automaton.voice]:
                 mask[vocab.REST] = False
             if not mask[vocab.REST]:
                 self.fallback_mask = np.zeros(vocab.N_TOKENS, dtype=bool)

@@ -1,4 +1,4 @@
-"""From a brief to a plan for the grammar and the controls over it; what cannot be met is refused here."""
+"""From a brief to a plan for the grammar and the constraints over it; what cannot be met is refused here."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from troubadour.core.errors import InputError
 from troubadour.generation.constraints.base import ConstrainedDecoder, Constraint, Span, of_classes
-from troubadour.generation.constraints.checks import HABIT, Spans, check_masks, check_parallels, merged
+from troubadour.generation.constraints.checks import STYLE_RANGE, Spans, check_masks, check_parallels, merged
 from troubadour.generation.constraints.chords import Chord, Harmony, parse_chords
 from troubadour.generation.constraints.density import Density, note_counts
 from troubadour.generation.constraints.given import Given
 from troubadour.generation.constraints.intersection import Named, intersect
-from troubadour.generation.constraints.ngram_blocker import NgramBlocker, longest_run
+from troubadour.generation.constraints.ngram_blocker import NgramBlocker, has_passage
 from troubadour.generation.constraints.parallels import Parallels
 from troubadour.generation.constraints.pitches import Pitches, scale
 from troubadour.generation.originality import PassageIndex
@@ -35,12 +35,12 @@ class ConstraintPlan:
     """All that holds for one request."""
 
     plan: Plan
-    controls: tuple[Constraint, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     given: Given | None = None
 
-    def guide(self) -> ConstrainedDecoder:
-        """A guide for one new sequence."""
-        return ConstrainedDecoder(Automaton(self.plan), [c.copy() for c in self.controls], self.given)
+    def decoder(self) -> ConstrainedDecoder:
+        """A decoder for one new sequence."""
+        return ConstrainedDecoder(Automaton(self.plan), [c.copy() for c in self.constraints], self.given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class InstrumentDefaults:
 
 def compile_constraints(
     brief: Brief,
-    habit: InstrumentDefaults,
+    defaults: InstrumentDefaults,
     tempo_index: int | None,
     *,
-    windows: PassageIndex | None = None,
+    passages: PassageIndex | None = None,
     spans: Spans = (),
     upbeat: int | None = None,
     ticks: int | None = None,
@@ -65,7 +65,7 @@ def compile_constraints(
 
     Args:
         brief: complete: metre, key, bars and tempo are decided.
-        windows: passages of `brief.max_common - 1` steps, if that is asked for.
+        passages: passages of `brief.max_common - 1` steps, if that is asked for.
         spans: what is given of each voice, beside the brief's notes.
         upbeat: its ticks, where it is given.
         ticks: length of the whole, where it is not `brief.bars` whole bars.
@@ -73,7 +73,7 @@ def compile_constraints(
     Raises:
         InputError: two demands clash; the message names them.
     """
-    voices = sum(n for _, n in habit.programs)
+    voices = sum(n for _, n in defaults.programs)
     assert brief.bars is not None
     assert brief.metre is not None
     assert brief.key is not None
@@ -82,7 +82,7 @@ def compile_constraints(
     given = Given(spans) if any(spans) else None
     if upbeat is None:
         upbeat = _upbeat(brief, given, bars)
-    programs = habit.programs if brief.instruments is None else tuple((p, 1) for p in brief.instruments)
+    programs = defaults.programs if brief.instruments is None else tuple((p, 1) for p in brief.instruments)
     last = 12 if voices == 1 else 24
     if bars:
         # The last bar is shortened by the upbeat.
@@ -98,40 +98,40 @@ def compile_constraints(
         tempo_index=tempo_index,
         upbeat=upbeat,
         early=bool(brief.upbeat),
-        chords=any(len(s.pitches) > 1 for lane in spans for s in lane),
+        chords=any(len(s.pitches) > 1 for voice in spans for s in voice),
         last=last,
         rests=True,
     )
     probe = _probe(replace(draft, endings=(_ALL,) * voices))
-    named = [pitch_requirements(brief, habit, lane) for lane in range(voices)]
+    named = [pitch_requirements(brief, defaults, voice) for voice in range(voices)]
     sets = tuple(intersect(n, f"voice {i + 1}") for i, n in enumerate(named))
     harmony = Harmony.of(bars, brief.metre, probe.upbeat, voices) if bars else None
     if harmony is not None:
         _check_chords(brief, named, harmony)
     endings: list[frozenset[int] | None] = []
     lasts: list[Mask] = []
-    for lane in range(voices):
-        classes, mask = _ending(brief, bars, harmony, named[lane], lane, voices, probe, spans)
+    for voice in range(voices):
+        classes, mask = _ending(brief, bars, harmony, named[voice], voice, voices, probe, spans)
         endings.append(classes)
         lasts.append(mask)
     closing = _closing(brief, spans, probe)
     if closing and endings[0] is None:
         closing = not any(e is not None for e in endings)
-    controls: list[Constraint] = []
+    constraints: list[Constraint] = []
     if given is not None:
         check_masks(brief, given, named, harmony, probe)
-        controls.append(given)
-    controls.append(Pitches(sets))
+        constraints.append(given)
+    constraints.append(Pitches(sets))
     if harmony is not None:
-        controls.append(harmony)
+        constraints.append(harmony)
     plan = replace(draft, endings=tuple(endings), closing=closing)
     if brief.strict and brief.density is not None:
-        controls.append(_density(brief, given, plan, voices))
+        constraints.append(_density(brief, given, plan, voices))
     if voices > 1 and _parallels_barred(brief, draft, spans):
-        controls.append(Parallels(voices, given, lasts))
+        constraints.append(Parallels(voices, given, lasts))
     if brief.max_common is not None:
-        controls.append(_novelty(brief, draft, windows, given, spans, voices))
-    return ConstraintPlan(plan, tuple(controls), given)
+        constraints.append(_novelty(brief, draft, passages, given, spans, voices))
+    return ConstraintPlan(plan, tuple(constraints), given)
 
 
 def _parallels_barred(brief: Brief, draft: Plan, spans: Spans) -> bool:
@@ -173,7 +173,7 @@ def _upbeat(brief: Brief, given: Given | None, bars: Sequence[object]) -> int | 
     return None
 
 
-def pitch_requirements(brief: Brief, habit: InstrumentDefaults, lane: int) -> list[Named]:
+def pitch_requirements(brief: Brief, defaults: InstrumentDefaults, voice: int) -> list[Named]:
     """What each demand leaves of the pitches of one voice."""
     place = np.arange(128)
 
@@ -182,7 +182,7 @@ def pitch_requirements(brief: Brief, habit: InstrumentDefaults, lane: int) -> li
 
     found: list[Named] = []
     if brief.ranges is not None:
-        index = lane if len(brief.ranges) > 1 else 0
+        index = voice if len(brief.ranges) > 1 else 0
         if index >= len(brief.ranges):
             raise InputError(f"ranges and voices clash: {len(brief.ranges)} ranges, more voices")
         low, high = brief.ranges[index]
@@ -196,23 +196,23 @@ def pitch_requirements(brief: Brief, habit: InstrumentDefaults, lane: int) -> li
         found.append((f"key {name} as a scale", of_classes(scale(*brief.key))))
     asked = np.logical_and.reduce([m for _, m in found]) if found else np.ones(128, dtype=bool)
     if brief.instruments is not None:
-        program = brief.instruments[lane]
+        program = brief.instruments[voice]
         low, high = playable(program)
         found.append((f"instrument {NAMES[program]} ({low} to {high})", between(low, high)))
         asked = asked & between(low, high)
-    if brief.ranges is None and lane < len(habit.ranges):
-        # A habit gives way: to the part of it that is left, if that is an octave, else wholly.
-        usual = asked & between(*habit.ranges[lane])
+    if brief.ranges is None and voice < len(defaults.ranges):
+        # A defaults gives way: to the part of it that is left, if that is an octave, else wholly.
+        usual = asked & between(*defaults.ranges[voice])
         if np.ptp(np.flatnonzero(usual)) >= 12 if usual.any() else False:
-            found.append((HABIT, between(*habit.ranges[lane])))
+            found.append((STYLE_RANGE, between(*defaults.ranges[voice])))
     return found
 
 
 def _check_chords(brief: Brief, named: list[list[Named]], harmony: Harmony) -> None:
-    for lane, sets in enumerate(named):
-        table = harmony.lowest if lane == harmony.bass else harmony.inner
+    for voice, sets in enumerate(named):
+        table = harmony.lowest if voice == harmony.bass else harmony.inner
         for mask in np.unique(table, axis=0):
-            intersect([*sets, (f"chords {brief.chords}", mask)], f"voice {lane + 1}")
+            intersect([*sets, (f"chords {brief.chords}", mask)], f"voice {voice + 1}")
 
 
 def _ending(
@@ -220,7 +220,7 @@ def _ending(
     bars: tuple[tuple[Chord, ...], ...],
     harmony: Harmony | None,
     named: list[Named],
-    lane: int,
+    voice: int,
     voices: int,
     probe: Automaton,
     spans: Spans,
@@ -228,26 +228,28 @@ def _ending(
     """Pitch classes on which a voice has to end, and the pitches that are left for that."""
     assert brief.key is not None
     assert probe.final is not None
-    deadline = probe.deadlines[lane]
+    deadline = probe.deadlines[voice]
     tonic = Key(0, *brief.key).tonic
-    if voices == 1 or lane == voices - 1:
+    if voices == 1 or voice == voices - 1:
         classes = frozenset({tonic})
     else:
         # Both thirds: a piece in minor may end in major.
         minor = brief.key[1] in _MINOR
         classes = frozenset((tonic + i) % 12 for i in ((0, 3, 4, 7) if minor else (0, 4, 7)))
-    if any(s.stop > deadline for s in spans[lane]):
-        if brief.cadence and not {p % 12 for p in _given_last(spans[lane], probe.final)} & classes:
+    if any(s.stop > deadline for s in spans[voice]):
+        if brief.cadence and not {p % 12 for p in _given_last(spans[voice], probe.final)} & classes:
             where = "on the tonic" if len(classes) == 1 else "in the tonic's chord"
-            raise InputError(f"notes and cadence clash: voice {lane + 1} does not end {where} as it is given")
+            raise InputError(
+                f"notes and cadence clash: voice {voice + 1} does not end {where} as it is given"
+            )
         return None, np.ones(128, dtype=bool)
     sets = [*named]
     if harmony is not None:
         chord = bars[-1][-1]
-        close = of_classes({chord.bass} if lane == harmony.bass else chord.classes)
-        sets.append((f"chords {brief.chords}", harmony.last(lane, deadline) & close))
+        close = of_classes({chord.bass} if voice == harmony.bass else chord.classes)
+        sets.append((f"chords {brief.chords}", harmony.last(voice, deadline) & close))
     home = ("cadence on the tonic", of_classes(classes))
-    what = f"the last note of voice {lane + 1}"
+    what = f"the last note of voice {voice + 1}"
     kept = intersect([*sets, home] if brief.cadence else sets, what)
     if brief.cadence is None and (kept & home[1]).any():
         kept = kept & home[1]
@@ -270,9 +272,9 @@ def _closing(brief: Brief, spans: Spans, probe: Automaton) -> bool:
     """Whether the first voice has to see to it that the last bar is not empty."""
     assert probe.final is not None
     start = probe.final - probe.bar_length + probe.upbeat
-    if any(s.pitches and s.stop > start for lane in spans for s in lane):
+    if any(s.pitches and s.stop > start for voice in spans for s in voice):
         return False
-    if all(any(s.stop > d for s in lane) for lane, d in zip(spans, probe.deadlines, strict=True)):
+    if all(any(s.stop > d for s in voice) for voice, d in zip(spans, probe.deadlines, strict=True)):
         raise InputError("notes and bars clash: the given rests leave the last bar empty")
     return True
 
@@ -286,14 +288,14 @@ def _density(brief: Brief, given: Given | None, plan: Plan, voices: int) -> Dens
         raise InputError(
             f"density and bars clash: no number of notes in {brief.bars} bars is of density {brief.density}"
         )
-    control = Density(bounds, given)
-    control.begin(probe)
+    constraint = Density(bounds, given)
+    constraint.begin(probe)
     other = "notes" if given is not None else "bars"
-    if control.spare < 0:
+    if constraint.spare < 0:
         raise InputError(
             f"density and {other} clash: density {brief.density} is {bounds[0]} notes or more, and there is no room"
         )
-    if control.most < 0:
+    if constraint.most < 0:
         raise InputError(
             f"density and {other} clash: density {brief.density} is {bounds[1]} notes at most, and more are needed"
         )
@@ -306,16 +308,16 @@ def _check_single(plan: Plan, what: str) -> None:
 
 
 def _novelty(
-    brief: Brief, plan: Plan, windows: PassageIndex | None, given: Given | None, spans: Spans, voices: int
+    brief: Brief, plan: Plan, passages: PassageIndex | None, given: Given | None, spans: Spans, voices: int
 ) -> NgramBlocker:
-    if windows is None:
+    if passages is None:
         raise InputError("max_common needs the music of a catalogue to compare with")
     _check_single(plan, "max_common")
-    for lane in spans:
-        notes = [(s.pitches[-1], s.stop - s.start) for s in lane if s.pitches]
-        if longest_run(notes, windows):
+    for voice in spans:
+        notes = [(s.pitches[-1], s.stop - s.start) for s in voice if s.pitches]
+        if has_passage(notes, passages):
             raise InputError(
                 f"notes and max_common {brief.max_common} clash: "
                 "the given notes alone have as long a passage in common with the catalogue"
             )
-    return NgramBlocker(windows, voices, given)
+    return NgramBlocker(passages, voices, given)

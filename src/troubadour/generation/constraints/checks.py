@@ -1,4 +1,4 @@
-"""Given notes are exempt from the controls, so each is held against them before sampling."""
+"""Given notes are exempt from the constraints, so each is held against them before sampling."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from troubadour.generation.request import Brief
 from troubadour.tokens.grammar import Automaton
 
 Spans = Sequence[Sequence[Span]]
-HABIT: Final = "the style's range"
+STYLE_RANGE: Final = "the style's range"
 """Name of what is not demanded, and gives way."""
 
 
 def merged(brief: Brief, spans: Spans, voices: int) -> list[list[Span]]:
     """The brief's notes beside the spans of a task, in time order."""
-    lanes = [list(spans[i]) if i < len(spans) else [] for i in range(voices)]
+    voice_spans = [list(spans[i]) if i < len(spans) else [] for i in range(voices)]
     notes: list[dict[tuple[int, int], set[int]]] = [{} for _ in range(voices)]
     for note in brief.notes:
         if not 1 <= note.voice <= voices:
@@ -32,15 +32,15 @@ def merged(brief: Brief, spans: Spans, voices: int) -> list[list[Span]]:
                 f"given note {tuple(note)} is not a note; allowed: 1 tick or more, pitch 0 to 127"
             )
         notes[note.voice - 1].setdefault((note.onset, note.onset + note.duration), set()).add(note.pitch)
-    for lane, chords in zip(lanes, notes, strict=True):
-        lane += [Span(start, stop, tuple(sorted(p))) for (start, stop), p in chords.items()]
-        lane.sort()
-        for before, after in pairwise(lane):
+    for voice, chords in zip(voice_spans, notes, strict=True):
+        voice += [Span(start, stop, tuple(sorted(p))) for (start, stop), p in chords.items()]
+        voice.sort()
+        for before, after in pairwise(voice):
             if after.start < before.stop:
                 raise InputError(
                     f"notes clash: two given notes of one voice overlap at {place_of(brief, after.start)}"
                 )
-    return lanes
+    return voice_spans
 
 
 def check_masks(
@@ -48,7 +48,7 @@ def check_masks(
 ) -> None:
     """Given notes are exempt from the masks, so each is held against each demand here."""
     assert probe.final is not None
-    for lane, spans in enumerate(given.spans):
+    for voice, spans in enumerate(given.spans):
         for span in spans:
             where = place_of(brief, span.start - probe.upbeat)
             if span.start < 0 or span.stop > probe.final:
@@ -59,22 +59,22 @@ def check_masks(
                 raise InputError(
                     f"notes: the one at {where} is off the grid of 32nds and sixteenth triplets; quantise it first"
                 )
-            check_pitches(span, named[lane], where)
+            check_pitches(span, named[voice], where)
             for pitch in span.pitches:
                 if harmony is not None:
-                    _check_harmony(harmony, lane, span, pitch, where, brief)
+                    _check_harmony(harmony, voice, span, pitch, where, brief)
 
 
 def check_pitches(span: Span, named: Sequence[Named], where: str) -> None:
-    """Hold given pitches against what is demanded of their voice; a style's habit does not count."""
+    """Hold given pitches against what is demanded of their voice; a style's defaults does not count."""
     for pitch in span.pitches:
         for name, mask in named:
-            if name != HABIT and not mask[pitch]:
+            if name != STYLE_RANGE and not mask[pitch]:
                 raise InputError(f"notes and {name} clash: pitch {pitch} is given at {where}")
 
 
-def _check_harmony(harmony: Harmony, lane: int, span: Span, pitch: int, where: str, brief: Brief) -> None:
-    table = harmony.lowest if lane == harmony.bass else harmony.inner
+def _check_harmony(harmony: Harmony, voice: int, span: Span, pitch: int, where: str, brief: Brief) -> None:
+    table = harmony.lowest if voice == harmony.bass else harmony.inner
     for i, tick in enumerate(harmony.places):
         if span.start <= tick < span.stop and not table[i, pitch]:
             raise InputError(
@@ -86,8 +86,8 @@ def _check_harmony(harmony: Harmony, lane: int, span: Span, pitch: int, where: s
 def check_parallels(spans: Spans) -> None:
     """Refuse given notes of two voices that run in parallel fifths or octaves."""
     moves: list[dict[int, tuple[int, int]]] = []
-    for lane in spans:
-        pairs = pairwise(lane)
+    for voice in spans:
+        pairs = pairwise(voice)
         moves.append(
             {
                 b.start: (a.pitches[-1], b.pitches[-1])

@@ -138,7 +138,7 @@ class Harmony(Stateless):
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """Chord tones on the beats; nothing else is held over one."""
-        table = self.lowest if automaton.lane == self.bass else self.inner
+        table = self.lowest if automaton.voice == self.bass else self.inner
         if automaton.phase == Phase.EVENT:
             place = bisect_right(self.places, automaton.time) - 1
             if place >= 0 and self.places[place] == automaton.time:
@@ -149,8 +149,8 @@ class Harmony(Stateless):
             if len(bad):
                 until(automaton, mask, self.places[first + int(bad[0])])
 
-    def last(self, lane: int, start: int) -> Mask:
+    def last(self, voice: int, start: int) -> Mask:
         """Pitches of a voice that may sound from `start` to the end, shape (128,)."""
-        table = self.lowest if lane == self.bass else self.inner
+        table = self.lowest if voice == self.bass else self.inner
         first = bisect_right(self.places, start - 1)
         return np.asarray(table[first:].all(axis=0))

@@ -43,10 +43,10 @@ class Density:
         if self._deadlines is not None or automaton.final is None:
             return
         self._deadlines = automaton.deadlines
-        for lane, deadline in enumerate(automaton.deadlines):
+        for voice, deadline in enumerate(automaton.deadlines):
             self._free += deadline if deadline >= 0 else automaton.final
             self._due += deadline >= 0
-            for span in self._given.spans[lane] if self._given and lane < len(self._given.spans) else ():
+            for span in self._given.spans[voice] if self._given and voice < len(self._given.spans) else ():
                 self._free -= span.stop - span.start
                 self._due += len(span.pitches)
 
@@ -60,36 +60,36 @@ class Density:
         """Notes that may still be added to those that are due; negative = too many are due."""
         return self._high - self._count - self._due
 
-    def _is_due(self, lane: int, tick: int) -> bool:
-        if self._deadlines is not None and 0 <= self._deadlines[lane] <= tick:
+    def _is_due(self, voice: int, tick: int) -> bool:
+        if self._deadlines is not None and 0 <= self._deadlines[voice] <= tick:
             return True
-        span = self._given.next(lane, tick) if self._given else None
+        span = self._given.next(voice, tick) if self._given else None
         return span is not None and span.start == tick
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """No more notes than allowed; no long ones while many are wanted."""
         self.begin(automaton)
-        lane = automaton.lane
+        voice = automaton.voice
         if automaton.phase == Phase.EVENT:
-            if self._is_due(lane, automaton.time):
+            if self._is_due(voice, automaton.time):
                 return
             if self.most <= 0:
                 mask[vocab.PITCH : vocab.PITCH + 128] = False
             elif self.spare < SLOT and mask[vocab.PITCH : vocab.PITCH + 128].any():
                 mask[vocab.REST] = False
-        elif not self._is_due(lane, automaton.now):
+        elif not self._is_due(voice, automaton.now):
             # A note fills a slot of its own; a rest fills none.
             room = self.spare + (SLOT if automaton.pitches and self._low > self._count + self._due else 0)
             until(automaton, mask, automaton.now + max(room, SLOT))
 
-    def on_event(self, lane: int, span: Span) -> None:
+    def on_event(self, voice: int, span: Span) -> None:
         """Count the notes of an event, and take its ticks from the free ones."""
         self._count += len(span.pitches)
-        if self._is_due(lane, span.start):
+        if self._is_due(voice, span.start):
             self._due -= len(span.pitches)
         else:
             stop = span.stop
-            deadline = self._deadlines[lane] if self._deadlines is not None else -1
+            deadline = self._deadlines[voice] if self._deadlines is not None else -1
             if 0 <= deadline < stop:
                 # A last note that starts early is the one that was due.
                 if span.pitches:
@@ -98,7 +98,7 @@ class Density:
             self._free -= stop - span.start
 
     def copy(self) -> Self:
-        """An independent control in the same state."""
+        """An independent constraint in the same state."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         return new

@@ -20,8 +20,8 @@ class Given(Stateless):
 
     def __init__(self, spans: Sequence[Sequence[Span]]) -> None:
         self.spans = tuple(tuple(s) for s in spans)
-        self._starts = [[span.start for span in lane] for lane in self.spans]
-        closings = [_closing(lane) for lane in self.spans]
+        self._starts = [[span.start for span in voice] for voice in self.spans]
+        closings = [_closing(voice) for voice in self.spans]
         self._closed_from = max((start for start, _ in closings), default=0)
         self._closed_until = min((stop for _, stop in closings), default=0)
 
@@ -29,35 +29,35 @@ class Given(Stateless):
         """Itself: it has no state."""
         return self
 
-    def next(self, lane: int, tick: int) -> Span | None:
+    def next(self, voice: int, tick: int) -> Span | None:
         """The first given event of a voice that starts at `tick` or later."""
-        if lane >= len(self.spans):
+        if voice >= len(self.spans):
             return None
-        place = bisect_left(self._starts[lane], tick)
-        return self.spans[lane][place] if place < len(self.spans[lane]) else None
+        place = bisect_left(self._starts[voice], tick)
+        return self.spans[voice][place] if place < len(self.spans[voice]) else None
 
-    def ending(self, lane: int, tick: int) -> Span | None:
+    def ending(self, voice: int, tick: int) -> Span | None:
         """The given event of a voice that ends at `tick`."""
-        if lane >= len(self.spans):
+        if voice >= len(self.spans):
             return None
-        place = bisect_left(self._starts[lane], tick) - 1
-        if place < 0 or self.spans[lane][place].stop != tick:
+        place = bisect_left(self._starts[voice], tick) - 1
+        if place < 0 or self.spans[voice][place].stop != tick:
             return None
-        return self.spans[lane][place]
+        return self.spans[voice][place]
 
     def token(self, automaton: Automaton) -> int | None:
         """The token that is forced, or nothing."""
-        phase, lane = automaton.phase, automaton.lane
-        if phase < Phase.EVENT or phase == Phase.DONE or lane < 0:
+        phase, voice = automaton.phase, automaton.voice
+        if phase < Phase.EVENT or phase == Phase.DONE or voice < 0:
             return None
         if phase == Phase.EVENT:
             if automaton.time == automaton.bar_end:
                 return None  # first the barline
-            span = self.next(lane, automaton.time)
+            span = self.next(voice, automaton.time)
             if span is None or span.start != automaton.time:
                 return None
             return vocab.PITCH + span.pitches[0] if span.pitches else vocab.REST
-        span = self.next(lane, automaton.now)
+        span = self.next(voice, automaton.now)
         if span is None or span.start != automaton.now:
             return None
         said = len(automaton.pitches)
@@ -75,7 +75,7 @@ class Given(Stateless):
         """End in time for the next given event."""
         if automaton.phase == Phase.EVENT:
             return
-        span = self.next(automaton.lane, automaton.now)
+        span = self.next(automaton.voice, automaton.now)
         if span is not None:
             until(automaton, mask, span.start)
 

@@ -27,38 +27,38 @@ class NgramBlocker:
     passage, with nothing but rests between them.
 
     Args:
-        windows: the other music's passages of the limit less one steps.
+        passages: the other music's passages of the limit less one steps.
         voices: how many, each alone on its track.
         given: the given notes.
     """
 
     needs_lookahead = True
 
-    def __init__(self, windows: PassageIndex, voices: int, given: Given | None) -> None:
-        self._windows = windows
+    def __init__(self, passages: PassageIndex, voices: int, given: Given | None) -> None:
+        self._passages = passages
         self._given = given
         self._notes: list[tuple[_Note, ...]] = [()] * voices
 
     def copy(self) -> Self:
-        """An independent control in the same state."""
+        """An independent constraint in the same state."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         new._notes = self._notes.copy()
         return new
 
-    def on_event(self, lane: int, span: Span) -> None:
+    def on_event(self, voice: int, span: Span) -> None:
         """Remember as many notes of a voice as a passage has."""
         if span.pitches:
-            kept = self._notes[lane][-self._windows.length :]
-            self._notes[lane] = (*kept, (span.pitches[-1], span.stop - span.start))
+            kept = self._notes[voice][-self._passages.length :]
+            self._notes[voice] = (*kept, (span.pitches[-1], span.stop - span.start))
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """Strike out lengths that complete a passage together with the pitch that was chosen."""
         if automaton.phase == Phase.EVENT or not automaton.pitches:
             return
-        lane = automaton.lane
-        notes, size = self._notes[lane], self._windows.length
-        coming = self._coming(lane, automaton.now + 1)
+        voice = automaton.voice
+        notes, size = self._notes[voice], self._passages.length
+        coming = self._coming(voice, automaton.now + 1)
         # A passage has `size` steps; so many notes stand before the one that is being written.
         if len(notes) + len(coming) < size:
             return
@@ -80,25 +80,25 @@ class NgramBlocker:
         bad = np.zeros(len(open_), dtype=bool)
         for start in range(max(0, len(past) - size + 1), len(row) - size + 1):
             if start + size > first and not bad.all():
-                bad |= self._windows.contain(row[start : start + size], len(open_))
+                bad |= self._passages.contain(row[start : start + size], len(open_))
         mask[vocab.DURATION + open_[bad]] = False
 
-    def _coming(self, lane: int, tick: int) -> list[_Note]:
+    def _coming(self, voice: int, tick: int) -> list[_Note]:
         """The given notes of a voice from `tick` on, as far as one passage reaches."""
         found: list[_Note] = []
-        span = None if self._given is None else self._given.next(lane, tick)
-        while span is not None and self._given is not None and len(found) < self._windows.length:
+        span = None if self._given is None else self._given.next(voice, tick)
+        while span is not None and self._given is not None and len(found) < self._passages.length:
             if span.pitches:
                 found.append((span.pitches[-1], span.stop - span.start))
-            span = self._given.next(lane, span.stop)
+            span = self._given.next(voice, span.stop)
         return found
 
 
-def longest_run(notes: Sequence[_Note], windows: PassageIndex) -> bool:
-    """Whether any passage of successive notes is among the windows."""
+def has_passage(notes: Sequence[_Note], passages: PassageIndex) -> bool:
+    """Whether any passage of successive notes is among the passages."""
     steps = [step(a, b) for a, b in pairwise(notes)]
-    size = windows.length
-    return any(bool(windows.contain(steps[i : i + size], 1)[0]) for i in range(len(steps) - size + 1))
+    size = passages.length
+    return any(bool(passages.contain(steps[i : i + size], 1)[0]) for i in range(len(steps) - size + 1))
 
 
 def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> NDArray[np.int64]:
@@ -108,4 +108,4 @@ def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> NDArray[np.int64]
     return steps
 
 
-__all__ = ["NgramBlocker", "longest_run"]
+__all__ = ["NgramBlocker", "has_passage"]

@@ -47,12 +47,12 @@ class Parallels:
         self._now: list[Span | None] = [None] * voices
         self._before: list[Span | None] = [None] * voices
 
-    def on_event(self, lane: int, span: Span) -> None:
+    def on_event(self, voice: int, span: Span) -> None:
         """Remember a voice's last two events."""
-        self._before[lane], self._now[lane] = self._now[lane], span
+        self._before[voice], self._now[voice] = self._now[voice], span
 
     def copy(self) -> Self:
-        """An independent control in the same state."""
+        """An independent constraint in the same state."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         new._now, new._before = self._now.copy(), self._before.copy()
@@ -67,13 +67,13 @@ class Parallels:
             self._allow_lengths(automaton, mask)
 
     def _allow_pitches(self, automaton: Automaton, mask: Mask) -> None:
-        lane, tick = automaton.lane, automaton.time
-        old = self._until(lane, tick)
+        voice, tick = automaton.voice, automaton.time
+        old = self._until(voice, tick)
         if old is None:
             return
         started = []
         for other, span in enumerate(self._now):
-            if other == lane or span is None or span.start != tick or not span.pitches:
+            if other == voice or span is None or span.start != tick or not span.pitches:
                 continue
             before = self._before[other]
             if before is not None and before.stop == tick and before.pitches:
@@ -83,7 +83,7 @@ class Parallels:
             if interval in PERFECT and their_old != their_new:
                 clash = (np.abs(_PLACE - their_new) % 12 == interval) & (old != _PLACE)
                 mask[vocab.PITCH : vocab.PITCH + 128] &= ~clash
-        due = self._due(tick, after=lane)
+        due = self._due(tick, after=voice)
         if due:
             pitches = np.flatnonzero(mask[vocab.PITCH : vocab.PITCH + 128])
             for pitch in pitches.tolist():
@@ -91,8 +91,8 @@ class Parallels:
                     mask[vocab.PITCH + pitch] = False
 
     def _allow_lengths(self, automaton: Automaton, mask: Mask) -> None:
-        lane, start = automaton.lane, automaton.now + automaton.longs * vocab.MAX_DURATION
-        place = self._place(lane, automaton.now + 1)
+        voice, start = automaton.voice, automaton.now + automaton.longs * vocab.MAX_DURATION
+        place = self._place(voice, automaton.now + 1)
         if place < 0 or place > start + 2 * vocab.MAX_DURATION:
             return
         room = place - start
@@ -101,44 +101,44 @@ class Parallels:
         if not 1 <= room <= vocab.MAX_DURATION or not mask[vocab.DURATION + room - 1]:
             return
         pitch = automaton.pitches[-1]
-        due = [(pitch, self._options(lane, place))]
-        due += self._due(place, after=-1, without=lane)
+        due = [(pitch, self._options(voice, place))]
+        due += self._due(place, after=-1, without=voice)
         if not _solvable([], due):
             mask[vocab.DURATION + room - 1] = False
 
-    def _place(self, lane: int, tick: int) -> int:
+    def _place(self, voice: int, tick: int) -> int:
         """The first place from `tick` on where a note of a voice is due; -1 = nowhere."""
-        span = self._given.next(lane, tick)
+        span = self._given.next(voice, tick)
         while span is not None and not span.pitches:
-            span = self._given.next(lane, span.stop)
+            span = self._given.next(voice, span.stop)
         if span is not None:
             return span.start
-        return self._deadlines[lane]
+        return self._deadlines[voice]
 
-    def _options(self, lane: int, tick: int) -> tuple[int, ...]:
-        span = self._given.next(lane, tick)
+    def _options(self, voice: int, tick: int) -> tuple[int, ...]:
+        span = self._given.next(voice, tick)
         if span is not None and span.start == tick:
             return span.pitches[-1:]
-        return self._lasts[lane]
+        return self._lasts[voice]
 
-    def _until(self, lane: int, tick: int) -> int | None:
+    def _until(self, voice: int, tick: int) -> int | None:
         """The pitch that a voice sounds right up to `tick`, if that is known."""
-        span = self._now[lane]
+        span = self._now[voice]
         if span is not None and span.start >= tick:
-            span = self._before[lane]
+            span = self._before[voice]
         if span is None or span.stop != tick:
-            span = self._given.ending(lane, tick)
+            span = self._given.ending(voice, tick)
         return span.pitches[-1] if span is not None and span.pitches else None
 
     def _due(self, tick: int, after: int, without: int = -1) -> list[tuple[int, tuple[int, ...]]]:
         """Voices that certainly move at `tick` and have not yet: pitch before, pitches that are left."""
         found = []
-        for lane in range(after + 1, len(self._now)):
-            if lane == without or self._place(lane, tick) != tick:
+        for voice in range(after + 1, len(self._now)):
+            if voice == without or self._place(voice, tick) != tick:
                 continue
-            old = self._until(lane, tick)
+            old = self._until(voice, tick)
             if old is not None:
-                found.append((old, self._options(lane, tick)))
+                found.append((old, self._options(voice, tick)))
         return found
 
 

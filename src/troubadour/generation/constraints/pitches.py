@@ -39,5 +39,5 @@ class Pitches(Stateless):
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """Strike out what is not in the voice's set."""
-        if automaton.phase != Phase.LENGTH and automaton.lane < len(self.sets):
-            keep_pitches(mask, self.sets[automaton.lane])
+        if automaton.phase != Phase.LENGTH and automaton.voice < len(self.sets):
+            keep_pitches(mask, self.sets[automaton.voice])

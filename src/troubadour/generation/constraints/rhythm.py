@@ -24,26 +24,26 @@ class Rhythm(Stateless):
 
     def __init__(self, spans: Sequence[Sequence[Span]], lasts: Sequence[Mask] = ()) -> None:
         self._given = Given(spans)
-        sounding = [[s.start for s in lane if s.pitches] for lane in spans]
+        sounding = [[s.start for s in voice if s.pitches] for voice in spans]
         self._last = [starts[-1] if starts else -1 for starts in sounding]
         self._lasts = tuple(lasts)
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """The length is forced, as is whether there is a note."""
         if automaton.phase == Phase.EVENT:
-            span = self._given.next(automaton.lane, automaton.time)
+            span = self._given.next(automaton.voice, automaton.time)
             if span is None or span.start != automaton.time:
                 return
             if span.pitches:
                 mask[vocab.REST] = False
-                if self._lasts and span.start == self._last[automaton.lane]:
-                    kept = mask[vocab.PITCH : vocab.PITCH + 128] & self._lasts[automaton.lane]
+                if self._lasts and span.start == self._last[automaton.voice]:
+                    kept = mask[vocab.PITCH : vocab.PITCH + 128] & self._lasts[automaton.voice]
                     if kept.any():
                         mask[vocab.PITCH : vocab.PITCH + 128] = kept
             else:
                 mask[vocab.PITCH : vocab.PITCH + 128] = False
             return
-        span = self._given.next(automaton.lane, automaton.now)
+        span = self._given.next(automaton.voice, automaton.now)
         if span is None or span.start != automaton.now:
             return
         left = span.stop - span.start - automaton.longs * vocab.MAX_DURATION
@@ -73,31 +73,31 @@ class PitchOrder:
 
     def __init__(self, cells: Sequence[Sequence[RhythmCell]]) -> None:
         self._cells = tuple(tuple(c) for c in cells)
-        self._starts = [[c.start for c in lane] for lane in self._cells]
-        self._said = [[0] * len(lane) for lane in self._cells]
+        self._starts = [[c.start for c in voice] for voice in self._cells]
+        self._said = [[0] * len(voice) for voice in self._cells]
 
     def copy(self) -> Self:
-        """An independent control in the same state."""
+        """An independent constraint in the same state."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         new._said = [row.copy() for row in self._said]
         return new
 
-    def _at(self, lane: int, tick: int) -> int:
-        return bisect_right(self._starts[lane], tick) - 1
+    def _at(self, voice: int, tick: int) -> int:
+        return bisect_right(self._starts[voice], tick) - 1
 
-    def on_event(self, lane: int, span: Span) -> None:
+    def on_event(self, voice: int, span: Span) -> None:
         """One more chord of its cell was said."""
         if span.pitches:
-            self._said[lane][self._at(lane, span.start)] += 1
+            self._said[voice][self._at(voice, span.start)] += 1
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
         """The next pitch is forced, a rest may stand before it while there is room for what follows."""
-        lane = automaton.lane
+        voice = automaton.voice
         starts = automaton.phase == Phase.EVENT
         tick = automaton.time if starts else automaton.now
-        index = self._at(lane, tick)
-        cell, said = self._cells[lane][index], self._said[lane][index]
+        index = self._at(voice, tick)
+        cell, said = self._cells[voice][index], self._said[voice][index]
         left = len(cell.chords) - said
         if starts:
             wanted = mask[vocab.PITCH : vocab.PITCH + 128].copy()

@@ -1,6 +1,6 @@
 """What can be composed to a given piece: more of it, parts of it, voices to it, variations of it.
 
-Each task is a frozen request that settles with a composer into a plan, controls and a prompt
+Each task is a frozen request that settles with a composer into a plan, constraints and a prompt
 (`base.Ready`). What is given is forced where it stands; what of it comes later than the place that
 is written at is shown beforehand (`music.shown`), so that the network knows where it is going.
 """

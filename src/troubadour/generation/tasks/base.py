@@ -32,7 +32,7 @@ class PreparedTask:
 
     brief: Brief
     """Complete; what the network is told."""
-    setting: ConstraintPlan
+    constraint_plan: ConstraintPlan
     opening: tuple[int, ...]
     """Tokens with which the piece begins, after BODY."""
     finish: Callable[[Score], Score]
@@ -55,13 +55,13 @@ class Task(Protocol):
         """The given piece: as its file has it for `run_task`, quantised for `settle`."""
         ...
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
         """Decide what holds.
 
         Args:
-            brief: style, temperature and controls; what the given piece decides may be left open.
+            brief: style, temperature and constraints; what the given piece decides may be left open.
             corpus: other music, for `brief.max_common`.
 
         Raises:
@@ -84,16 +84,16 @@ def run_task(
     given, note by note and mark by mark, in the ticks of the given piece.
 
     Raises:
-        InputError: as `Task.settle`.
+        InputError: as `Task.prepare`.
         TroubadourError: nothing came of it, or nothing but the given piece.
     """
     grid = quantise(task.score, marks=())
     # Tasks are frozen dataclasses with a field `score`.
-    ready = cast("Task", replace(cast("Any", task), score=grid)).settle(composer, brief, corpus)
+    ready = cast("Task", replace(cast("Any", task), score=grid)).prepare(composer, brief, corpus)
     given = _as_told(task.score, brief)
     found: list[Score] = []
     for score in composer.decode(
-        ready.brief, ready.setting, rng, candidates, ready.opening, ready.context_guidance
+        ready.brief, ready.constraint_plan, rng, candidates, ready.opening, ready.context_guidance
     ):
         made = ready.finish(score)
         done = splice(given, grid, made, ready.tracks, ready.gone, ready.same_timing)
@@ -122,7 +122,7 @@ def _as_told(score: Score, brief: Brief) -> Score:
 def opening(
     composer: AutoregressiveComposer,
     brief: Brief,
-    setting: ConstraintPlan,
+    constraint_plan: ConstraintPlan,
     shown: Sequence[Sequence[Span]] = (),
 ) -> tuple[int, ...]:
     """All that is decided before the first choice: header, what is shown, and given events up to there.
@@ -133,22 +133,22 @@ def opening(
     Raises:
         InputError: it leaves no room in the model's context.
     """
-    guide = setting.guide()
+    decoder = constraint_plan.decoder()
     for token in (vocab.START, vocab.BODY):
-        guide.advance(token)
+        decoder.advance(token)
     out: list[int] = []
     part = shown
-    while not guide.done:
-        if any(part) and guide.automaton.phase == Phase.EVENT:
-            starts = _barlines(guide.automaton.upbeat, guide.automaton.bar_length, part)
+    while not decoder.done:
+        if any(part) and decoder.automaton.phase == Phase.EVENT:
+            starts = _barlines(decoder.automaton.upbeat, decoder.automaton.bar_length, part)
             tokens, part = show(part, starts), ()
         else:
-            choices = np.flatnonzero(guide.allowed())
+            choices = np.flatnonzero(decoder.allowed())
             if len(choices) != 1:
                 break
             tokens = [int(choices[0])]
         for token in tokens:
-            guide.advance(token)
+            decoder.advance(token)
         out += tokens
     prompt, context = len(composer.prompt(brief)) + len(out), composer.spec.context
     if prompt + _LEAST_ROOM > context:
@@ -166,5 +166,5 @@ def passages(composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | No
 
 
 def _barlines(upbeat: int, bar: int, spans: Sequence[Sequence[Span]]) -> list[int]:
-    end = max(lane[-1].stop for lane in spans if lane)
+    end = max(voice[-1].stop for voice in spans if voice)
     return [0, *range(upbeat or bar, end + 1, bar)]

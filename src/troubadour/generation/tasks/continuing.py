@@ -17,10 +17,10 @@ from troubadour.generation.tasks.source import (
     describe,
     excerpt,
     instrument_defaults_of,
-    joined,
-    lanes,
+    merge,
     refuse_parts,
     tempo_index,
+    voice_spans,
 )
 from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import TICKS_PER_QUARTER, bars_of
@@ -43,14 +43,14 @@ class Continue:
     """Tracks with notes to continue, from 1; all, if none is named. The others are silent in the new bars.
     Drums and chords cannot be composed here."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.settle`; all controls hold for what is new.
+        """As `Task.prepare`; all constraints hold for what is new.
 
         Raises:
             InputError: bars is out of range, a track is of a kind that cannot be composed, or the piece or a
-                control is not acceptable.
+                constraint is not acceptable.
         """
         most = vocab.MAX_BARS - CONTEXT_BARS
         if not 1 <= self.bars <= most:
@@ -70,12 +70,12 @@ class Continue:
         told = replace(told, bars=total)
         # The last bar of a piece with an upbeat is as short as the upbeat leaves it.
         ticks = max(end, total * bar) if last == end and piece.upbeat_ticks else None
-        setting = compile_constraints(
+        constraint_plan = compile_constraints(
             told,
             instrument_defaults_of(piece),
             tempo_index(told),
-            windows=passages(composer, told, corpus),
-            spans=[_until(lane, last) for lane in lanes(piece)],
+            passages=passages(composer, told, corpus),
+            spans=[_until(voice, last) for voice in voice_spans(piece)],
             upbeat=piece.upbeat_ticks,
             ticks=ticks,
         )
@@ -85,9 +85,9 @@ class Continue:
             new[:, 0] += part.cut
             for row in new:
                 row[4] = shown[part.tracks[row[4]]]
-            return joined(self.score, self.score.notes(), new)
+            return merge(self.score, self.score.notes(), new)
 
-        return PreparedTask(told, setting, opening(composer, told, setting), finish)
+        return PreparedTask(told, constraint_plan, opening(composer, told, constraint_plan), finish)
 
 
 def _tail(score: Score) -> Excerpt:

@@ -19,7 +19,7 @@ from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.infilling import after_gap
-from troubadour.generation.tasks.source import describe, end_of, lanes, refuse_parts, track_of_lanes
+from troubadour.generation.tasks.source import describe, end_of, refuse_parts, voice_spans, voice_tracks
 from troubadour.generation.tasks.splice import KEPT, NEW
 from troubadour.generation.tasks.tracks import refuse_kinds, simplified
 from troubadour.music.quantise import TICKS_PER_QUARTER, quantise
@@ -48,10 +48,10 @@ class Harmonise:
     chords: bool = False
     """Chords of three notes on the beats of the bar, as one part, instead of three voices."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.settle`; the brief's style decides how many voices there are, a chorale's without a word.
+        """As `Task.prepare`; the brief's style decides how many voices there are, a chorale's without a word.
 
         Raises:
             InputError: there are no such voices, none is left to compose, or two demands clash.
@@ -76,15 +76,15 @@ class Reharmonise:
     keep: tuple[int, ...] = (1,)
     """As in `Harmonise`."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Harmonise.settle`.
+        """As `Harmonise.prepare`.
 
         Raises:
             InputError: as there, or the piece has one voice only.
         """
-        if len(lanes(self.score)) < 2:
+        if len(voice_spans(self.score)) < 2:
             raise InputError("the given piece has one voice and no harmony yet; harmonise it")
         return _in_parts(composer, self.score, self.keep, brief, corpus, lambda new: new, replaces=True)
 
@@ -102,10 +102,10 @@ class Accompany:
     figure: Figure = "offbeat"
     """Chords after the bass, or held together with it."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Harmonise.settle`.
+        """As `Harmonise.prepare`.
 
         Raises:
             InputError: as there, or an instrument is none.
@@ -144,8 +144,8 @@ def _in_parts(
     refuse_parts(brief)
     style = brief.style or CHORAL
     whole = simplified(score)
-    score, voices = whole, lanes(whole)
-    track_of = track_of_lanes(whole)
+    score, voices = whole, voice_spans(whole)
+    track_of = voice_tracks(whole)
     lines = not any(t.is_drum for t in whole.tracks) and all(len(s.pitches) < 2 for v in voices for s in v)
     if not (lines and len(voices) <= _VOICES) and len(keep) == 1 <= keep[0] <= len(voices):
         # Of a piece with drums, chords or many voices the melody alone is told.
@@ -153,8 +153,8 @@ def _in_parts(
     told = describe(score, replace(brief, style=style))
     told = replace(told, density=brief.density, bars=whole.n_bars)
     end = end_of(whole)
-    habit = composer.habit(replace(told, voices=None))
-    wanted = sum(n for _, n in habit.programs)
+    defaults = composer.instrument_defaults(replace(told, voices=None))
+    wanted = sum(n for _, n in defaults.programs)
     if wanted < 2:
         raise InputError(f"style '{style}' has one voice; harmony needs a style in several, such as {CHORAL}")
     in_parts = lines and len(voices) == wanted
@@ -173,7 +173,9 @@ def _in_parts(
         line = [Span(s.start, s.stop, s.pitches[-1:]) for s in voices[voice - 1]]
         spans[voice - 1 if in_parts and not chords else 0] = line
     told = replace(told, voices=wanted, parallels=True if chords else told.parallels)
-    setting = composer.setting(told, corpus, spans=spans, upbeat=score.upbeat_ticks, ticks=end)
+    constraint_plan = composer.constraint_plan(
+        told, corpus, spans=spans, upbeat=score.upbeat_ticks, ticks=end
+    )
     if chords:
         for name, asked in (("parallels: none", brief.parallels is False), ("max_common", brief.max_common is not None),
                             ("density", brief.strict and brief.density is not None)):  # fmt: skip
@@ -181,24 +183,24 @@ def _in_parts(
                 raise InputError(
                     f"{name} and chords clash: their rhythm is given, and may leave no note that fits"
                 )
-        setting = _steady(setting, whole, told, wanted)
+        constraint_plan = _steady(constraint_plan, whole, told, wanted)
 
     def done(new: Score) -> Score:
         return finish(new.replace(tempos=score.tempos, keys=score.keys))
 
-    start = opening(composer, told, setting, after_gap(spans))
+    start = opening(composer, told, constraint_plan, after_gap(spans))
     kept = {v - 1 for v in keep}
     if not in_parts or chords:
         others = set(range(len(voices))) - kept if replaces else set()
         gone = _places(whole, voices, track_of, others) - _places(whole, voices, track_of, kept)
         # As many new tracks as there may be; the first one shows the melody.
-        return PreparedTask(told, setting, start, done, tracks=(KEPT, *[NEW] * wanted), gone=gone)
+        return PreparedTask(told, constraint_plan, start, done, tracks=(KEPT, *[NEW] * wanted), gone=gone)
     # A voice with a track of its own is composed there, any other one in a new track.
     alone = [track_of.count(track) == 1 for track in track_of]
     mixed = {i for i in range(wanted) if not alone[i]} - kept
     gone = _places(whole, voices, track_of, mixed) - _places(whole, voices, track_of, kept)
     tracks = [KEPT if i in kept else track_of[i] if alone[i] else NEW for i in range(wanted)]
-    return PreparedTask(told, setting, start, done, tracks=tuple(tracks), gone=gone)
+    return PreparedTask(told, constraint_plan, start, done, tracks=tuple(tracks), gone=gone)
 
 
 def _line(score: Score, voice: Sequence[Span], track: int) -> Score:
@@ -220,7 +222,7 @@ def _places(
     )
 
 
-def _steady(setting: ConstraintPlan, score: Score, told: Brief, voices: int) -> ConstraintPlan:
+def _steady(constraint_plan: ConstraintPlan, score: Score, told: Brief, voices: int) -> ConstraintPlan:
     """All voices but the first move together, once a beat of the slower kind."""
     assert told.key is not None
     tonic, mode = Key(0, *told.key).tonic, told.key[1]
@@ -231,15 +233,15 @@ def _steady(setting: ConstraintPlan, score: Score, told: Brief, voices: int) -> 
         spans.insert(0, Span(0, places[0][0], ()))
     uppers, bass = of_classes(home), of_classes({tonic})
     if told.cadence:
-        # The parts are joined, so that the tonic has to be the lowest note and not only the bass's.
-        sets = next(c.sets[-1] for c in setting.controls if isinstance(c, Pitches))
+        # The parts are merge, so that the tonic has to be the lowest note and not only the bass's.
+        sets = next(c.sets[-1] for c in constraint_plan.constraints if isinstance(c, Pitches))
         below = int(np.flatnonzero(sets & bass)[0])
         uppers, bass = uppers & (np.arange(128) > below), np.arange(128) == below
     lasts = [uppers] * (voices - 1) + [bass]
     rhythm = Rhythm([[], *[spans] * (voices - 1)], lasts)
     # The rhythm decides how long the last note is; it seeks the tonic itself.
-    plan = replace(setting.plan, endings=(), closing=False)
-    return ConstraintPlan(plan, (*setting.controls, rhythm), setting.given)
+    plan = replace(constraint_plan.plan, endings=(), closing=False)
+    return ConstraintPlan(plan, (*constraint_plan.constraints, rhythm), constraint_plan.given)
 
 
 def _pulse(score: Score, asked: Sequence[Sequence[Chord]]) -> list[tuple[int, int]]:
@@ -278,7 +280,7 @@ def _figured(onset: int, length: int, metre: Metre, bass: bool) -> list[tuple[in
 
 
 def _track(score: Score, voice: int) -> Track:
-    tracks = track_of_lanes(score)
+    tracks = voice_tracks(score)
     if not 1 <= voice <= len(tracks):
         raise InputError(f"voice is {voice}; allowed: 1 to {len(tracks)} of the given piece")
     return score.tracks[tracks[voice - 1]]

@@ -15,22 +15,22 @@ from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening, passages
 from troubadour.generation.tasks.source import (
     Excerpt,
+    bar_span,
     describe,
     excerpt,
     instrument_defaults_of,
-    joined,
-    lanes,
+    merge,
     refuse_parts,
-    stretch,
     tempo_index,
-    track_of_lanes,
+    voice_spans,
+    voice_tracks,
 )
 from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import encode
 
-HEED: Final = 1.5
+CONTEXT_GUIDANCE: Final = 1.5
 """How much what follows the gap counts in a piece in one voice. Chosen on validation; in several voices no
 weight above 1 helped there (`docs/benchmarks/infill.md`)."""
 _AROUND: Final = (32, 16, 8, 4, 2, 1)
@@ -52,14 +52,14 @@ class Infill:
     """Voices to compose, from 1 in the order of the tracks, higher voices of a track first; all, if none is named."""
     context_guidance: float | None = None
     """How much what follows the gap counts, 1 (as learnt) to 4; above 1 the network runs twice. Without a word
-    `HEED` in one voice, 1 in several."""
+    `CONTEXT_GUIDANCE` in one voice, 1 in several."""
     tracks: tuple[int, ...] = ()
     """Tracks with notes to compose, from 1; beside `voices`. Drums and chords cannot be composed here."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.settle`; all controls hold for what is new, and given notes are held against them.
+        """As `Task.prepare`; all constraints hold for what is new, and given notes are held against them.
 
         Raises:
             InputError: there are no such bars, voices or tracks, a track is of a kind that cannot be composed,
@@ -70,7 +70,7 @@ class Infill:
             raise InputError(f"context_guidance is {self.context_guidance}; allowed: 1 to 4")
         if not len(self.score):
             raise InputError("the given piece has no notes")
-        first, stop = stretch(self.score, self.bars)
+        first, stop = bar_span(self.score, self.bars)
         whole = simplified(self.score)
         chosen = self._asked(whole)
         refuse_kinds(whole, {track for track, _ in chosen}, lines_only=True)
@@ -79,38 +79,39 @@ class Infill:
         piece = part.score
         of_whole = [shown[t] for t in part.tracks]
         told = describe(piece, brief)
-        voices = lanes(piece)
-        context_guidance = self.context_guidance or (HEED if len(voices) == 1 else 1.0)
+        voices = voice_spans(piece)
+        context_guidance = self.context_guidance or (CONTEXT_GUIDANCE if len(voices) == 1 else 1.0)
         begin, end = first - part.cut, stop - part.cut
-        tracks = track_of_lanes(piece)
-        asked = {i for i, lane in enumerate(_ranked(tracks)) if (of_whole[lane[0]], lane[1]) in chosen}
+        tracks = voice_tracks(piece)
+        asked = {i for i, voice in enumerate(_ranked(tracks)) if (of_whole[voice[0]], voice[1]) in chosen}
         given = [
-            [s for s in lane if i not in asked or not begin <= s.start < end] for i, lane in enumerate(voices)
+            [s for s in voice if i not in asked or not begin <= s.start < end]
+            for i, voice in enumerate(voices)
         ]
-        if not any(s.pitches for lane in given for s in lane):
+        if not any(s.pitches for voice in given for s in voice):
             raise InputError("bars and voices leave nothing of the given piece; use compose for a new one")
         if given == voices:
             raise InputError(f"bars are {self.bars}: no note of the voices asked for starts there")
-        setting = compile_constraints(
+        constraint_plan = compile_constraints(
             told,
             instrument_defaults_of(piece),
             tempo_index(told),
-            windows=passages(composer, told, corpus),
+            passages=passages(composer, told, corpus),
             spans=given,
             upbeat=piece.upbeat_ticks,
-            ticks=max(s.stop for lane in voices for s in lane),
+            ticks=max(s.stop for voice in voices for s in voice),
         )
         removed = {
             (s.start, s.stop - s.start, p, tracks[i])
-            for i, lane in enumerate(voices)
-            for s in lane
+            for i, voice in enumerate(voices)
+            for s in voice
             for p in s.pitches
             if s not in given[i]
         }
         stays = {
             (s.start, s.stop - s.start, p, tracks[i])
-            for i, lane in enumerate(given)
-            for s in lane
+            for i, voice in enumerate(given)
+            for s in voice
             for p in s.pitches
         }
 
@@ -122,15 +123,19 @@ class Infill:
             ]
             places = {(start + part.cut, p, of_whole[track]) for start, _, p, track in removed}
             kept = [n for n in self.score.notes().tolist() if (n[0], n[2], n[4]) not in places]
-            return joined(self.score, kept, new)
+            return merge(self.score, kept, new)
 
         return PreparedTask(
-            told, setting, opening(composer, told, setting, after_gap(given)), finish, context_guidance
+            told,
+            constraint_plan,
+            opening(composer, told, constraint_plan, after_gap(given)),
+            finish,
+            context_guidance,
         )
 
     def _asked(self, score: Score) -> set[tuple[int, int]]:
         """Voices to compose: track, and number of the voice in it, from 0."""
-        every = _ranked(track_of_lanes(score))
+        every = _ranked(voice_tracks(score))
         bad = [v for v in self.voices if not 1 <= v <= len(every)]
         if bad:
             raise InputError(f"voices are {list(self.voices)}; allowed: 1 to {len(every)} of the given piece")
@@ -150,15 +155,15 @@ def _ranked(tracks: Sequence[int]) -> list[tuple[int, int]]:
 def after_gap(given: Sequence[Sequence[Span]]) -> list[list[Span]]:
     """What is given after the first place where something is missing: all before it is written anyway."""
     ends = []
-    for lane in given:
+    for voice in given:
         time = 0
-        for span in lane:
+        for span in voice:
             if span.start > time:
                 break
             time = span.stop
         ends.append(time)
     gap = min(ends)
-    return [[s for s in lane if s.start >= gap] for lane in given]
+    return [[s for s in voice if s.start >= gap] for voice in given]
 
 
 def around(score: Score, first: int, stop: int) -> Excerpt:

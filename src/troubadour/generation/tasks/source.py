@@ -51,7 +51,7 @@ def describe(score: Score, brief: Brief) -> Brief:
         raise InputError(
             f"the given piece changes its metre {len(score.metres) - 1} times; allowed: one metre throughout"
         )
-    voices = len(lanes(score))
+    voices = len(voice_spans(score))
     if voices > 8:
         raise InputError(f"the given piece has {voices} voices; allowed: 1 to 8")
     if score.n_bars > vocab.MAX_BARS:
@@ -72,7 +72,7 @@ def describe(score: Score, brief: Brief) -> Brief:
     )
 
 
-def lanes(score: Score) -> list[list[Span]]:
+def voice_spans(score: Score) -> list[list[Span]]:
     """The voices of a quantised score in the order of its tokens, rests included, without gaps."""
     found: list[list[Span]] = []
     for track in range(len(score.tracks)):
@@ -93,8 +93,8 @@ def lanes(score: Score) -> list[list[Span]]:
     return found
 
 
-def track_of_lanes(score: Score) -> list[int]:
-    """The track of each of `lanes`."""
+def voice_tracks(score: Score) -> list[int]:
+    """The track of each of `voice_spans`."""
     return [t for t in range(len(score.tracks)) for _ in split_voices(score, t)]
 
 
@@ -135,7 +135,7 @@ def refuse_parts(brief: Brief) -> None:
             raise InputError(f"{name} and the given piece clash: it has its own; leave {name} out")
 
 
-def stretch(score: Score, bars: tuple[int, int] | None) -> tuple[int, int]:
+def bar_span(score: Score, bars: tuple[int, int] | None) -> tuple[int, int]:
     """First tick, and the one after the last, of some bars from 1; of all without a word.
 
     Raises:
@@ -182,7 +182,7 @@ def excerpt(score: Score, start: int, stop: int) -> Excerpt:
     return Excerpt(piece, start, tuple(np.unique(score.track[mask]).tolist()))
 
 
-def joined(score: Score, kept: Iterable[Sequence[int]], new: Iterable[Sequence[int]]) -> Score:
+def merge(score: Score, kept: Iterable[Sequence[int]], new: Iterable[Sequence[int]]) -> Score:
     """A piece with some of its own notes and new ones, as loud as its own are on average.
 
     Args:

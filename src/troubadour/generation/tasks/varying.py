@@ -23,13 +23,13 @@ from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.infilling import after_gap
 from troubadour.generation.tasks.source import (
+    bar_span,
     describe,
     end_of,
     instrument_defaults_of,
-    lanes,
     refuse_parts,
-    stretch,
     tempo_index,
+    voice_spans,
 )
 from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import bars_of
@@ -52,13 +52,13 @@ class Vary:
     tracks: tuple[int, ...] = ()
     """Tracks with notes to vary, from 1; all, if none is named. Drums cannot be varied."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.settle`; of controls key, `strict` (the key as a scale), ranges, lowest and highest hold.
+        """As `Task.prepare`; of constraints key, `strict` (the key as a scale), ranges, lowest and highest hold.
 
         Raises:
-            InputError: the piece or a control is not acceptable.
+            InputError: the piece or a constraint is not acceptable.
         """
         refuse_parts(brief)
         if self.keep not in ("rhythm", "pitch"):
@@ -74,61 +74,63 @@ class Vary:
         refuse_kinds(whole, chosen, lines_only=False)
         score, shown = view(whole, chosen)
         told = describe(score, brief)
-        voices = lanes(score)
-        first, stop = stretch(self.score, self.bars)
-        outside = [[s for s in lane if not first <= s.start < stop] for lane in voices]
-        habit = instrument_defaults_of(score)
+        voices = voice_spans(score)
+        first, stop = bar_span(self.score, self.bars)
+        outside = [[s for s in voice if not first <= s.start < stop] for voice in voices]
+        defaults = instrument_defaults_of(score)
         given = Given(outside) if any(outside) else None
         varied = self._control(score, voices)
-        sets = self._sets(told, habit, outside if self.keep == "rhythm" else voices, score.upbeat_ticks)
+        sets = self._sets(told, defaults, outside if self.keep == "rhythm" else voices, score.upbeat_ticks)
         plan = Plan(
             bars=told.bars,
             ticks=end_of(score),
-            programs=habit.programs,
+            programs=defaults.programs,
             metre=told.metre,
             key=told.key,
             tempo_index=tempo_index(told),
             upbeat=score.upbeat_ticks,
-            chords=any(len(s.pitches) > 1 for lane in voices for s in lane),
+            chords=any(len(s.pitches) > 1 for voice in voices for s in voice),
             closing=False,
             rests=True,
         )
-        controls: list[Constraint] = (
+        constraints: list[Constraint] = (
             [Pitches(sets), varied] if given is None else [given, Pitches(sets), varied]
         )
-        setting = ConstraintPlan(plan, tuple(controls), given)
+        constraint_plan = ConstraintPlan(plan, tuple(constraints), given)
 
         def finish(new: Score) -> Score:
             return new.replace(tempos=score.tempos, keys=score.keys)
 
-        start = opening(composer, told, setting, after_gap(outside))
-        return PreparedTask(told, setting, start, finish, tracks=shown, same_timing=self.keep == "rhythm")
+        start = opening(composer, told, constraint_plan, after_gap(outside))
+        return PreparedTask(
+            told, constraint_plan, start, finish, tracks=shown, same_timing=self.keep == "rhythm"
+        )
 
     def _control(self, score: Score, voices: list[list[Span]]) -> Rhythm | PitchOrder:
         if self.keep == "pitch":
-            return PitchOrder([_cells(score, lane) for lane in voices])
-        return Rhythm(voices, [of_classes({p % 12 for p in _last(lane).pitches}) for lane in voices])
+            return PitchOrder([_cells(score, voice) for voice in voices])
+        return Rhythm(voices, [of_classes({p % 12 for p in _last(voice).pitches}) for voice in voices])
 
     def _sets(
-        self, told: Brief, habit: InstrumentDefaults, stays: Sequence[Sequence[Span]], upbeat: int
+        self, told: Brief, defaults: InstrumentDefaults, stays: Sequence[Sequence[Span]], upbeat: int
     ) -> tuple[Mask, ...]:
         """Pitches of each voice; those that stay as they are have to be among them."""
         sets = []
-        for lane, spans in enumerate(stays):
-            named = pitch_requirements(told, habit, lane)
-            sets.append(intersect(named, f"voice {lane + 1}"))
+        for voice, spans in enumerate(stays):
+            named = pitch_requirements(told, defaults, voice)
+            sets.append(intersect(named, f"voice {voice + 1}"))
             for span in spans:
                 check_pitches(span, named, place_of(told, span.start - upbeat))
         return tuple(sets) if self.keep == "rhythm" else tuple(np.ones(128, dtype=bool) for _ in sets)
 
 
-def _last(lane: list[Span]) -> Span:
-    return next(s for s in reversed(lane) if s.pitches)
+def _last(voice: list[Span]) -> Span:
+    return next(s for s in reversed(voice) if s.pitches)
 
 
-def _cells(score: Score, lane: list[Span]) -> list[RhythmCell]:
+def _cells(score: Score, voice: list[Span]) -> list[RhythmCell]:
     """Bars of a voice with the chords that start in them; a bar in which none starts joins the one before."""
-    sounding = [s for s in lane if s.pitches]
+    sounding = [s for s in voice if s.pitches]
     bars = [*bars_of(score).start.tolist(), end_of(score)]
     starts = [0]
     for bar, stop in pairwise(bars):
