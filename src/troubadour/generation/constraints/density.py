@@ -1,21 +1,27 @@
-"""How many notes the piece has in all."""
+"""Constraint on the number of notes of a piece."""
 
 from __future__ import annotations
 
 from typing import Final, Self
 
-from troubadour.generation.constraints.base import Span, until
+from troubadour.generation.constraints.base import Span, end_by
 from troubadour.generation.constraints.given import Given
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 from troubadour.tokens.prefix import DENSITY_EDGES
 
 SLOT: Final = 8
-"""Ticks that are kept free for each note that is still wanted; a sixteenth takes six."""
+"""Ticks reserved for each note that is still needed; a sixteenth takes six."""
 
 
 def note_counts(level: int, quarters: float, voices: int) -> tuple[int, int]:
-    """Fewest and most notes of a piece of a density level, as `dataset.density_level` counts them."""
+    """Smallest and largest number of notes of a density level; see `prefix.density_level`.
+
+    Args:
+        level: 0 to 7.
+        quarters: length of the piece in quarters.
+        voices: number of voices.
+    """
     size = quarters * voices
     low = 0 if level == 0 else int(DENSITY_EDGES[level - 1] * size) + 1
     high = int(DENSITY_EDGES[level] * size) if level < len(DENSITY_EDGES) else 10**6
@@ -26,8 +32,8 @@ class Density:
     """Keeps the number of notes between two bounds.
 
     Args:
-        bounds: fewest and most notes.
-        given: the given events.
+        bounds: smallest and largest number of notes, inclusive.
+        given: given events.
     """
 
     needs_lookahead = False
@@ -39,7 +45,7 @@ class Density:
         self._free = self._due = self._count = 0
 
     def begin(self, automaton: Automaton) -> None:
-        """Count what is free and what is due, once it is known where the piece begins and ends."""
+        """Count free ticks and due notes, as soon as the automaton knows the end of the piece."""
         if self._deadlines is not None or automaton.final is None:
             return
         self._deadlines = automaton.deadlines
@@ -52,12 +58,12 @@ class Density:
 
     @property
     def spare(self) -> int:
-        """Ticks beyond what the notes still wanted need; negative = they do not fit."""
+        """Free ticks beyond those that the missing notes need; negative = the notes do not fit."""
         return self._free - SLOT * max(self._low - self._count - self._due, 0)
 
     @property
     def most(self) -> int:
-        """Notes that may still be added to those that are due; negative = too many are due."""
+        """Number of notes that may be added to those that are due; negative = too many are due."""
         return self._high - self._count - self._due
 
     def _is_due(self, voice: int, tick: int) -> bool:
@@ -67,7 +73,7 @@ class Density:
         return span is not None and span.start == tick
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
-        """No more notes than allowed; no long ones while many are wanted."""
+        """Forbid notes above the upper bound, and long events while many notes are missing."""
         self.begin(automaton)
         voice = automaton.voice
         if automaton.phase == Phase.EVENT:
@@ -78,12 +84,12 @@ class Density:
             elif self.spare < SLOT and mask[vocab.PITCH : vocab.PITCH + 128].any():
                 mask[vocab.REST] = False
         elif not self._is_due(voice, automaton.now):
-            # A note fills a slot of its own; a rest fills none.
+            # A note uses its own slot; a rest uses none.
             room = self.spare + (SLOT if automaton.pitches and self._low > self._count + self._due else 0)
-            until(automaton, mask, automaton.now + max(room, SLOT))
+            end_by(automaton, mask, automaton.now + max(room, SLOT))
 
     def on_event(self, voice: int, span: Span) -> None:
-        """Count the notes of an event, and take its ticks from the free ones."""
+        """Count the notes of an event and subtract its ticks from the free ticks."""
         self._count += len(span.pitches)
         if self._is_due(voice, span.start):
             self._due -= len(span.pitches)
@@ -91,7 +97,7 @@ class Density:
             stop = span.stop
             deadline = self._deadlines[voice] if self._deadlines is not None else -1
             if 0 <= deadline < stop:
-                # A last note that starts early is the one that was due.
+                # A last note that starts early is the note that was due.
                 if span.pitches:
                     self._due -= 1
                 stop = deadline

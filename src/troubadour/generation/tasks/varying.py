@@ -12,11 +12,12 @@ import numpy as np
 from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.constraints.base import Constraint, Span, of_classes
-from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults, pitch_requirements
+from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults
 from troubadour.generation.constraints.checks import check_pitches, place_of
 from troubadour.generation.constraints.given import Given
 from troubadour.generation.constraints.intersection import intersect
 from troubadour.generation.constraints.pitches import Pitches
+from troubadour.generation.constraints.requirements import pitch_requirements
 from troubadour.generation.constraints.rhythm import PitchOrder, Rhythm, RhythmCell
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
