@@ -72,7 +72,7 @@ def nats(composer: AutoregressiveComposer, task: Infill, brief: Brief) -> NDArra
     true: list[int] = []
     masks: list[NDArray[np.bool_] | None] = []
     for token in body[len(plain) :]:
-        if decoder.automaton.time >= place[1] - part.cut:
+        if decoder.automaton.time >= place[1] - part.offset:
             break
         mask = decoder.allowed()
         masks.append(mask.copy() if mask[token] and mask.sum() > 1 and not decoder.forced else None)

@@ -172,11 +172,11 @@ class BatchedDecoding:
             for row, decoder in enumerate(self._decoders):
                 if decoder.done or self._dead[row]:
                     continue
-                token = self._take(row, decoder, logits[row])
-                if token is None:
+                sampled = self._take(row, decoder, logits[row])
+                if sampled is None:
                     self._dead[row] = True
                     continue
-                tokens[row, 0] = token
+                tokens[row, 0] = sampled
                 features[row, 0] = decoder.features()
             yield
             unfinished = [d for d, dead in zip(self._decoders, self._dead, strict=True) if not dead]

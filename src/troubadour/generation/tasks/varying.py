@@ -1,4 +1,4 @@
-"""Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
+"""Variation of a piece: its rhythm with new pitches, or its pitches with a new rhythm."""
 
 from __future__ import annotations
 
@@ -42,53 +42,55 @@ Keep = Literal["rhythm", "pitch"]
 
 @dataclass(frozen=True, slots=True)
 class Vary:
-    """The piece with one side of it kept and the other composed anew."""
+    """The given piece with either rhythm or pitches kept, and the other composed."""
 
     score: Score
     """The given piece."""
     keep: Keep = "rhythm"
-    """`rhythm`, or `pitch`: of these the order within each bar is kept."""
+    """`rhythm` (onsets and lengths) or `pitch` (order of the pitches within each bar)."""
     bars: tuple[int, int] | None = None
-    """First and last bar to vary, from 1; all without a word."""
+    """First and last bar to vary (1-based, inclusive). `None` = whole piece."""
     tracks: tuple[int, ...] = ()
-    """Tracks with notes to vary, from 1; all, if none is named. Drums cannot be varied."""
+    """Tracks with notes to vary, 1-based; empty = all. Tracks with drums are refused."""
 
     def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.prepare`; of constraints key, `strict` (the key as a scale), ranges, lowest and highest hold.
+        """See `Task.prepare`; the controls key, `strict` (the key as a scale), ranges, lowest and highest hold.
 
         Raises:
-            InputError: the piece or a constraint is not acceptable.
+            InputError: another control is used, or the piece does not allow the task.
         """
         refuse_parts(brief)
         if self.keep not in ("rhythm", "pitch"):
             raise InputError(f"keep is '{self.keep}'; allowed: rhythm, pitch")
-        for name, asked in (("chords", brief.chords), ("max_common", brief.max_common), ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
+        for name, value in (("chords", brief.chords), ("max_common", brief.max_common), ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
                             ("parallels: none", 1 if brief.parallels is False else None)):  # fmt: skip
-            if asked is not None:
+            if value is not None:
                 raise InputError(
-                    f"{name} and a varied piece clash: its {self.keep} may leave no note that fits"
+                    f"{name} and a varied piece clash: the kept {self.keep} may leave no note that fits; leave {name} out"
                 )
         whole = simplified(self.score)
         chosen = numbered(whole, self.tracks)
         refuse_kinds(whole, chosen, lines_only=False)
-        score, shown = view(whole, chosen)
-        told = describe(score, brief)
+        score, numbers = view(whole, chosen)
+        complete = describe(score, brief)
         voices = voice_spans(score)
         first, stop = bar_span(self.score, self.bars)
         outside = [[s for s in voice if not first <= s.start < stop] for voice in voices]
         defaults = instrument_defaults_of(score)
         given = Given(outside) if any(outside) else None
         varied = self._control(score, voices)
-        sets = self._sets(told, defaults, outside if self.keep == "rhythm" else voices, score.upbeat_ticks)
+        sets = self._sets(
+            complete, defaults, outside if self.keep == "rhythm" else voices, score.upbeat_ticks
+        )
         plan = Plan(
-            bars=told.bars,
+            bars=complete.bars,
             ticks=end_of(score),
             programs=defaults.programs,
-            metre=told.metre,
-            key=told.key,
-            tempo_index=tempo_index(told),
+            metre=complete.metre,
+            key=complete.key,
+            tempo_index=tempo_index(complete),
             upbeat=score.upbeat_ticks,
             chords=any(len(s.pitches) > 1 for voice in voices for s in voice),
             closing=False,
@@ -102,9 +104,9 @@ class Vary:
         def finish(new: Score) -> Score:
             return new.replace(tempos=score.tempos, keys=score.keys)
 
-        start = opening(composer, told, constraint_plan, after_gap(outside))
+        start = opening(composer, complete, constraint_plan, after_gap(outside))
         return PreparedTask(
-            told, constraint_plan, start, finish, tracks=shown, same_timing=self.keep == "rhythm"
+            complete, constraint_plan, start, finish, tracks=numbers, same_timing=self.keep == "rhythm"
         )
 
     def _control(self, score: Score, voices: list[list[Span]]) -> Rhythm | PitchOrder:
@@ -113,15 +115,15 @@ class Vary:
         return Rhythm(voices, [of_classes({p % 12 for p in _last(voice).pitches}) for voice in voices])
 
     def _sets(
-        self, told: Brief, defaults: InstrumentDefaults, stays: Sequence[Sequence[Span]], upbeat: int
+        self, complete: Brief, defaults: InstrumentDefaults, kept: Sequence[Sequence[Span]], upbeat: int
     ) -> tuple[Mask, ...]:
-        """Pitches of each voice; those that stay as they are have to be among them."""
+        """Allowed pitches of each voice, masks of shape (128,); kept pitches are checked against them."""
         sets = []
-        for voice, spans in enumerate(stays):
-            named = pitch_requirements(told, defaults, voice)
-            sets.append(intersect(named, f"voice {voice + 1}"))
+        for voice, spans in enumerate(kept):
+            requirements = pitch_requirements(complete, defaults, voice)
+            sets.append(intersect(requirements, f"voice {voice + 1}"))
             for span in spans:
-                check_pitches(span, named, place_of(told, span.start - upbeat))
+                check_pitches(span, requirements, place_of(complete, span.start - upbeat))
         return tuple(sets) if self.keep == "rhythm" else tuple(np.ones(128, dtype=bool) for _ in sets)
 
 
@@ -130,7 +132,7 @@ def _last(voice: list[Span]) -> Span:
 
 
 def _cells(score: Score, voice: list[Span]) -> list[RhythmCell]:
-    """Bars of a voice with the chords that start in them; a bar in which none starts joins the one before."""
+    """Bars of a voice with the chords that start in them; a bar without onsets is merged with the one before."""
     sounding = [s for s in voice if s.pitches]
     bars = [*bars_of(score).start.tolist(), end_of(score)]
     starts = [0]
