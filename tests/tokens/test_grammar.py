@@ -32,7 +32,7 @@ plans = st.builds(
     key=st.none() | st.tuples(st.integers(-7, 7), st.sampled_from(MODES)),
     tempo_index=st.none() | st.integers(0, len(METRONOME) - 1),
     upbeat=st.sampled_from((None, 0, 0, 12)),
-    early=st.booleans(),
+    needs_upbeat=st.booleans(),
     changes=st.booleans(),
     dynamics=st.booleans(),
     chords=st.booleans(),
@@ -92,7 +92,7 @@ def test_a_random_walk_ends_and_keeps_to_its_plan(plan: Plan, seed: int) -> None
     if plan.upbeat is not None:
         fits = plan.upbeat < score.metres[0].bar_ticks(24)
         assert score.upbeat_ticks == (plan.upbeat if fits else 0)
-    elif plan.early:
+    elif plan.needs_upbeat:
         assert score.upbeat_ticks > 0
 
 

@@ -98,8 +98,8 @@ def test_any_part_can_be_shown_and_changes_nothing_of_the_piece(
     automaton = Automaton()
     for token in whole:
         automaton.advance(token)
-    assert automaton.shown is not None
-    heard = sorted((start, pitch) for start, _, pitch, _, _ in automaton.shown.events)
+    assert automaton.visible is not None
+    heard = sorted((start, pitch) for start, _, pitch, _, _ in automaton.visible.events)
     assert heard == sorted((start, p) for voice in kept for start, _, pitches in voice for p in pitches)
 
 
@@ -134,6 +134,6 @@ def test_a_copy_in_the_middle_of_a_part_is_independent() -> None:
     copy = automaton.copy()
     copy.advance(vocab.DURATION + 95)
     automaton.advance(vocab.DURATION + 47)
-    assert automaton.shown is not None
-    assert copy.shown is not None
-    assert (automaton.shown.ends[0], copy.shown.ends[0]) == (48, 96)
+    assert automaton.visible is not None
+    assert copy.visible is not None
+    assert (automaton.visible.ends[0], copy.visible.ends[0]) == (48, 96)

@@ -144,7 +144,7 @@ def _draft(
         key=brief.key,
         tempo_index=tempo_index,
         upbeat=upbeat,
-        early=bool(brief.upbeat),
+        needs_upbeat=bool(brief.upbeat),
         chords=any(len(s.pitches) > 1 for voice in spans for s in voice),
         last=last,
         rests=True,
