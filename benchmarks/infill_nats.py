@@ -3,7 +3,7 @@
     python benchmarks/infill_nats.py [--pieces 30] [--split valid] [--home HOME] [--seed 1]
 
 The true notes of the gap are scored as `infill` would choose them (among what may follow, temperature 1),
-given ones not counted; weight 0 = from the left, 1 = as learnt, above 1 = guidance (`Infill.heed`). One pass
+given ones not counted; weight 0 = from the left, 1 = as learnt, above 1 = guidance (`Infill.context_guidance`). One pass
 a piece, so that it is quick, and nothing is drawn. For Transformers, whose output is the token table.
 """
 
@@ -78,12 +78,15 @@ def nats(composer: AutoregressiveComposer, task: Infill, brief: Brief) -> NDArra
         masks.append(mask.copy() if mask[token] and mask.sum() > 1 and not decoder.forced else None)
         true.append(token)
         decoder.advance(token)
-    told = logits(composer, [*prefix, *opening], true)
-    untold = logits(composer, [*prefix, *plain], true)
+    conditional = logits(composer, [*prefix, *opening], true)
+    unconditional = logits(composer, [*prefix, *plain], true)
     out = []
     for row, (token, mask) in enumerate(zip(true, masks, strict=True)):
         if mask is not None:
-            x = np.array([untold[row] + w * (told[row] - untold[row]) for w in WEIGHTS], dtype=np.float64)
+            x = np.array(
+                [unconditional[row] + w * (conditional[row] - unconditional[row]) for w in WEIGHTS],
+                dtype=np.float64,
+            )
             top = x[:, mask].max(axis=1)
             out.append(top + np.log(np.exp(x[:, mask] - top[:, None]).sum(axis=1)) - x[:, token])
     return np.array(out).reshape(-1, len(WEIGHTS))

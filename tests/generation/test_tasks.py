@@ -1,4 +1,4 @@
-"""Tasks with a composer that has learnt nothing: whatever is kept is kept by construction."""
+"""Tasks with an untrained composer: constraints alone keep the given music."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VOICES = 4
 def composer(
     spec: TransformerSpec, weights: dict[str, NDArray[np.float32]], pieces: Pieces
 ) -> TransformerComposer:
-    """Knows one voice, two (`song`) and four (`chorale`)."""
+    """Composer for one voice, two voices (`song`) and four (`chorale`)."""
     chorale = TransformerSpec(**{**spec.to_dict(), "styles": (*spec.styles, "chorale")})
     return TransformerComposer(
         chorale, weights, style_statistics([*pieces, *[(choir(i), "chorale") for i in range(3)]])
@@ -103,7 +103,7 @@ def test_a_continuation_begins_with_the_piece(composer: TransformerComposer, upb
 
 @pytest.mark.parametrize("upbeat", [0, 12])
 @pytest.mark.parametrize("bars", [(1, 2), (3, 5), (8, 8)])
-def test_infilling_changes_the_bars_asked_for_and_no_others(
+def test_infilling_changes_the_requested_bars_only(
     composer: TransformerComposer, upbeat: int, bars: tuple[int, int]
 ) -> None:
     score = jig(upbeat)
@@ -146,26 +146,26 @@ def test_infilling_works_within_a_piece_that_changes_its_metre_elsewhere(
         done(composer, Infill(score, (4, 6)))
 
 
-def test_what_comes_after_the_gap_is_shown_before_it(composer: TransformerComposer) -> None:
+def test_the_notes_after_the_gap_are_the_visible_context(composer: TransformerComposer) -> None:
     score = jig()
-    ready = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
-    closing = len(ready.opening) - 1 - ready.opening[::-1].index(vocab.FILL)
-    shown = ready.opening[ready.opening.index(vocab.FILL) : closing]
-    assert shown.count(vocab.BAR) == 7
-    pitches = [t - vocab.PITCH for t in shown if vocab.PITCH <= t < vocab.SPARE]
+    prepared = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
+    closing = len(prepared.opening) - 1 - prepared.opening[::-1].index(vocab.FILL)
+    visible = prepared.opening[prepared.opening.index(vocab.FILL) : closing]
+    assert visible.count(vocab.BAR) == 7
+    pitches = [t - vocab.PITCH for t in visible if vocab.PITCH <= t < vocab.SPARE]
     assert pitches == score.pitch[score.onset >= 4 * 72].tolist()
-    # The bars before the gap are written already.
-    written = [t - vocab.PITCH for t in ready.opening[closing:] if vocab.PITCH <= t < vocab.SPARE]
+    # The bars before the gap are forced after it.
+    written = [t - vocab.PITCH for t in prepared.opening[closing:] if vocab.PITCH <= t < vocab.SPARE]
     assert written == score.pitch[score.onset < 2 * 72].tolist()
 
 
-def test_of_what_is_given_only_what_comes_after_the_first_gap_is_shown() -> None:
+def test_only_given_events_after_the_first_gap_are_visible() -> None:
     voices = voice_spans(choir(1))
     given = [voices[0], [s for s in voices[1] if s.start != 96], voices[2], voices[3]]
     assert [voice[0].start for voice in after_gap(given)] == [96, 120, 96, 96]
 
 
-def test_context_guidance_changes_what_is_composed_before_what_is_shown(
+def test_context_guidance_changes_the_notes_before_the_visible_ones(
     composer: TransformerComposer,
 ) -> None:
     score = jig()
@@ -174,10 +174,10 @@ def test_context_guidance_changes_what_is_composed_before_what_is_shown(
         for context_guidance in (1.0, 2.0, 4.0)
     ]
     assert len({tuple(rows(new)) for new in made}) > 1
-    # From the gap's end on all is given, and nothing is left to choose.
-    ready = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
-    decoder = ready.constraint_plan.decoder()
-    for token in (vocab.START, vocab.BODY, *ready.opening):
+    # All tokens after the gap are forced.
+    prepared = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
+    decoder = prepared.constraint_plan.decoder()
+    for token in (vocab.START, vocab.BODY, *prepared.opening):
         decoder.advance(token)
     rng = np.random.default_rng(0)
     while not decoder.fully_forced:
@@ -190,7 +190,7 @@ def test_context_guidance_changes_what_is_composed_before_what_is_shown(
         assert decoder.fully_forced
 
 
-def test_what_follows_is_heeded_more_in_one_voice_alone_unless_asked_for(
+def test_context_guidance_is_above_1_by_default_in_one_voice_only(
     composer: TransformerComposer,
 ) -> None:
     def context_guidance(task: Infill) -> float:
@@ -212,7 +212,7 @@ def test_a_melody_is_harmonised_in_four_parts(composer: TransformerComposer) -> 
     assert rows(bass_kept.where(bass_kept.track == 3)) == rows(choir(3).where(choir(3).track == 3))
 
 
-def test_controls_hold_for_what_is_added_to_a_melody(composer: TransformerComposer) -> None:
+def test_controls_hold_for_the_voices_added_to_a_melody(composer: TransformerComposer) -> None:
     melody = quantise(choir(5).where(choir(5).track == 0))
     (new,) = done(composer, Harmonise(melody), parallels=False, lowest=45, temperature=1.5)
     assert new.pitch.min() >= 45
@@ -245,10 +245,10 @@ def test_chords_and_accompaniment_keep_the_tune_and_a_steady_pace(
     assert [t.program for t in played.tracks] == [73, 24, 32]
     assert [r[:3] for r in rows(played.where(played.track == 0))] == [r[:3] for r in rows(score)]
     bass, chord = (set(played.onset[played.track == t].tolist()) for t in (2, 1))
-    assert bass & chord <= {max(bass)}  # the chord comes after the bass, but for a short last one
+    assert bass & chord <= {max(bass)}  # chords come after the bass, except a short last one
 
 
-def test_a_new_harmony_is_another_one(composer: TransformerComposer) -> None:
+def test_a_new_harmony_differs_from_the_given_one(composer: TransformerComposer) -> None:
     score = choir(7)
     for new in done(composer, Reharmonise(score), n=3):
         assert rows(new.where(new.track == 0)) == rows(score.where(score.track == 0))
@@ -275,7 +275,7 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
     "no notes": (Infill(jig().where(np.zeros(48, dtype=bool)), (1, 1)), {}, "the given piece has no notes"),
     "bars that are not there": (Infill(jig(), (7, 9)), {}, "bars are 7 to 9; allowed: 1 to 8"),
     "voices that are not there": (Infill(jig(), (1, 2), (2,)), {}, r"voices are \[2\]; allowed: 1 to 1"),
-    "too much heed": (Infill(jig(), (1, 2), context_guidance=5.0), {}, "context_guidance is 5.0; allowed: 1 to 4"),
+    "too much guidance": (Infill(jig(), (1, 2), context_guidance=5.0), {}, "context_guidance is 5.0; allowed: 1 to 4"),
     "nothing left": (Infill(jig()), {}, "leave nothing of the given piece; use compose"),
     "infilling and instruments": (Infill(jig(), (1, 2)), {"instruments": (40,)}, "instruments and the given piece clash"),
     "continuing and notes": (Continue(jig(), 2), {"notes": NOTE}, "notes and the given piece clash"),
@@ -299,7 +299,7 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("task", "wishes", "message"), REFUSED.values(), ids=list(REFUSED))
-def test_what_cannot_be_done_is_refused_with_a_reason(
+def test_impossible_tasks_are_refused_with_a_reason(
     composer: TransformerComposer, task: Task, wishes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):

@@ -20,7 +20,7 @@ low_high = st.tuples(st.integers(40, 60), st.integers(72, 90))
 
 
 def ended(plan: Plan) -> Plan:
-    """Voices that wander at random never fall silent together: without a length there is only one."""
+    """A single voice for plans without a length: several random voices seldom end together."""
     return plan if plan.bars is not None else replace(plan, programs=((40, 1),))
 
 
@@ -43,7 +43,7 @@ plans = st.builds(
 
 
 def walk(plan: Plan, seed: int, tokens_until_end: int = 60) -> tuple[list[int], Automaton]:
-    """A random sequence under a plan: any allowed token, END as soon as it may stand and is due."""
+    """A random sequence under a plan: any allowed token; END once it is allowed and the sequence is long enough."""
     rng = np.random.default_rng(seed)
     automaton = Automaton(plan)
     tokens: list[int] = []
@@ -60,8 +60,8 @@ def walk(plan: Plan, seed: int, tokens_until_end: int = 60) -> tuple[list[int], 
                 token = int(rng.choice(stop))
         tokens.append(token)
         automaton.advance(token)
-        told = automaton.features()
-        assert all(0 <= value < size for value, size in zip(told, FEATURE_SIZES, strict=True))
+        position = automaton.features()
+        assert all(0 <= value < size for value, size in zip(position, FEATURE_SIZES, strict=True))
         assert len(tokens) < 20_000, "the walk does not end"
     return tokens, automaton
 
@@ -97,7 +97,7 @@ def test_a_random_walk_ends_and_keeps_to_its_plan(plan: Plan, seed: int) -> None
 
 
 @given(plan=plans, seed=st.integers(0, 2**32))
-def test_whatever_is_composed_is_on_the_grid_and_encodes(plan: Plan, seed: int) -> None:
+def test_random_walks_are_on_the_grid_and_encode(plan: Plan, seed: int) -> None:
     tokens, _ = walk(plan, seed)
     score = decode(tokens)
     if {int(t) for t in score.track} == set(range(len(score.tracks))):

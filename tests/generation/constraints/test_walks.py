@@ -1,4 +1,4 @@
-"""Random walks through the grammar under random controls: every one ends, and keeps to all of them."""
+"""Random walks through the grammar under random controls: each walk ends and all controls hold."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TROUBLE[vocab.PITCH : vocab.PITCH + 128] = np.isin(np.arange(128) % 12, (0, 7))
 
 
 def random_brief(rng: np.random.Generator) -> tuple[Brief, int]:
-    """A complete brief with about half of the controls asked for, which may well clash."""
+    """A complete brief with about half of the controls, which may contradict each other."""
 
     def maybe(value: object, chance: float = 0.4) -> object:
         return value if rng.random() < chance else None
@@ -92,7 +92,7 @@ def random_brief(rng: np.random.Generator) -> tuple[Brief, int]:
 
 
 def walk(decoder: ConstrainedDecoder, rng: np.random.Generator) -> Score | None:
-    """Random choice among what may follow; nothing where a decoder comes to a stop.
+    """Random choice among the allowed tokens; `None` at a dead end.
 
     Some walks are hostile: all voices move in eighths and quarters, in fifths and octaves.
     """
@@ -120,7 +120,7 @@ def walk(decoder: ConstrainedDecoder, rng: np.random.Generator) -> Score | None:
 
 
 def folk_corpus() -> Corpus:
-    """Short-winded tunes: steps that a random walk meets often."""
+    """Tunes of small steps, which random walks often contain."""
     rng = np.random.default_rng(3)
     pieces = []
     for i in range(60):
@@ -213,7 +213,7 @@ def check(brief: Brief, voices: int, score: Score, corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_walk_ends_and_keeps_to_all_its_constraints(part: int, corpus: Corpus) -> None:
+def test_every_walk_ends_and_all_controls_hold(part: int, corpus: Corpus) -> None:
     rng = np.random.default_rng(part)
     passages = {n: corpus.windows(n - 1) for n in range(6, 14)}
     count: Counter[str] = Counter()
@@ -230,13 +230,13 @@ def test_every_walk_ends_and_keeps_to_all_its_constraints(part: int, corpus: Cor
             continue
         score = walk(constraint_plan.decoder(), rng)
         if score is None:
-            # Only the lower bound of density may stop a walk; see `constraints`.
+            # Only the lower bound of density may lead to a dead end; see `constraints`.
             assert brief.strict
             assert brief.density
-            count["stopped"] += 1
+            count["dead end"] += 1
             continue
         check(brief, voices, score, corpus)
         count["walked"] += 1
     assert not unnamed
     assert count["walked"] > WALKS // PARTS * 0.4, count
-    assert count["stopped"] <= WALKS // PARTS * 0.01, count
+    assert count["dead end"] <= WALKS // PARTS * 0.01, count
