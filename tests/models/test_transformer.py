@@ -129,9 +129,9 @@ def test_an_unknown_style_is_told_which_there_are(composer: TransformerComposer)
 
 
 def test_voices_that_a_style_has_not_are_refused(composer: TransformerComposer) -> None:
-    with pytest.raises(InputError, match="'jig' is composed in 1 voices; asked for 2"):
+    with pytest.raises(InputError, match="voices is 2 and style 'jig' has 1; allowed: 1"):
         compose(composer, style="jig", voices=2)
-    with pytest.raises(InputError, match="voices is 7; this composer has learnt: 1, 2"):
+    with pytest.raises(InputError, match="voices is 7; allowed for this composer: 1, 2"):
         compose(composer, voices=7)
 
 

@@ -21,6 +21,7 @@ from troubadour.core.errors import ModelError, NotFoundError, TroubadourError
 from troubadour.core.registry import find
 from troubadour.generation.constraints.base import ConstrainedDecoder
 from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults, compile_constraints
+from troubadour.generation.embedding import embed_scores
 from troubadour.generation.network_spec import FULL, Precision, Spec
 from troubadour.generation.originality import Corpus, PassageIndex
 from troubadour.generation.request import Brief
@@ -28,16 +29,15 @@ from troubadour.generation.sampling import BatchedDecoding, DecoderState, Guidan
 from troubadour.generation.style_defaults import StyleDefaults
 from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.music.quantise import METRONOME, nearest
-from troubadour.music.score import MODES, Score, Tempo
+from troubadour.music.score import MODES, Score
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.tokenizer import encode, features, score_of
+from troubadour.tokens.tokenizer import score_of
 
 WEIGHTS: Final = "composer.safetensors"
 DOCUMENT: Final = "composer.json"
 REPORT: Final = "report.json"
 """How it was trained, where that is told."""
 _TRIES: Final = 4
-_EMBED_TOKENS: Final = 256
 
 
 class Runtime(Protocol):
@@ -312,22 +312,7 @@ class AutoregressiveComposer(ABC):
         Returns:
             Shape (n, width), float32.
         """
-        rows = [_sequence(score) for score in scores]
-        out = np.zeros((len(rows), self.spec.width), dtype=np.float32)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
-        for start in range(0, len(order), 16):
-            chunk = order[start : start + 16]
-            time = max(len(rows[i][0]) for i in chunk)
-            tokens = np.zeros((len(chunk), time), dtype=np.int64)
-            places = np.zeros((len(chunk), time, len(self.spec.features)), dtype=np.int64)
-            for row, i in enumerate(chunk):
-                tokens[row, : len(rows[i][0])] = rows[i][0]
-                places[row, : len(rows[i][0])] = rows[i][1]
-            hidden = self.engine.embed(tokens, places)
-            for row, i in enumerate(chunk):
-                out[i] = hidden[row, 2 : len(rows[i][0])].mean(axis=0)
-        unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
-        return unit
+        return embed_scores(self.engine, scores, self.spec.width, len(self.spec.features))
 
     # Storing ----------------------------------------------------------------------------------
 
@@ -399,22 +384,6 @@ def _visible(prompt: Sequence[int]) -> NDArray[np.bool_]:
     marks = np.array(prompt) == vocab.FILL
     inside: NDArray[np.bool_] = marks | (np.cumsum(marks) % 2 == 1)
     return inside
-
-
-def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """Tokens and position features of a score, transposed to the tonic C and set to one tempo.
-
-    The embedding is then independent of key and tempo; many sources have no tempo, so readers insert one.
-    """
-    score = score.replace(tempos=(Tempo(0, 120.0),))
-    tonic = (score.keys[0].fifths * 7) % 12
-    shift = -tonic if tonic <= 6 else 12 - tonic
-    pitched = score.pitch[~np.array([t.is_drum for t in score.tracks], dtype=bool)[score.track]]
-    if len(pitched) and pitched.min() + shift >= 0 and pitched.max() + shift <= 127:
-        score = score.transpose(shift)
-    tokens = encode(score)
-    cut = tokens[:_EMBED_TOKENS]
-    return cut, features(cut)
 
 
 __all__ = ["DOCUMENT", "MODES", "REPORT", "WEIGHTS", "AutoregressiveComposer", "load_composer"]

@@ -77,14 +77,18 @@ class StyleDefaults:
             raise InputError(f"style is '{brief.style}'; allowed: {', '.join(self.styles)}")
         wanted = brief.voices if brief.instruments is None else len(brief.instruments)
         if brief.voices is not None and wanted != brief.voices:
-            raise InputError(f"instruments and voices clash: {wanted} instruments, {brief.voices} voices")
+            raise InputError(
+                f"instruments and voices clash: {wanted} instruments, {brief.voices} voices; allowed: one for each voice"
+            )
         name = brief.style or ""
         if brief.style is None and wanted is not None:
             name = self._style_of_voices(wanted)
         profile = self.profiles[name]
         voices = sum(n for _, n in programs_of(profile))
         if wanted is not None and wanted != voices:
-            raise InputError(f"style '{brief.style}' is composed in {voices} voices; wanted for {wanted}")
+            raise InputError(
+                f"voices is {wanted} and style '{brief.style}' has {voices}; allowed: {voices}, or another style"
+            )
         return profile
 
     def _style_of_voices(self, voices: int) -> str:
@@ -94,7 +98,7 @@ class StyleDefaults:
             by_voices.setdefault(count, name)
         if voices not in by_voices:
             allowed = ", ".join(str(n) for n in sorted(by_voices))
-            raise InputError(f"voices is {voices}; this composer has learnt: {allowed}")
+            raise InputError(f"voices is {voices}; allowed for this composer: {allowed}")
         return by_voices[voices]
 
 

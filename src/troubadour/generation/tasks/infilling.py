@@ -104,19 +104,8 @@ class Infill:
             upbeat=piece.upbeat_ticks,
             ticks=max(s.stop for voice in voices for s in voice),
         )
-        removed = {
-            (s.start, s.stop - s.start, p, tracks[i])
-            for i, voice in enumerate(voices)
-            for s in voice
-            for p in s.pitches
-            if s not in given[i]
-        }
-        kept_rows = {
-            (s.start, s.stop - s.start, p, tracks[i])
-            for i, voice in enumerate(given)
-            for s in voice
-            for p in s.pitches
-        }
+        removed = _rows([[s for s in voice if s not in given[i]] for i, voice in enumerate(voices)], tracks)
+        kept_rows = _rows(given, tracks)
 
         def finish(composed: Score) -> Score:
             new = [
@@ -148,6 +137,16 @@ class Infill:
         # A track may have further voices in some bars only; these belong to the request as well.
         tracks = numbered(score, self.tracks)
         return voices | {(track, number) for track in tracks for number in range(_MOST_VOICES)}
+
+
+def _rows(voices: Sequence[Sequence[Span]], tracks: Sequence[int]) -> set[tuple[int, int, int, int]]:
+    """Notes (onset, length, pitch, track) of the events of each voice."""
+    return {
+        (s.start, s.stop - s.start, p, tracks[i])
+        for i, voice in enumerate(voices)
+        for s in voice
+        for p in s.pitches
+    }
 
 
 def _ranked(tracks: Sequence[int]) -> list[tuple[int, int]]:
