@@ -17,7 +17,7 @@ from troubadour.core.errors import InputError
 from troubadour.interactions.importers.base import NamedTrack, PlayEvent, ReadOptions
 from troubadour.interactions.importers.formats import read_plays
 
-SAMPLES = Path(__file__).parents[1] / "listening" / "importers" / "samples"
+SAMPLES = Path(__file__).parents[1] / "interactions" / "importers" / "samples"
 NOW = 1_780_000_000
 
 
@@ -55,7 +55,7 @@ def test_plays_are_matched_by_id_then_by_name_and_the_rest_is_kept_apart(store: 
     assert (report.read, report.new, report.unmatched_new, report.rejected) == (8, 6, 1, 1)
     assert report.matched_by == {"name": 2, "mbid": 1, "unknown": 1, "isrc": 1}
     assert report.top_unmatched == [("Nobody You Know", "Unheard Of", "unknown", 1)]
-    assert report.causes == {"names a recording only by an id that no listen explains": 1}
+    assert report.causes == {"recording named only by an id without a listen": 1}
     assert [(p, k, v) for p, k, v, _ in store.history("greta")] == [
         ("vigo", "rating", 1.0), ("kesh", "like", None), ("ferry", "play", None), ("boat", "play", None),
         ("vigo", "play", None), ("kesh", "play", None),
@@ -86,7 +86,7 @@ def test_shares_follow_from_what_streams_tell(store: Store) -> None:
     report = take(store, "Streaming_History_Audio_2024_0.json")
     history = [(p, k, v) for p, k, v, _ in reversed(store.history("greta"))]
     assert history == [("kesh", "play", 1.0), ("kesh", "play", 0.5), ("ferry2", "skip", None)]
-    assert report.causes["heard under 30 s, of a track of unknown length"] == 1
+    assert report.causes["played for less than 30 s, length of the track unknown"] == 1
     assert report.unmatched_new == 1  # Los Faros is not Faros
 
 

@@ -41,24 +41,29 @@ class TestTransformer(AutoregressiveContract):
         return TransformerComposer(spec, random_weights(shapes), style_statistics(pieces))
 
 
+def random_lstm(pieces: Pieces) -> LstmComposer:
+    """A tiny LSTM with random weights and the styles of some pieces."""
+    spec = LstmSpec(width=32, layers=2, styles=STYLES)
+    gates = 4 * spec.width
+    shapes = inputs(spec)
+    for i in range(spec.layers):
+        at = f"layer.{i}."
+        shapes[f"{at}norm.weight"] = (spec.width,)
+        for kind in ("ih", "hh"):
+            shapes[f"{at}lstm.weight_{kind}_l0"] = (gates, spec.width)
+            shapes[f"{at}lstm.bias_{kind}_l0"] = (gates,)
+    return LstmComposer(spec, random_weights(shapes), style_statistics(pieces))
+
+
 class TestLstm(AutoregressiveContract):
     @pytest.fixture(scope="class")
     @classmethod
     def composer(cls, pieces: Pieces) -> AutoregressiveComposer:
-        spec = LstmSpec(width=32, layers=2, styles=STYLES)
-        gates = 4 * spec.width
-        shapes = inputs(spec)
-        for i in range(spec.layers):
-            at = f"layer.{i}."
-            shapes[f"{at}norm.weight"] = (spec.width,)
-            for kind in ("ih", "hh"):
-                shapes[f"{at}lstm.weight_{kind}_l0"] = (gates, spec.width)
-                shapes[f"{at}lstm.bias_{kind}_l0"] = (gates,)
-        return LstmComposer(spec, random_weights(shapes), style_statistics(pieces))
+        return random_lstm(pieces)
 
 
 class TestVae(ComposerContract):
-    refuses = ("upbeat is asked for", "metre is")
+    refuses = ("upbeat is set", "metre is")
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -69,7 +74,7 @@ class TestVae(ComposerContract):
         }
         drawn = random_vae()
         folder = tmp_path_factory.mktemp("vae")
-        VaeComposer(drawn.spec, drawn.weights, known, drawn.space.atlas).save(folder)
+        VaeComposer(drawn.spec, drawn.weights, known, drawn.space.latent_map).save(folder)
         return VaeComposer.load(folder)  # with the weights as they are stored
 
 

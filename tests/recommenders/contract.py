@@ -16,7 +16,7 @@ import pytest
 from troubadour.core.errors import InputError, ModelError
 from troubadour.interactions.events import History, Interactions, Kind, Weights
 from troubadour.interactions.id_map import IdMap
-from troubadour.recommenders.base import Additive, FitOptions, Forgetful, Persistent
+from troubadour.recommenders.base import Additive, FitOptions, Persistent, Unlearning
 
 LISTENERS, ITEMS = 24, 16
 UNPLAYED = ITEMS  # one more item, which nobody meets
@@ -231,7 +231,7 @@ def test_taking_a_play_away_changes_the_score_as_told(fitted: Any, linear: bool)
 
 
 def test_a_forgotten_listener_leaves_no_trace(make: Make, fitted: Any) -> None:
-    if not isinstance(fitted, Forgetful):
+    if not isinstance(fitted, Unlearning):
         pytest.skip("it has to be fitted again")
     log = checkerboard()
     for gone in (0, 5):
@@ -244,7 +244,7 @@ def test_a_forgotten_listener_leaves_no_trace(make: Make, fitted: Any) -> None:
 def test_all_can_be_forgotten_one_after_the_other(make: Make) -> None:
     log = checkerboard()
     model = make().fit(log, options())
-    if not isinstance(model, Forgetful):
+    if not isinstance(model, Unlearning):
         pytest.skip("it has to be fitted again")
     for gone in range(LISTENERS - 2):
         model = model.forget(log.history(gone))
@@ -258,7 +258,7 @@ def test_all_can_be_forgotten_one_after_the_other(make: Make) -> None:
 
 
 def test_who_was_never_there_cannot_be_forgotten(fitted: Any) -> None:
-    if not isinstance(fitted, Forgetful):
+    if not isinstance(fitted, Unlearning):
         pytest.skip("it has to be fitted again")
     few = type(fitted)().fit(log_of([(0, 1, 5.0), (0, 2, 5.0), (1, 2, 5.0), (1, 3, 5.0)]), options())
     with pytest.raises(InputError, match="listener"):

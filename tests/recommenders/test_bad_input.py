@@ -46,8 +46,8 @@ def test_a_log_without_events_gives_lists_from_the_catalogue_and_says_so() -> No
     ranker = fitted(Interactions.empty(ITEMS))
     found = ranker.recommend(History.empty(), 10)
     assert len({one.id for one in found}) == 10
-    assert {one.fallback for one in found} == {"nothing is known to go by yet: chosen by popularity"}
-    assert {one.reasons[0].text for one in found} == {"nobody has heard it yet"}
+    assert {one.fallback for one in found} == {"no usable history yet: chosen by popularity"}
+    assert {one.reasons[0].text for one in found} == {"no listeners yet"}
     liked = ranker.recommend(History(np.array([3]), np.ones(1)), 5)
     assert len(liked) == 5
     assert "i3" not in {one.id for one in liked}
@@ -69,9 +69,7 @@ def test_what_nobody_played_is_recommendable_by_its_sound() -> None:
     assert np.isfinite(ranker.score([history])).all()
     everything = {one.id: one for one in ranker.recommend(history, N)}
     assert {f"i{i}" for i in range(N - 5, N)} <= set(everything), "everything has its place"
-    assert (
-        everything["i59"].fallback == "no listener links it to what they play yet: chosen by its sound alone"
-    )
+    assert everything["i59"].fallback == "no common listeners with the history yet: chosen by sound alone"
     assert everything["i59"].reasons
 
 

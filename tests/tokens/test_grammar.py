@@ -11,7 +11,8 @@ from troubadour.core.errors import InputError
 from troubadour.music.quantise import METRONOME, quantise
 from troubadour.music.score import MODES, Score
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import FEATURE_SIZES, Automaton, Phase, Plan
+from troubadour.tokens.grammar import Automaton, Phase, Plan
+from troubadour.tokens.position import FEATURE_SIZES
 from troubadour.tokens.tokenizer import decode, encode
 
 METRES = ((6, 8), (3, 4), (4, 4), (7, 8), (5, 16), (2, 2), (9, 8), (12, 8))

@@ -13,7 +13,8 @@ from troubadour.music.quantise import quantise
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 from troubadour.music.voices import split_voices
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import FEATURE_SIZES, FREE, Automaton, Phase
+from troubadour.tokens.grammar import FREE, Automaton, Phase
+from troubadour.tokens.position import FEATURE_SIZES
 from troubadour.tokens.tokenizer import decode, encode, features
 
 

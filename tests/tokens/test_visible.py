@@ -9,7 +9,8 @@ from troubadour.core.errors import InputError
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score, Track
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import FEATURE_SIZES, Automaton
+from troubadour.tokens.grammar import Automaton
+from troubadour.tokens.position import FEATURE_SIZES
 from troubadour.tokens.tokenizer import decode, encode, features
 from troubadour.tokens.visible import Event, parse_tokens, show
 

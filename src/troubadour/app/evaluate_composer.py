@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app.search import borrowing
+from troubadour.app.originality import catalogue_overlap
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
 from troubadour.core.svg_plots import bars
@@ -26,11 +26,12 @@ from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.evaluation.descriptors import DURATIONS, INTERVALS, durations, intervals, overlaps
 from troubadour.generation.evaluation.voice_leading import VoiceLeading, check
 from troubadour.generation.originality import Corpus
+from troubadour.generation.protocols import Composer, Scorable, family_name, n_weights
 from troubadour.generation.request import Brief
 from troubadour.models.dataset import example
 from troubadour.models.scoring import bar_nats, scored
-from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.passages import Passage, passages
+from troubadour.music.quality import QualityFlag
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import decode, encode
@@ -58,17 +59,17 @@ class Held:
 
 def evaluate_composer(
     store: Store,
-    composer: AutoregressiveComposer | VaeComposer,
+    composer: Composer,
     *,
     pieces: int = 200,
     most: int = 400,
     seed: int = 0,
     tell: Tell | None = None,
 ) -> dict[str, Any]:
-    """Everything that can be said without data from elsewhere, JSON-able.
+    """Likelihood, validity, originality and descriptors of a composer on the catalogue, JSON-able.
 
-    Works of the catalogue's validation and test splits are scored apart: the first 16 bars of their melodies
-    by every family, whole pieces by families that write events. Pieces are composed in the styles of the
+    Works of the validation and the test split are scored apart: the first 16 bars of their melodies by every
+    composer that gives a likelihood, whole pieces by autoregressive composers. Pieces are composed in the styles of the
     test works, as often as these occur, at the default temperature.
 
     Args:
@@ -78,9 +79,10 @@ def evaluate_composer(
     Raises:
         InputError: the catalogue holds no test works that the composer has styles for.
     """
-    report: dict[str, Any] = {"composer": composer.name, "family": composer.kind, "seed": seed}
+    report: dict[str, Any] = {"composer": composer.name, "family": family_name(composer), "seed": seed}
     report |= {"nats": {}, "melodies": {}}
-    report["weights"] = int(sum(w.size for w in composer.weights.values()))
+    report["weights"] = n_weights(composer)
+    report["exact"] = composer.exact_nats if isinstance(composer, Scorable) else None
     test: list[Held] = []
     for split in _SPLITS:
         held = _held(store, split, most)
@@ -88,7 +90,9 @@ def evaluate_composer(
             raise InputError(f"the catalogue holds no works in its {split} split; import music first")
         if tell:
             tell(f"score {split}", 0, len(held))
-        report["melodies"][split] = _melodies(composer, held, seed)
+        report["melodies"][split] = (
+            _melodies(composer, held, seed) if isinstance(composer, Scorable) else None
+        )
         if isinstance(composer, AutoregressiveComposer):
             found = scored(composer, [example(h.score, h.style, h.id, composer.spec.styles) for h in held])
             report["nats"][split] = {
@@ -133,7 +137,7 @@ def _held(store: Store, split: str, most: int) -> list[Held]:
     rows = [
         p
         for p in store.pieces(generated=False, split=split, medium="score")
-        if "barlines are not to be trusted" not in p.quality
+        if QualityFlag.UNRELIABLE_BARLINES not in p.flags
     ]
     rows = rows[:: max(1, -(-len(rows) // most))]
     scores = store.scores([p.id for p in rows])
@@ -142,9 +146,7 @@ def _held(store: Store, split: str, most: int) -> list[Held]:
     ]
 
 
-def _melodies(
-    composer: AutoregressiveComposer | VaeComposer, held: Sequence[Held], seed: int
-) -> dict[str, float | int] | None:
+def _melodies(composer: Composer, held: Sequence[Held], seed: int) -> dict[str, float | int] | None:
     """Nats a bar of the melodies' first 16 bars, with the half-width of a 95% interval; `None` without any."""
     cut: list[Passage] = []
     for one in held:
@@ -157,7 +159,7 @@ def _melodies(
 
 
 def _compose(
-    composer: AutoregressiveComposer | VaeComposer,
+    composer: Composer,
     known: Sequence[Held],
     pieces: int,
     seed: int,
@@ -215,7 +217,7 @@ def _originality(store: Store, composed: Sequence[Score], tell: Tell | None) -> 
     """Longest passages shared with human music, beside what human works share with each other."""
     human = [p.id for p in store.pieces(generated=False, medium="score")]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
-    own = borrowing(corpus, store)
+    own = catalogue_overlap(corpus, store)
     lengths = []
     for i, score in enumerate(composed):
         lengths.append(corpus.longest_match(score).notes)
@@ -309,7 +311,7 @@ def _nats(report: Mapping[str, Any]) -> list[str]:
         text.append("")
     found = {s: m for s, m in report["melodies"].items() if m}
     if found:
-        bound = ", an upper bound (ELBO)" if report["family"] == VaeComposer.kind else ""
+        bound = "" if report["exact"] else ", an upper bound (ELBO)"
         text += [
             f"**Melodies of {_MELODY} bars** from the same works, one each, in nats a bar{bound}, metre and length told: "
             + "; ".join(

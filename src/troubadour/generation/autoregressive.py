@@ -10,33 +10,34 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from troubadour.core.errors import ModelError, NotFoundError, TroubadourError
-from troubadour.core.registry import find
+from troubadour.core.errors import ModelError, TroubadourError
 from troubadour.generation.constraints.base import ConstrainedDecoder
 from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults, compile_constraints
 from troubadour.generation.embedding import embed_scores
+from troubadour.generation.loading import DOCUMENT, REPORT, WEIGHTS, load_composer, read_document
+from troubadour.generation.nats import melody_nats
 from troubadour.generation.network_spec import FULL, Precision, Spec
 from troubadour.generation.originality import Corpus, PassageIndex
+from troubadour.generation.protocols import Melody
 from troubadour.generation.request import Brief
 from troubadour.generation.sampling import BatchedDecoding, DecoderState, GuidanceBranch, GuidedDecoder
 from troubadour.generation.style_defaults import StyleDefaults
 from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.music.quantise import METRONOME, nearest
-from troubadour.music.score import MODES, Score
+from troubadour.music.score import Score
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import score_of
 
-WEIGHTS: Final = "composer.safetensors"
-DOCUMENT: Final = "composer.json"
-REPORT: Final = "report.json"
-"""How it was trained, where that is told."""
+if TYPE_CHECKING:
+    from troubadour.generation.tasks.base import Task
+
 _TRIES: Final = 4
 
 
@@ -137,7 +138,8 @@ class AutoregressiveComposer(ABC):
             InputError: the style is unknown, or two controls contradict each other.
             TroubadourError: no piece ended.
         """
-        brief = self.complete(brief, rng)
+        if not brief.is_complete:
+            brief = self.complete(brief, rng)
         return self.decode(brief, self.constraint_plan(brief, corpus), rng, candidates)
 
     def stream(self, brief: Brief, rng: np.random.Generator, corpus: Corpus | None = None) -> Iterator[Score]:
@@ -149,7 +151,8 @@ class AutoregressiveComposer(ABC):
             InputError: as `compose`, before the first bar.
             TroubadourError: the piece did not end.
         """
-        brief = self.complete(brief, rng)
+        if not brief.is_complete:
+            brief = self.complete(brief, rng)
         decoder = self.constraint_plan(brief, corpus).decoder()
         return self._bars(brief, decoder, rng)
 
@@ -166,6 +169,19 @@ class AutoregressiveComposer(ABC):
                 "the piece did not end within the context of the model; compose again with another seed"
             )
         yield score_of(decoder.automaton)
+
+    def run_task(
+        self,
+        task: Task,
+        brief: Brief,
+        rng: np.random.Generator,
+        candidates: int = 1,
+        corpus: Corpus | None = None,
+    ) -> list[Score]:
+        """See `TaskComposer.run_task`."""
+        from troubadour.generation.tasks.base import run_task  # tasks are written against this class
+
+        return run_task(self, task, brief, rng, candidates, corpus)
 
     def constraint_plan(self, brief: Brief, corpus: Corpus | None = None, **given: Any) -> ConstraintPlan:
         """Constraints of a complete brief.
@@ -299,7 +315,13 @@ class AutoregressiveComposer(ABC):
         quarters = (brief.bars or 16) * numerator * 4 / denominator
         return min(self.spec.context, 96 + int(quarters * (brief.voices or 1) * 10))
 
-    # Embedding --------------------------------------------------------------------------------
+    # Scoring and embedding --------------------------------------------------------------------
+
+    exact_nats: ClassVar[bool] = True
+
+    def bar_nats(self, melodies: Sequence[Melody], rng: np.random.Generator) -> NDArray[np.float64]:
+        """See `Scorable.bar_nats`; key and tempo, which precede the first barline, are given too."""
+        return melody_nats(self.engine, melodies)
 
     def embed(self, scores: list[Score]) -> NDArray[np.float32]:
         """Embeddings of quantised scores: mean last hidden state of the first 256 tokens, scaled to unit length.
@@ -350,35 +372,6 @@ class AutoregressiveComposer(ABC):
             raise ModelError(f"{folder}: no composer can be read there: {error}") from error
 
 
-def read_document(folder: Path, kind: str) -> dict[str, Any]:
-    """What is stored beside a composer's weights.
-
-    Raises:
-        ModelError: it is of another family than `kind`.
-        OSError, ValueError, KeyError: it is missing or damaged.
-    """
-    document = cast(dict[str, Any], json.loads((folder / DOCUMENT).read_text()))
-    if document["kind"] != kind:
-        raise ModelError(f"{folder} holds a composer of the family '{document['kind']}', not '{kind}'")
-    return document
-
-
-def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -> AutoregressiveComposer:
-    """Read a composer of whichever family the folder holds, plugins included.
-
-    Raises:
-        ModelError: as `AutoregressiveComposer.load`, or nobody registers its family.
-    """
-    try:
-        kind = str(json.loads((folder / DOCUMENT).read_text())["kind"])
-        family = find("composers", kind)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: no composer can be read there: {error}") from error
-    except NotFoundError as error:
-        raise ModelError(f"{folder}: no composer can be read there: {error}") from error
-    return cast(AutoregressiveComposer, family.load(folder, threads, precision))
-
-
 def _visible(prompt: Sequence[int]) -> NDArray[np.bool_]:
     """Mask of the visible context of a prompt, shape (prompt,): all tokens from FILL to FILL."""
     marks = np.array(prompt) == vocab.FILL
@@ -386,4 +379,4 @@ def _visible(prompt: Sequence[int]) -> NDArray[np.bool_]:
     return inside
 
 
-__all__ = ["DOCUMENT", "MODES", "REPORT", "WEIGHTS", "AutoregressiveComposer", "load_composer"]
+__all__ = ["DOCUMENT", "REPORT", "WEIGHTS", "AutoregressiveComposer", "load_composer"]

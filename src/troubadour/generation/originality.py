@@ -220,6 +220,8 @@ def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
         if track.is_drum:
             continue
         mine = np.flatnonzero(score.track == i)
+        if not len(mine):
+            continue  # a given piece keeps its tracks, also those without notes
         # Sorted by onset, then pitch: the last of each onset is the top.
         last = np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)
         line = mine[last]

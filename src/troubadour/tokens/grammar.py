@@ -31,16 +31,26 @@ from troubadour.core.errors import InputError
 from troubadour.music.quantise import GRID, TICKS_PER_QUARTER, VELOCITY_LEVELS
 from troubadour.music.score import MODES
 from troubadour.tokens import vocabulary as vocab
+from troubadour.tokens.position import (
+    AT_BARLINE,
+    COLUMN,
+    FEATURE_SIZES,
+    HEADER,
+    RESTING,
+    SILENT,
+    VOICES,
+    Position,
+)
 
 Mask = NDArray[np.bool_]
 
-N_FEATURES: Final = 8
-FEATURE_SIZES: Final = (194, 17, 64, 64, 130, 130, 130, 130)
-"""Number of values of each musical position; see `Automaton.features`."""
-_AT_BARLINE, _IN_HEADER = 192, 193
-_RESTING, _SILENT = 128, 129
 _MAX_VOICES: Final = 64
 _MAX_LONGS: Final = 512
+_position: Final = tuple.__new__
+"""Builds a `Position` three times as fast as its constructor; one is built for each token."""
+_LAST_PLACE: Final = AT_BARLINE - 1
+_LAST_VOICE: Final = FEATURE_SIZES[COLUMN.voice] - 1
+_LAST_BAR: Final = FEATURE_SIZES[COLUMN.bar] - 1
 _IS_GRID = np.zeros(TICKS_PER_QUARTER, dtype=bool)
 _IS_GRID[list(GRID)] = True
 
@@ -156,7 +166,7 @@ class Automaton:
         """Pitches of the current event, rising; empty = a rest."""
         self.visible: Automaton | None = None
         """Automaton of the visible context; stays available after it."""
-        self.place: tuple[int, ...] | None = None
+        self.place: Position | None = None
         """Position features of the last token of the visible context; `None` outside it."""
         self._stage = 0
         self._pending: list[tuple[int, int]] = []
@@ -272,7 +282,7 @@ class Automaton:
         self.ends = [0] * voices
         self.resting = [False] * voices
         self.sounding = [()] * voices
-        self.top = [_SILENT] * max(voices, 4)
+        self.top = [SILENT] * max(voices, VOICES)
         self.velocities = [VELOCITY_LEVELS.index(80)] * voices
         if self._plan.bars is not None:
             self.final = self._plan.ticks or self._plan.bars * self.bar_length
@@ -324,7 +334,7 @@ class Automaton:
         elif token == vocab.REST and (self._plan.rests or not self.resting[self.voice]):
             self._open()
             self.pitches = []
-            self.top[self.voice] = _RESTING
+            self.top[self.voice] = RESTING
             self.phase = Phase.LENGTH
         elif vocab.PITCH <= token < vocab.PITCH + 128:
             self._open()
@@ -408,25 +418,32 @@ class Automaton:
 
     # Musical position -------------------------------------------------------------------------
 
-    def features(self) -> tuple[int, ...]:
-        """Where the next token stands, for the model, shape (N_FEATURES,).
-
-        Place in the bar in ticks (0-191; 192 = at a barline, 193 = header), voice to be filled
-        (0 = none), bar number (0-63), bars left (0 = not told, 1 = last bar), and what the first
-        four voices sound or sounded last (MIDI pitch; 128 = rest, 129 = nothing yet). Of a token that
-        is shown beforehand: where it stands itself, so that the network finds by its place what stands there.
+    def features(self) -> Position:
+        """Musical position of the next token. Inside a visible context: of the token that was read last, so
+        that the network can find each token of the context by its place.
         """
         if self.place is not None:
             return self.place
         if self.phase < Phase.EVENT or self.phase == Phase.DONE:
-            return (_IN_HEADER, 0, 0, 0, _SILENT, _SILENT, _SILENT, _SILENT)
-        barline = self.voice < 0 or (self.time == self.bar_end)
-        place = _AT_BARLINE if barline else min(self.time - self.bar_end + self.bar_length, 191)
-        voice = 0 if barline else min(self.voice + 1, 16)
+            return HEADER
+        # Comparisons instead of `min` and `max`: this runs once for each token of each sequence.
+        bar, bars = self.bar_number, self.prefix_bars
+        if self.voice < 0 or self.time == self.bar_end:
+            place, voice = AT_BARLINE, 0
+        else:
+            place, voice = self.time - self.bar_end + self.bar_length, self.voice + 1
+            if place > _LAST_PLACE:
+                place = _LAST_PLACE
+            if voice > _LAST_VOICE:
+                voice = _LAST_VOICE
         left = 0
-        if self.prefix_bars is not None:
-            left = 1 + min(max(self.prefix_bars - self.bar_number, 0), 62)
-        return (place, voice, min(self.bar_number, 63), left, *self.top[:4])
+        if bars is not None:
+            left = 1 if bars <= bar else bars - bar + 1
+            if left > _LAST_BAR:
+                left = _LAST_BAR
+        if bar > _LAST_BAR:
+            bar = _LAST_BAR
+        return _position(Position, (place, voice, bar, left, *self.top[:VOICES]))
 
     # What may follow --------------------------------------------------------------------------
 
@@ -638,7 +655,7 @@ class _VisibleContext(Automaton):
             raise self._refusal(token)
         self._open()
         self.pitches = []
-        self.top[self.voice] = _SILENT
+        self.top[self.voice] = SILENT
         self.phase = Phase.LENGTH
 
 

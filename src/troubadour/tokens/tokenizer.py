@@ -12,7 +12,8 @@ from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER, VELOCITY_LEV
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 from troubadour.music.voices import VoiceEvent, split_voices
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import N_FEATURES, Automaton
+from troubadour.tokens.grammar import Automaton
+from troubadour.tokens.position import N_FEATURES
 
 Tokens = NDArray[np.int32]
 

@@ -47,7 +47,7 @@ def test_lines_after_a_broken_one_are_read(tmp_path: Path) -> None:
     lines[1] = lines[1][:40]
     path.write_text("\n".join(lines), encoding="utf-8")
     assert len(heard(path)) == len(lines) - 1
-    assert causes(path) == {"lines that are no JSON: 1": 1}
+    assert causes(path) == {"lines that are not JSON: 1": 1}
 
 
 @pytest.mark.parametrize("unit", ["[", '{"recenttracks":', '{"track":[', '{"a":{"payload":['])
@@ -119,5 +119,5 @@ def test_times_of_every_form_are_the_same_second(text: str) -> None:
     ],
 )
 def test_a_time_that_cannot_be_meant_is_no_time(time: object) -> None:
-    with pytest.raises(BadTimeError, match="cannot be read"):
+    with pytest.raises(BadTimeError, match="invalid time"):
         unix_seconds(time, OPTIONS.now)

@@ -86,7 +86,7 @@ def test_other_files_of_an_export_are_no_logs(name: str, tmp_path: Path) -> None
     path = tmp_path / name
     path.write_text(NO_LOGS[name], encoding="utf-8")
     assert format_of(Source(name, path)) == ""
-    assert list(read_plays(path, "auto", ReadOptions(1))) == [Remark(name, "no log of plays; passed over")]
+    assert list(read_plays(path, "auto", ReadOptions(1))) == [Remark(name, "not a log of plays; skipped")]
 
 
 @pytest.mark.parametrize("form", [f for f in READERS if f != "csv"])
@@ -104,7 +104,7 @@ def test_a_reader_that_is_given_a_file_of_another_format_yields_no_play(form: st
 def test_what_cannot_be_read_is_told_with_a_remedy(tmp_path: Path) -> None:
     for name, remedy in (
         ("deezer-data_1.xlsx", "save its sheet"),
-        ("watch-history.html", "ask for the history as JSON"),
+        ("watch-history.html", "request the history"),
         ("inner.zip", "unpack it first"),
     ):
         (tmp_path / name).write_bytes(b"PK\x03\x04")

@@ -13,7 +13,7 @@ from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.blend.choose import Choice, TuningBudget, choose
 from troubadour.recommenders.blend.recommender import BlendRecommender
 from troubadour.recommenders.blend.report import to_markdown
-from troubadour.recommenders.blend.weights import Pool, cross_fitted, learn
+from troubadour.recommenders.blend.weights import Pool, cross_fitted_ndcg, learn
 from troubadour.recommenders.evaluation.split import split_by_share
 
 AMPLE = TuningBudget(seconds=1000, trials=2)
@@ -108,10 +108,10 @@ def test_the_report_holds_every_trial_with_its_interval(choice: Choice) -> None:
     assert choice.why in text
 
 
-def test_no_effort_is_refused() -> None:
-    with pytest.raises(InputError, match="effort"):
+def test_an_empty_budget_is_refused() -> None:
+    with pytest.raises(InputError, match="budget"):
         TuningBudget(seconds=0)
-    with pytest.raises(InputError, match="effort"):
+    with pytest.raises(InputError, match="budget"):
         TuningBudget(recipes=())
 
 
@@ -136,5 +136,5 @@ def test_cross_fitting_sees_no_gain_in_noise() -> None:
     for seed in range(12):
         rng = np.random.default_rng(seed)
         few = pool(rng, 40, (0.6, 0.0, 0.0))
-        gains.append((cross_fitted(few, rng) - few.ndcg([1.0, 0.0, 0.0], 0.0)).mean())
+        gains.append((cross_fitted_ndcg(few, rng) - few.ndcg([1.0, 0.0, 0.0], 0.0)).mean())
     assert np.mean(gains) < 0.01, "learning weights from noise helps nobody else"

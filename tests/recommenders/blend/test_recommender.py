@@ -56,7 +56,7 @@ def test_what_nobody_heard_rests_on_content_and_what_nobody_knows_on_popularity(
     )
     history = History(np.array([0, 1]), np.array([2.0, 1.0]))
     parts = grown.parts([history])
-    assert parts.basis[0].tolist() == [FallbackLevel.BLEND] * 60 + [
+    assert parts.fallback_level[0].tolist() == [FallbackLevel.BLEND] * 60 + [
         FallbackLevel.PARTS,
         FallbackLevel.POPULARITY,
     ]
@@ -69,7 +69,7 @@ def test_what_nobody_heard_rests_on_content_and_what_nobody_knows_on_popularity(
 def test_a_stranger_gets_what_is_popular(blend: BlendRecommender) -> None:
     disliking = History(np.array([3]), np.array([-0.25]))
     parts = blend.parts([History.empty(), disliking])
-    assert (parts.basis == FallbackLevel.POPULARITY).all()
+    assert (parts.fallback_level == FallbackLevel.POPULARITY).all()
     counts = blend.popular.counts
     for row in parts.total():
         assert counts[np.argmax(row)] == counts.max()
@@ -81,7 +81,7 @@ def test_content_without_a_weight_stands_in(tribes: Interactions) -> None:
     parts = model.parts([tribes.history(0)])
     assert not parts.amounts[1][0, :60].any(), "no weight where EASE knows the piece"
     assert parts.amounts[1][0, 60] != 0
-    assert parts.basis[0, 60] == FallbackLevel.PARTS
+    assert parts.fallback_level[0, 60] == FallbackLevel.PARTS
 
 
 def test_a_play_of_what_nobody_else_heard_counts_by_its_share(tribes: Interactions) -> None:

@@ -43,7 +43,7 @@ def test_a_history_is_placed_as_the_library_places_a_listener() -> None:
         (1 + spec.confidence * cells.data, cells.indices, cells.indptr), cells.shape, np.float32
     )
     theirs = library.recalculate_user(np.arange(60), confidence)
-    np.testing.assert_allclose(model.place(cells), theirs, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.fold_in(cells), theirs, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("model", [AlsRecommender(AlsSpec(factors=8)), BprRecommender(BprSpec(factors=8))])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError, NotFoundError
-from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.events import History, Interactions, Kind, ListenerEvents
 from troubadour.interactions.id_map import IdMap
 from troubadour.interactions.simulate import SimulationSpec, simulate_with_truth
 from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
@@ -108,7 +108,11 @@ def test_a_stranger_gets_what_is_popular_and_is_told_so(ranker: Ranker) -> None:
 
 
 def test_one_like_is_enough_for_a_taste(ranker: Ranker) -> None:
-    history = ranker.history(["p0"], [Kind.LIKE], [np.nan], [1])
+    like = np.array([Kind.LIKE], dtype=np.uint8)
+    events = ListenerEvents(
+        ("p0",), np.zeros(1, np.int32), like, np.full(1, np.nan, np.float32), np.ones(1, np.int64)
+    )
+    history = ranker.history(events)
     styles = [ranker.infos[ranker.items.row(f.id)].attributes["style"] for f in ranker.recommend(history, 12)]
     assert styles.count("jig") >= 6
 
@@ -170,7 +174,7 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
     histories = [*log.histories()[:30], log.history(gone)]
     np.testing.assert_allclose(forgot.score(histories), never.score(histories), rtol=0, atol=1e-8)
     assert np.abs(fitted.score(histories) - never.score(histories)).max() > 1e-4
-    np.testing.assert_array_equal(forgot.heard, never.heard)
+    np.testing.assert_array_equal(forgot.listener_count, never.listener_count)
     np.testing.assert_allclose(forgot.price, never.price, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(forgot.lists(histories, 10), never.lists(histories, 10))
     with pytest.raises(InputError, match="listener"):
@@ -185,9 +189,9 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
 def test_few_new_pieces_are_not_pushed_on_everybody(new: int, expected: int) -> None:
     """Two of 20 places are for the new, but the second only where there are 40 pieces to choose from."""
     n = 400
-    heard = np.where(np.arange(n) >= n - new, 0, 50)
-    shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), heard, None)
+    listener_count = np.where(np.arange(n) >= n - new, 0, 50)
+    shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), listener_count, None)
     scored = Scored(History.empty(), -np.arange(n, dtype=np.float64), np.ones(n, dtype=bool))
     found = rerank(shelf, RankSpec(), scored, 20, np.ones(n, dtype=bool))
     assert [one.row for one in found[: 20 - expected]] == [*range(20 - expected)]
-    assert sum(heard[one.row] == 0 for one in found) == expected
+    assert sum(listener_count[one.row] == 0 for one in found) == expected

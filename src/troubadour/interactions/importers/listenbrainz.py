@@ -1,8 +1,10 @@
 """ListenBrainz: exports of a user's listens and feedback (`listens/2024/1.jsonl`, `feedback.jsonl`).
 
-Times are Unix seconds with fractions; lengths milliseconds (`duration_ms`) or seconds (`duration`).
-Every listen is a play, but not what is playing now, which has no `listened_at`. Loved recordings are likes;
-hated ones ratings of 1. Answers and submissions of the API (`payload.listens`, `payload`) are read too.
+Times are Unix seconds with fractions; lengths are milliseconds (`duration_ms`) or seconds (`duration`).
+Listens
+are plays; a listen without `listened_at` was playing at the export and is rejected. Loved recordings are
+likes,
+hated ones ratings of 1. Responses and submissions of the API (`payload.listens`, `payload`) are also read.
 Format: listenbrainz-server `background/export.py`; ListenBrainz documentation, "JSON Documentation".
 """
 
@@ -22,7 +24,7 @@ _LISTS: Final = ("payload.listens", "payload", "listens", "feedback")
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     keys = key_paths(head)
     for at in ("", *(f"{path}." for path in _LISTS)):
         if f"{at}pinned_until" in keys:
@@ -35,7 +37,7 @@ def looks_like(name: str, head: str) -> bool:
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     yield from json_events(source, partial(_event, options), _LISTS)
 
 
@@ -85,7 +87,7 @@ def _feedback(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
         identifiers=tuple((scheme, value) for scheme, value in named.items() if value),
     )
     if not track.identifiers and not track.title:
-        return "feedback names no recording"
+        return "feedback without a recording"
     time = unix_seconds(line.get("created"), options.now)
     if line["score"] == 1:
         return PlayEvent(track, "like", time)
