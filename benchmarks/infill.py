@@ -33,7 +33,7 @@ from troubadour.generation.autoregressive import AutoregressiveComposer, load_co
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Infill
 from troubadour.generation.tasks.base import PreparedTask, opening
-from troubadour.generation.tasks.source import lanes, stretch
+from troubadour.generation.tasks.source import bar_span, voice_spans
 from troubadour.models.recipe import TrainingRecipe
 from troubadour.music.score import Score
 
@@ -148,7 +148,7 @@ def read(
 
 
 def fits(score: Score, kind: Kind) -> bool:
-    voices = len(lanes(score)) if len(score.metres) == 1 else 0
+    voices = len(voice_spans(score)) if len(score.metres) == 1 else 0
     return (
         score.n_bars >= kind.bars + 8 and voices == (4 if kind.of == "chorale" else 1) and score.n_bars <= 40
     )
@@ -167,12 +167,12 @@ def gap(
     composer: AutoregressiveComposer, task: Infill, brief: Brief, seed: int, n: int, calm: float
 ) -> Found:
     """F1 of all methods for one gap."""
-    ready = task.settle(composer, brief)
-    whole = replace(task, voices=()).settle(composer, brief) if task.voices else ready
+    ready = task.prepare(composer, brief)
+    whole = replace(task, voices=()).prepare(composer, brief) if task.voices else ready
     left = (blind(composer, whole), blind(composer, ready))
     calmer = [replace(way, brief=replace(way.brief, temperature=calm)) for way in left]
     ways = (*left, *calmer, replace(ready, context_guidance=1.0), ready)
-    place = stretch(task.score, task.bars)
+    place = bar_span(task.score, task.bars)
     wanted = notes_in(task.score, place, task.voices)
     f1s, times = np.zeros((len(ways), 2)), np.zeros(len(ways))
     for row, way in enumerate(ways):
@@ -180,7 +180,7 @@ def gap(
             continue  # as the next
         begun = time.perf_counter()
         made = composer.decode(
-            way.brief, way.setting, np.random.default_rng(seed), n, way.opening, way.context_guidance
+            way.brief, way.constraint_plan, np.random.default_rng(seed), n, way.opening, way.context_guidance
         )
         times[row] = time.perf_counter() - begun
         each = [f1(notes_in(way.finish(m), place, task.voices), wanted) for m in made]
@@ -192,7 +192,7 @@ def gap(
 
 def blind(composer: AutoregressiveComposer, ready: PreparedTask) -> PreparedTask:
     """The same task without the following context."""
-    return replace(ready, opening=opening(composer, ready.brief, ready.setting), context_guidance=1.0)
+    return replace(ready, opening=opening(composer, ready.brief, ready.constraint_plan), context_guidance=1.0)
 
 
 def lines(kind: Kind, means: Floats, gaps: int, rng: np.random.Generator) -> list[str]:

@@ -22,7 +22,7 @@ from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Infill
 from troubadour.generation.tasks.infilling import around
-from troubadour.generation.tasks.source import stretch
+from troubadour.generation.tasks.source import bar_span
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.tokenizer import encode, features
 
@@ -57,8 +57,8 @@ def main() -> None:
 
 def nats(composer: AutoregressiveComposer, task: Infill, brief: Brief) -> NDArray[np.float64]:
     """-log p of each true choice of the gap, shape (choices, weights)."""
-    ready = task.settle(composer, brief)
-    place = stretch(task.score, task.bars)
+    ready = task.prepare(composer, brief)
+    place = bar_span(task.score, task.bars)
     part = around(task.score, *place)
     prefix, opening = composer.prompt(ready.brief), list(ready.opening)
     marks = [i for i, t in enumerate(opening) if t == vocab.FILL]
@@ -66,24 +66,27 @@ def nats(composer: AutoregressiveComposer, task: Infill, brief: Brief) -> NDArra
     whole = encode(part.score).tolist()
     body = whole[whole.index(vocab.BODY) + 1 :]
     assert body[: len(plain)] == plain, "the piece begins with the given notes"
-    guide = ready.setting.guide()
+    decoder = ready.constraint_plan.decoder()
     for token in (*prefix, *opening):
-        guide.advance(token)
+        decoder.advance(token)
     true: list[int] = []
     masks: list[NDArray[np.bool_] | None] = []
     for token in body[len(plain) :]:
-        if guide.automaton.time >= place[1] - part.cut:
+        if decoder.automaton.time >= place[1] - part.offset:
             break
-        mask = guide.allowed()
-        masks.append(mask.copy() if mask[token] and mask.sum() > 1 and not guide.forced else None)
+        mask = decoder.allowed()
+        masks.append(mask.copy() if mask[token] and mask.sum() > 1 and not decoder.forced else None)
         true.append(token)
-        guide.advance(token)
-    told = logits(composer, [*prefix, *opening], true)
-    untold = logits(composer, [*prefix, *plain], true)
+        decoder.advance(token)
+    conditional = logits(composer, [*prefix, *opening], true)
+    unconditional = logits(composer, [*prefix, *plain], true)
     out = []
     for row, (token, mask) in enumerate(zip(true, masks, strict=True)):
         if mask is not None:
-            x = np.array([untold[row] + w * (told[row] - untold[row]) for w in WEIGHTS], dtype=np.float64)
+            x = np.array(
+                [unconditional[row] + w * (conditional[row] - unconditional[row]) for w in WEIGHTS],
+                dtype=np.float64,
+            )
             top = x[:, mask].max(axis=1)
             out.append(top + np.log(np.exp(x[:, mask] - top[:, None]).sum(axis=1)) - x[:, token])
     return np.array(out).reshape(-1, len(WEIGHTS))

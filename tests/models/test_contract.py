@@ -6,7 +6,7 @@ from tests.models.contract import AutoregressiveContract, ComposerContract, rand
 
 from troubadour.core.registry import names
 from troubadour.generation.autoregressive import AutoregressiveComposer
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.models.lstm.composer import LstmComposer
 from troubadour.models.lstm.spec import LstmSpec
 from troubadour.models.transformer.composer import TransformerComposer
@@ -38,7 +38,7 @@ class TestTransformer(AutoregressiveContract):
             shapes |= {f"{at}attention_norm.weight": (width,), f"{at}feed_norm.weight": (width,)}
             shapes |= {f"{at}qkv.weight": (3 * width, width), f"{at}out.weight": (width, width)}
             shapes |= {f"{at}up.weight": (hidden, width), f"{at}down.weight": (width, hidden)}
-        return TransformerComposer(spec, random_weights(shapes), profiles(pieces))
+        return TransformerComposer(spec, random_weights(shapes), style_statistics(pieces))
 
 
 def random_lstm(pieces: Pieces) -> LstmComposer:
@@ -52,7 +52,7 @@ def random_lstm(pieces: Pieces) -> LstmComposer:
         for kind in ("ih", "hh"):
             shapes[f"{at}lstm.weight_{kind}_l0"] = (gates, spec.width)
             shapes[f"{at}lstm.bias_{kind}_l0"] = (gates,)
-    return LstmComposer(spec, random_weights(shapes), profiles(pieces))
+    return LstmComposer(spec, random_weights(shapes), style_statistics(pieces))
 
 
 class TestLstm(AutoregressiveContract):
@@ -69,8 +69,8 @@ class TestVae(ComposerContract):
     @classmethod
     def composer(cls, pieces: Pieces, tmp_path_factory: pytest.TempPathFactory) -> VaeComposer:
         known = {
-            "": profiles(pieces)[""],
-            **{k: v for k, v in profiles(pieces).items() if k in ("jig", "march")},
+            "": style_statistics(pieces)[""],
+            **{k: v for k, v in style_statistics(pieces).items() if k in ("jig", "march")},
         }
         drawn = random_vae()
         folder = tmp_path_factory.mktemp("vae")

@@ -18,7 +18,7 @@ import pytest
 from troubadour.core.errors import InputError, ModelError, TroubadourError
 from troubadour.generation.autoregressive import load_composer
 from troubadour.generation.network_spec import Spec
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.models.dataset import Batch, Example, example, save
 from troubadour.models.lstm.composer import LstmComposer
 from troubadour.models.lstm.spec import LstmSpec
@@ -176,7 +176,7 @@ def test_a_run_of_an_lstm_lowers_the_loss_and_composes_what_it_learnt(
     report = train_report(run)
     assert report.verdict.start.valid == pytest.approx(np.log(LSTM.tokens), rel=0.05)
     assert report.valid_loss < report.verdict.start.valid - 1.5
-    save_composer(tmp_path, run, profiles(pieces), "small")
+    save_composer(tmp_path, run, style_statistics(pieces), "small")
     composer = load_composer(tmp_path)
     assert isinstance(composer, LstmComposer)
     found = scored(composer, data[1])

@@ -16,7 +16,7 @@ from troubadour.export.licensing import check_terms
 from troubadour.generation.loading import REPORT, load_composer
 from troubadour.generation.network_spec import Spec
 from troubadour.generation.protocols import Learnt, require
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.models.dataset import Example, example
 from troubadour.models.families import family as family_named
 from troubadour.models.options import TrainOptions
@@ -106,7 +106,7 @@ def train_composer(
     run = Trainer(folder, EventTask(spec, options, train, valid), options, weights)
     run.run(told)
     report = train_report(run)
-    known = profiles((p.score, p.row.style) for p in found.train)
+    known = style_statistics((p.score, p.row.style) for p in found.train)
     if start is not None:
         # What a style is like stays known where the user's own music does not say.
         known = {**require(load_composer(start), Learnt, "lend its styles").profiles, **known}

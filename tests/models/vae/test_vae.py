@@ -60,7 +60,7 @@ def test_the_engine_equals_the_network_that_trains(vae: VaeComposer) -> None:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path, precision: str) -> None:
     pytest.importorskip("torch")
-    from troubadour.generation.style_statistics import profiles
+    from troubadour.generation.style_statistics import style_statistics
     from troubadour.models.options import TrainOptions
     from troubadour.models.train_report import train_report
     from troubadour.models.vae.training import VaeTask, save_vae
@@ -92,7 +92,7 @@ def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path, pre
     resumed.run()
     for name, value in whole.network.state_dict().items():
         assert (value == resumed.network.state_dict()[name]).all(), name
-    composer = save_vae(tmp_path / "whole", whole, pieces[:16], profiles(pieces[:16]), "tiny")
+    composer = save_vae(tmp_path / "whole", whole, pieces[:16], style_statistics(pieces[:16]), "tiny")
     assert {"|major", "|minor"} <= set(composer.space.latent_map.regions)
 
 

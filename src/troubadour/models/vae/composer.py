@@ -126,9 +126,9 @@ class VaeComposer:
         assert brief.key is not None
         assert brief.bars is not None
         steps_of(brief.metre)  # refuses a metre that is not there
-        habit = self._book.habit(brief)
+        defaults = self._book.instrument_defaults(brief)
         shift = (Key(0, *brief.key).tonic - TONIC + 5) % 12 - 5
-        allowed = _pitches(brief, habit.ranges[0])
+        allowed = _pitches(brief, defaults.ranges[0])
         # What sounds at pitch p is written at p - shift, in the key of the latent_map.
         written = np.zeros(128, dtype=bool)
         for pitch in np.flatnonzero(allowed).tolist():
@@ -137,7 +137,7 @@ class VaeComposer:
         if not written.any():
             raise InputError("lowest, highest, ranges and key clash: no pitch is left")
         sampling = Sampling(brief.temperature, brief.top_p, written)
-        program = habit.programs[0][0] if brief.instruments is None else brief.instruments[0]
+        program = defaults.programs[0][0] if brief.instruments is None else brief.instruments[0]
         return [self._piece(brief, sampling, shift, program, r) for r in rng.spawn(candidates)]
 
     def _piece(

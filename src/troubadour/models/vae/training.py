@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from troubadour.generation.loading import WEIGHTS
-from troubadour.generation.style_statistics import StyleStatistics, profiles
+from troubadour.generation.style_statistics import StyleStatistics, style_statistics
 from troubadour.models.families import Styled, TrainedFamily
 from troubadour.models.options import TrainOptions
 from troubadour.models.train_report import train_report
@@ -130,7 +130,7 @@ def train_vae(
     cut, held = (stacks(score for score, _ in part) for part in (train, valid))
     trainer = Trainer(folder, VaeTask(spec, options, cut, held), options, weights)
     trainer.run(tell)
-    save_vae(folder, trainer, train, profiles(train), name)
+    save_vae(folder, trainer, train, style_statistics(train), name)
     counts = {f"{n}_bars": len(s.grid) for n, s in cut.items()}
     return TrainedFamily(train_report(trainer), trainer.state["history"], {"passages": counts})
 
