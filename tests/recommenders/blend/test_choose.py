@@ -63,7 +63,7 @@ def test_it_takes_content_where_content_is_what_matters(make_plays: Any) -> None
 def test_a_log_without_times_is_split_at_random_and_says_so(tribes: Interactions) -> None:
     timeless = dataclasses.replace(tribes, time=np.zeros(len(tribes), np.int64))
     found = choose(timeless, FitOptions(), np.random.default_rng(0), dataclasses.replace(AMPLE, trials=0))
-    assert "no times" in found.split
+    assert "without times" in found.split
     assert found.trials
 
 

@@ -21,7 +21,7 @@ def test_without_times_pairs_are_drawn_and_it_says_so(make_plays, tribes: Intera
     log = make_plays(rows, 80, 60)
     split = split_fairly(log, 0.2, np.random.default_rng(0))
     assert split.time is None
-    assert "no times" in split.how
+    assert "without times" in split.how
     train, test = (
         {*zip(p.listener.tolist(), p.item.tolist(), strict=True)} for p in (split.train, split.test)
     )
