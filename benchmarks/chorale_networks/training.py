@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from troubadour.models.options import TrainOptions
-from troubadour.networks.trainer import Validation
+from troubadour.networks.trainer import ValidationLosses
 
 from .network import Frames, VoiceNetwork
 from .scoring import score
@@ -110,7 +110,7 @@ class VoiceTask:
         """See `TrainingTask.loss`."""
         return network.nats(batch).sum(), VOICES * batch.counted.sum()
 
-    def validate(self, network: VoiceNetwork) -> Validation:
+    def validate(self, network: VoiceNetwork) -> ValidationLosses:
         """Means over all cells and over those whose pitch changed."""
         found = score(cell_nats(network, self._valid), self._valid)
-        return Validation(found.nats, {"valid": found.nats, "changed": found.changed})
+        return ValidationLosses(found.nats, {"valid": found.nats, "changed": found.changed})

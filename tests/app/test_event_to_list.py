@@ -1,4 +1,4 @@
-"""What a listener does changes their next list at once, without retraining, whichever face it comes through."""
+"""An event changes the listener's next list at once, without retraining, through every interface."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ def test_a_new_play_is_in_every_context_at_once(studio: Studio) -> None:
     assert service.because(studio, who)["lists"][0]["because"]["id"] == piece
     assert piece not in {i["id"] for i in service.discover(studio, who)["items"]}
     assert piece not in {
-        i["id"] for i in service.play_radio(studio, service.Tuned(listener=who), 10)["items"]
+        i["id"] for i in service.play_radio(studio, service.RadioRequest(listener=who), 10)["items"]
     }
 
 
 def test_turning_away_pulls_the_list_away(studio: Studio) -> None:
-    """Of two listeners alike, one skips and rates down what sounds like the head of the list."""
+    """Of two equal listeners, one skips and rates down pieces similar to the head of the list."""
     pieces = studio.store.piece_ids()
     lists: dict[str, list[Any]] = {}
     for who in ("stays", "turns"):

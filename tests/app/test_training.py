@@ -79,7 +79,7 @@ def test_fine_tuning_tuning_and_evaluating_by_command(tmp_path: Path, small_home
     done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     report = json.loads(done.stdout)
     assert report["verdict"]["finding"] in ("no gain", "sound", "memorises", "overfits", "still learning")
-    # It starts from what the shipped model knows, and not from nothing (6.7 nats).
+    # Training starts from the installed model, not from random weights (6.7 nats).
     assert report["verdict"]["start"]["valid"] < 1.5
     assert report["verdict"]["words"] in (folder / "report.md").read_text()
     assert (folder / "curves.svg").read_text().startswith("<svg")

@@ -1,4 +1,4 @@
-"""Plays come in, are given out and are forgotten on the command line."""
+"""Import, export and erasure of plays on the command line."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def run(home: Path, *words: str, code: int = 0) -> Any:
 
 
 def take(home: Path, *words: str, code: int = 0) -> dict[str, Any]:
-    """The report of an import of one file."""
+    """Import report of one file."""
     (report,) = json.loads(run(home, "import-plays", *words, "--json", code=code).stdout)
     return dict(report)
 
 
 def history(home: Path, listener: str) -> list[tuple[str, str, float | None, int]]:
-    """Title, kind, value and time of each event, the oldest first."""
+    """Title, kind, value and time of each event, oldest first."""
     with Store.open(home) as store:
         return [(store.piece(p).title, *rest) for p, *rest in reversed(store.history(listener))]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home that knows four songs by name, one of them in Japanese."""
+    """Home with four songs known by name, one of them in Japanese."""
     folder = tmp_path / "home"
     names = [
         ("The Kesh Jig", "The Quills"),
@@ -57,7 +57,7 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-# Coming in ------------------------------------------------------------------------------------
+# Import ---------------------------------------------------------------------------------------
 
 
 def test_listens_of_listenbrainz_come_in_and_what_is_missing_is_told(home: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_other_languages_and_encodings(home: Path, tmp_path: Path, encoding: str
     path.write_bytes(f"artist;title;time\r\n{artist};{title};{LONG_AGO}\r\n".encode(encoding))
     report = take(home, str(path), "--listener", "greta")
     if encoding == "shift_jis":
-        # Guessed wrongly rather than refused: nothing matches, and both facts are told.
+        # The wrong guess is not refused: nothing matches, and both facts are reported.
         assert report["unmatched_new"] == 1
         assert "encoding not declared" in report["remarks"][0][1]
         return
@@ -143,7 +143,7 @@ def test_other_languages_and_encodings(home: Path, tmp_path: Path, encoding: str
 
 
 def test_two_rows_alike_are_two_events_of_which_one_counts(home: Path, tmp_path: Path) -> None:
-    """Ids follow from who, what and when; what collides is numbered, and comes in once however often read."""
+    """Event ids depend on listener, piece and time; collisions are numbered, and repeated imports add nothing."""
     path = tmp_path / "plays.csv"
     row = f"The Quills,The Kesh Jig,{LONG_AGO}\n"
     path.write_text(f"artist,title,time\n{row}{row}Quills,Kesh Jig (2011 Remaster),{LONG_AGO}\n")
@@ -180,14 +180,14 @@ def test_what_cannot_be_read_names_the_file_and_the_remedy(home: Path, tmp_path:
             run(home, "import-plays", *words)
 
 
-# Going out, and being forgotten ---------------------------------------------------------------
+# Export and erasure ---------------------------------------------------------------------------
 
 WHO = "yves-71c2-unmistakable"
 
 
 @pytest.fixture(scope="module")
 def known(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose recommender has learnt from somebody who was shown a list and blocked a piece."""
+    """Home whose recommender was fitted with a listener who also has a stored list and a block."""
     folder = tmp_path_factory.mktemp("known")
     home = folder / "home"
     shutil.copytree(small_home, home)
@@ -233,9 +233,9 @@ def test_the_forgotten_are_gone_from_store_models_and_impressions(known: Path, t
     with Studio(home) as studio:
         before = studio.models().ranker
         listeners = studio.store.counts()["listeners"]
-    asked = CliRunner().invoke(app, ["forget", WHO, "--home", str(home)], input="n\n")
-    assert asked.exit_code == 1
-    assert "for good?" in asked.stderr
+    result = CliRunner().invoke(app, ["forget", WHO, "--home", str(home)], input="n\n")
+    assert result.exit_code == 1
+    assert "for good?" in result.stderr
     done = run(home, "forget", WHO, "--yes").stdout
     assert "20 of interactions" in done
     assert "1 of blocks" in done

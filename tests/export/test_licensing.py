@@ -26,7 +26,7 @@ from troubadour.music.score import Score
 
 @pytest.fixture(scope="module")
 def bound_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that holds made-up tunes under the terms of the Essen collection."""
+    """Home with synthetic tunes under the terms of the Essen collection."""
     home = tmp_path_factory.mktemp("bound")
     with Studio(home) as studio:
         for k in range(12):

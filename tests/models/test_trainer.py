@@ -36,7 +36,7 @@ from troubadour.models.options import TrainOptions  # noqa: E402
 from troubadour.models.train_report import train_report  # noqa: E402
 from troubadour.networks.blocks import Norm, autocast  # noqa: E402
 from troubadour.networks.options import TrainerOptions, rate  # noqa: E402
-from troubadour.networks.trainer import Trainer, Validation  # noqa: E402
+from troubadour.networks.trainer import Trainer, ValidationLosses  # noqa: E402
 
 pytestmark = pytest.mark.torch
 OPTIONS = TrainOptions(
@@ -354,8 +354,8 @@ def test_the_end_of_a_pass_is_a_validation_and_a_task_without_one_keeps_the_last
         def loss(self, network: Any, batch: float) -> tuple[Any, int]:
             return (network(torch.tensor([batch])) - 3 * batch).square().sum(), 1
 
-        def validate(self, network: Any) -> Validation | None:
-            return Validation(abs(float(network.weight) - 3)) if self.validates else None
+        def validate(self, network: Any) -> ValidationLosses | None:
+            return ValidationLosses(abs(float(network.weight) - 3)) if self.validates else None
 
     options = TrainerOptions(
         steps=1000, learning_rate=0.1, muon_lr=None, warmup=1, cooldown=0.0, ema_decay=0.0, evaluate_every=0

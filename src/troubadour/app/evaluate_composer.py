@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app.search import borrowing
+from troubadour.app.originality import catalogue_overlap
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
 from troubadour.core.svg_plots import bars
@@ -217,7 +217,7 @@ def _originality(store: Store, composed: Sequence[Score], tell: Tell | None) -> 
     """Longest passages shared with human music, beside what human works share with each other."""
     human = [p.id for p in store.pieces(generated=False, medium="score")]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
-    own = borrowing(corpus, store)
+    own = catalogue_overlap(corpus, store)
     lengths = []
     for i, score in enumerate(composed):
         lengths.append(corpus.longest_match(score).notes)

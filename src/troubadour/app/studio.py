@@ -15,9 +15,10 @@ from typing import Any, Final, Self
 import numpy as np
 
 from troubadour.analysis.report import Analysis
+from troubadour.app.analysis import AnalysisService
+from troubadour.app.audio_library.audio_search import AudioSearch
 from troubadour.app.audio_library.humming import HummedQuery
-from troubadour.app.audio_library.sound_search import SoundSearch
-from troubadour.app.embedding_search import Near, Neighbours, similar_by_content
+from troubadour.app.embedding_search import EmbeddingSearch, SimilarPiece, similar_by_content
 from troubadour.app.generate import (
     CANDIDATES,
     CANDIDATES_TO_GIVEN,
@@ -26,12 +27,13 @@ from troubadour.app.generate import (
     Result,
 )
 from troubadour.app.loaded_release import LoadedRelease, ReleaseCache
-from troubadour.app.search import Hit, OriginalityReport, Understanding
+from troubadour.app.originality import OriginalityReport, originality
+from troubadour.app.search import Hit, MelodySearch
 from troubadour.catalogue.impressions import ShownItem
 from troubadour.catalogue.store import Event, NewPiece, PieceRow, Store
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.core.threads import one_thread
-from troubadour.export.files import USUAL, as_midi, as_musicxml, write_files
+from troubadour.export.files import DEFAULT_FORMATS, as_midi, as_musicxml, write_files
 from troubadour.export.licensing import check_terms
 from troubadour.export.notebook import NotebookPiece
 from troubadour.formats.render import MidiRenderer, Renderer
@@ -76,9 +78,10 @@ class Studio:
         self.renderer = renderer or MidiRenderer()
         self.store = Store.open(home)
         self.releases = Releases(home)
-        self.understanding = Understanding(self.store, self.releases)
-        self.neighbours = Neighbours(self.store, home / "models" / "embeddings")
-        self.hearing = SoundSearch(self.store)
+        self.melodies = MelodySearch(self.store)
+        self.analysis = AnalysisService(self.store, self.releases)
+        self.embeddings = EmbeddingSearch(self.store, home / "models" / "embeddings")
+        self.audio = AudioSearch(self.store)
         self._loaded = ReleaseCache(home, self.store, self.releases, threads, precision)
 
     def close(self) -> None:
@@ -243,7 +246,9 @@ class Studio:
         self.store.piece(piece)
         return similar_by_content(self.models().ranker, piece, n, where=where)
 
-    def similar_by(self, by: str, piece: str, n: int = 10, *, where: Where | None = None) -> list[Near]:
+    def similar_by(
+        self, by: str, piece: str, n: int = 10, *, where: Where | None = None
+    ) -> list[SimilarPiece]:
         """The pieces nearest to one by `embedding` (the composer's hidden states) or by `melody`.
 
         Raises:
@@ -253,20 +258,20 @@ class Studio:
         if by == "embedding":
             models = self.models()
             encoder = require(models.composer, Encoder, "embed pieces")
-            return self.neighbours.nearest(piece, encoder, models.release.parts["composer"], n, where=where)
+            return self.embeddings.nearest(piece, encoder, models.release.parts["composer"], n, where=where)
         if by != "melody":
             raise InputError(f"cannot compare by '{by}'; allowed: content, embedding, melody")
         line = query_skyline(self.store.score(piece))
-        fits = self.neighbours.allowed(where) if where else None
-        hits = self.understanding.search(line, min(1000, n if fits is None else 20 * n), without=piece)
+        fits = self.embeddings.allowed(where) if where else None
+        hits = self.melodies.search(line, min(1000, n if fits is None else 20 * n), without=piece)
         kept = [h for h in hits if fits is None or h.piece.id in fits][:n]
-        return [Near(h.piece, h.match.score, h.match.their_bars) for h in kept]
+        return [SimilarPiece(h.piece, h.match.score, h.match.their_bars) for h in kept]
 
     # Search and analysis ---------------------------------------------------------------------
 
     def search(self, query: Skyline | Sequence[Skyline], n: int = 10, *, without: str = "") -> list[Hit]:
-        """Pieces that contain a melody, in any key, octave and tempo; see `Understanding.search`."""
-        return self.understanding.search(query, n, without=without)
+        """Pieces that contain a melody, in any key, octave and tempo; see `MelodySearch.search`."""
+        return self.melodies.search(query, n, without=without)
 
     def search_recording(self, path: Path, n: int = 10) -> tuple[HummedQuery, list[Hit]]:
         """The notes of a hummed, whistled or played tune, and the pieces that contain it.
@@ -275,12 +280,12 @@ class Studio:
             UnreadableFileError: the recording cannot be read.
             InputError: fewer than four notes are found in it, or n is out of range.
         """
-        heard = self.hearing.melody(path)
+        heard = self.audio.melody(path)
         return heard, self.search(heard.queries(), n)
 
     def analyse(self, score: Score) -> Analysis:
         """Key, metre, chords, form, style, mood and difficulty of a quantised score, with evidence."""
-        return self.understanding.analyse(score)
+        return self.analysis.analyse(score)
 
     def originality(self, score: Score, n: int = 5, *, without: str = "") -> OriginalityReport:
         """The longest passages that a quantised score shares with the catalogue's human pieces."""
@@ -288,7 +293,7 @@ class Studio:
         if live is None:
             raise NotFoundError(f"{self.home} holds no models yet; run `troubadour import`")
         corpus = load_corpus(self.releases.folder(live.parts["corpus"]))
-        return self.understanding.originality(score, corpus, n, without=without)
+        return originality(self.store, self.releases, score, corpus, n, without=without)
 
     def record(self, events: Sequence[Event]) -> int:
         """Store events of listeners; the next list takes them into account."""
@@ -345,7 +350,7 @@ class Studio:
         folder: Path,
         *,
         accept_terms: bool = False,
-        formats: Sequence[str] = USUAL,
+        formats: Sequence[str] = DEFAULT_FORMATS,
         parts: bool = False,
     ) -> dict[str, str]:
         """Write a piece in some formats, MIDI, MusicXML and WAV unless told otherwise; their paths.

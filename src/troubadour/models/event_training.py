@@ -29,7 +29,7 @@ from troubadour.models.event_network import EventNetwork
 from troubadour.models.families import family_of
 from troubadour.models.options import TrainOptions
 from troubadour.networks.checkpoint import write_json
-from troubadour.networks.trainer import Trainer, Validation
+from troubadour.networks.trainer import Trainer, ValidationLosses
 
 _SEEN: Final = 200
 """Most training pieces that are scored for the overfitting report."""
@@ -70,7 +70,7 @@ class EventTask:
         """See `TrainingTask.loss`."""
         return network.objective(batch)
 
-    def validate(self, network: EventNetwork) -> Validation:
+    def validate(self, network: EventNetwork) -> ValidationLosses:
         """The mean loss of the objectives, weighted by their shares; by style for the next token."""
         context, shares = self.options.context, self.options.objectives
         by_style, valid = evaluate(network, self._valid, context)
@@ -81,7 +81,9 @@ class EventTask:
                 losses[name] = evaluate(network, self._valid[::4], context, name)[1]
         total = sum(shares[n] * loss for n, loss in losses.items()) / sum(shares[n] for n in losses)
         _, seen = evaluate(network, self._seen, context)
-        return Validation(total, {"seen": seen, "valid": valid, "objectives": losses, "groups": by_style})
+        return ValidationLosses(
+            total, {"seen": seen, "valid": valid, "objectives": losses, "groups": by_style}
+        )
 
 
 @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from troubadour.core.errors import ModelError
+from troubadour.core.files import replacing, write_file
 
 DOCUMENT: Final = "checkpoint.json"
 
@@ -57,18 +57,10 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Arrays], dict[str, Any]]:
 
 def write_arrays(path: Path, arrays: Mapping[str, Tensor]) -> None:
     """Write safetensors atomically and durably."""
-    part = path.with_suffix(".part")
-    save_file({k: v.detach().contiguous() for k, v in arrays.items()}, part)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    with replacing(path) as part:
+        save_file({k: v.detach().contiguous() for k, v in arrays.items()}, part)
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write JSON atomically and durably."""
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_file(path, json.dumps(document, indent=1))

@@ -44,7 +44,7 @@ _LARGEST_GRADIENT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Validation:
+class ValidationLosses:
     """Losses of one set of weights on held-out data; lower is better."""
 
     loss: float
@@ -74,7 +74,7 @@ class TrainingTask(Protocol[Batch]):
         """Loss summed over targets, a scalar, and the number of targets."""
         ...
 
-    def validate(self, network: Any) -> Validation | None:
+    def validate(self, network: Any) -> ValidationLosses | None:
         """Losses on held-out data, without gradients; None = the task has none, and the last weights are kept."""
         ...
 

@@ -1,7 +1,8 @@
-"""Sound embedding: a small convolutional network over MFCCs, run in NumPy.
+"""Audio embedding: a small convolutional network over MFCCs, run with NumPy.
 
-Learnt without labels from pairs of excerpts of one piece (`sound_training.py`). Two convolutions over
-time read half a second; their means and deviations over the excerpt are projected to 64 dimensions.
+Trained without labels on pairs of excerpts of one piece (`sound_training.py`). Two convolutions over
+time have a receptive field of half a second. Mean and standard deviation of their output over the
+excerpt are projected to 64 dimensions by one matrix.
 """
 
 from __future__ import annotations
@@ -32,35 +33,35 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoundEncoder:
-    """Maps the MFCCs of an excerpt to a unit vector."""
+    """Network that maps the MFCCs of an excerpt to a unit vector."""
 
     name: str
-    """Identifies the training; embeddings of two encoders cannot be compared."""
+    """Name of the training run; embeddings of two encoders are not comparable."""
     weights: dict[str, Floats]
     notes: dict[str, Any]
-    """Training data and options, for the document beside the weights."""
+    """Training data and settings."""
 
     @classmethod
     def shipped(cls) -> Self | None:
-        """The encoder of the installation; None if it has none."""
+        """Encoder that is installed with the package; None if the installation has none."""
         with as_file(files("troubadour") / "data" / "models" / "sound") as folder:
             return cls.load(folder) if (folder / WEIGHTS).is_file() else None
 
     @classmethod
     def found(cls, own: Path | None = None) -> Self | None:
-        """The encoder in a home's own folder, or that of the installation; None without either.
+        """Encoder in the home's own folder, else the installed one; None without either.
 
         Raises:
-            ModelError: the encoder in `own` cannot be read.
+            ModelError: the home's own encoder cannot be read.
         """
         return cls.load(own) if own is not None and (own / WEIGHTS).is_file() else cls.shipped()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read an encoder.
+        """Read an encoder from a folder.
 
         Raises:
-            ModelError: it is missing, damaged, or of another shape.
+            ModelError: the files are missing, damaged, or of another shape.
         """
         try:
             document = json.loads((folder / DOCUMENT).read_text())
@@ -68,27 +69,29 @@ class SoundEncoder:
                 weights = {name: arrays[name].astype(np.float32) for name in ARRAYS}
             name = str(document["name"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder}: no sound encoder can be read there: {error}") from error
+            raise ModelError(
+                f"{folder}: the audio encoder cannot be read: {error}; train it again"
+            ) from error
         if not all(np.isfinite(w).all() for w in weights.values()):
-            raise ModelError(f"{folder}: the encoder's weights hold values that are not finite")
+            raise ModelError(f"{folder}: the encoder's weights hold NaN; train it again")
         if weights["out"].shape[0] != 2 * weights["second"].shape[0]:
-            raise ModelError(f"{folder}: the encoder's arrays do not fit each other")
+            raise ModelError(f"{folder}: the encoder's arrays do not fit each other; train it again")
         return cls(name, weights, document)
 
     def save(self, folder: Path) -> None:
-        """Write the weights as npz beside a JSON document."""
+        """Write the weights as npz and the notes as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DOCUMENT).write_text(json.dumps({**self.notes, "name": self.name}, indent=1) + "\n")
         np.savez(folder / WEIGHTS, allow_pickle=False, **self.weights)
 
     def embed(self, frames: Floats) -> Floats:
-        """The vector of an excerpt, shape (WIDTH,), of length 1; 4 ms for 25 s.
+        """Embedding of an excerpt, unit vector of shape (WIDTH,), float32. Takes 4 ms for 25 s of audio.
 
         Args:
-            frames: MFCCs as `audio.spectrum.mfcc` gives them, shape (n, 20), at least `LEAST_FRAMES`.
+            frames: MFCCs from `audio.dsp.spectrum.mfcc`, shape (n, 20), n at least `LEAST_FRAMES`.
 
         Raises:
-            InputError: too few frames, or NaN among them.
+            InputError: n is too small, or a value is NaN.
         """
         if len(frames) < LEAST_FRAMES or not np.isfinite(frames).all():
             raise InputError(
@@ -104,7 +107,7 @@ class SoundEncoder:
 
 
 def _convolve(frames: Floats, kernel: Floats) -> Floats:
-    """Convolution over time with stride 2, without padding: (n, c_in), (c_out, c_in, width) -> (m, c_out)."""
+    """Convolution of stride 2 without padding: (n, c_in), (c_out, c_in, width) -> (m, c_out)."""
     windows = np.lib.stride_tricks.sliding_window_view(frames, kernel.shape[2], axis=0)[::STRIDE]
     flat = windows.reshape(len(windows), -1)  # (m, c_in * width)
     return np.asarray(flat @ kernel.reshape(len(kernel), -1).T, dtype=np.float32)

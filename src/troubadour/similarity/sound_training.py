@@ -1,13 +1,13 @@
-"""Training of the sound encoder without labels: contrastive learning on excerpts of pieces.
+"""Contrastive training of the audio encoder, without labels.
 
-Two excerpts of one piece are a positive pair, excerpts of two pieces a negative one: NT-Xent (Chen et
-al., "A simple framework for contrastive learning", ICML 2020). Excerpts differ in time, in level and
-slightly in spectral tilt, so that neither the notes nor the microphone decide.
+NT-Xent loss (Chen et al., 2020) over pairs of excerpts: two excerpts of one piece are positives, all
+others in the batch negatives. Excerpts are augmented in time, level and spectral tilt, which makes the
+embedding independent of the notes and of the microphone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.networks.options import TrainerOptions
 from troubadour.networks.trainer import Trainer
 from troubadour.similarity.encoder import KERNEL, STRIDE, WIDTH, SoundEncoder
@@ -27,13 +28,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """Settings of the training."""
+    """Training options."""
 
     steps: int = 1500
     batch: int = 64
-    """Pieces a step; each is compared with all others of the batch."""
+    """Pieces per step; each is compared with all others of the batch."""
     crop_frames: int = 160
-    """Frames of an excerpt: 3.7 s."""
+    """Length of an excerpt in frames: 160 = 3.7 s."""
     channels: int = 64
     """Of each convolution."""
     temperature: float = 0.1
@@ -41,7 +42,7 @@ class EncoderOptions:
     rate: float = 2e-3
     """Learning rate of AdamW; falls linearly over the run."""
     tilt: float = 0.1
-    """Standard deviation of the offset that an excerpt's coefficients get, in deviations of each coefficient."""
+    """Standard deviation of a random offset of each coefficient's mean, in units of that coefficient's deviation."""
     seed: int = 0
 
 
@@ -49,14 +50,18 @@ def train_encoder(
     pieces: Sequence[Floats],
     options: EncoderOptions,
     notes: dict[str, Any],
-    tell: Callable[[int, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> SoundEncoder:
-    """An encoder learnt from the MFCCs of many pieces, each of shape (n_frames, 20).
+    """Train an encoder on the MFCCs of many pieces; about a minute for 1,500 steps on one core.
 
-    About a minute for 1,500 steps on one core.
+    Args:
+        pieces: MFCCs, each of shape (n_frames, 20).
+        options: training options.
+        notes: training data and settings, stored with the encoder.
+        progress: callback, called every 100 steps.
 
     Raises:
-        InputError: fewer than two pieces are long enough for an excerpt.
+        InputError: fewer than two pieces are longer than an excerpt.
     """
     usable = [p for p in pieces if len(p) > options.crop_frames]
     if len(usable) < 2:
@@ -81,9 +86,9 @@ def train_encoder(
         ),
     )
 
-    def every_hundred(step: int, loss: float) -> None:
-        if tell and step % 100 == 0:
-            tell(step, loss)
+    def every_hundred(step: int, _: float) -> None:
+        if progress and step % 100 == 0:
+            progress("train", step, options.steps)
 
     trainer.run(every_hundred)
     net = trainer.network_of(trainer.best)
@@ -141,7 +146,7 @@ class _Net(nn.Module):
         self.out = nn.Linear(2 * channels, WIDTH)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Shape (b, frames, coefficients) to (b, WIDTH)."""
+        """Embeddings of shape (b, WIDTH) from MFCCs of shape (b, frames, coefficients)."""
         hidden = functional.relu(self.second(functional.relu(self.first(x.transpose(1, 2)))))
         deviation = torch.sqrt(hidden.var(dim=2, unbiased=False) + 1e-6)
         return self.out(torch.cat([hidden.mean(dim=2), deviation], dim=1))
@@ -150,7 +155,7 @@ class _Net(nn.Module):
 def _crop(frames: Floats, options: EncoderOptions, rng: np.random.Generator) -> Floats:
     start = int(rng.integers(len(frames) - options.crop_frames))
     part = frames[start : start + options.crop_frames].copy()
-    part[:, 0] += rng.normal() * 20.0  # the first coefficient is loudness
+    part[:, 0] += rng.normal() * 20.0  # coefficient 0 is the level
     return part
 
 

@@ -24,7 +24,7 @@ from troubadour.models.vae.passages import LENGTHS, METRES, STEPS, passages
 from troubadour.models.vae.runtime import VaeRuntime
 from troubadour.models.vae.spec import VaeSpec
 from troubadour.music.score import Score
-from troubadour.networks.trainer import Trainer, Validation
+from troubadour.networks.trainer import Trainer, ValidationLosses
 
 _VALIDATED = 1000
 """Passages of each length that an evaluation takes, evenly spread."""
@@ -58,11 +58,11 @@ class VaeTask:
         """See `TrainingTask.loss`."""
         return network.objective(batch)
 
-    def validate(self, network: VaeNetwork) -> Validation:
+    def validate(self, network: VaeNetwork) -> ValidationLosses:
         """Mean over the lengths."""
         by_length, loss = self._losses(network, self._valid)
         _, seen = self._losses(network, self._seen)
-        return Validation(loss, {"seen": seen, "valid": loss, "groups": by_length})
+        return ValidationLosses(loss, {"seen": seen, "valid": loss, "groups": by_length})
 
     def _losses(self, network: VaeNetwork, stacks: Mapping[int, Stack]) -> tuple[dict[str, float], float]:
         """Reconstruction nats a step plus the weighted KL above the free bits, by length, and their mean."""

@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.core.errors import InputError
 from troubadour.networks.options import TrainerOptions
-from troubadour.networks.trainer import Trainer, Validation
+from troubadour.networks.trainer import Trainer, ValidationLosses
 from troubadour.recommenders.scorers.sequential.network import SequentialNetwork
 from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
@@ -129,7 +129,7 @@ class SequentialTask:
         self._losses.append(float(loss.detach()))
         return loss, 1
 
-    def validate(self, network: SequentialNetwork) -> Validation | None:
+    def validate(self, network: SequentialNetwork) -> ValidationLosses | None:
         """Note a pass, and compute NDCG@10 of the held-out items, if there are any; nothing before the first pass."""
         started = bool(self._losses)
         ndcg = float("nan")
@@ -139,7 +139,7 @@ class SequentialTask:
             self.epochs.append(Epoch(len(self.epochs) + 1, float(np.mean(self._losses)), ndcg))
             log.info("pass %d: loss %.3f, NDCG@10 %.4f", *astuple(self.epochs[-1]))
             self._losses = []
-        return None if np.isnan(ndcg) else Validation(-ndcg, {"ndcg": ndcg})
+        return None if np.isnan(ndcg) else ValidationLosses(-ndcg, {"ndcg": ndcg})
 
 
 def choose_epochs(
