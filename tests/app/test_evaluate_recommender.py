@@ -76,8 +76,8 @@ def test_without_times_nothing_is_said_of_the_next_play() -> None:
     timeless = dataclasses.replace(log, time=np.zeros(len(log), np.int64))
     report = measure(timeless, None, INFOS, k=5, effort=QUICK)
     assert report["next_play"] is None
-    assert "no times" in report["split"]
-    assert "no times" in to_markdown(report)
+    assert "without times" in report["split"]
+    assert "without times" in to_markdown(report)
 
 
 def test_measuring_cannot_see_the_test_when_it_chooses() -> None:

@@ -134,7 +134,7 @@ def test_what_is_blocked_over_rest_is_gone_from_the_next_list(client: TestClient
         ("POST", "events", {"piece": "PIECE", "kind": "rating"}, 422, "rating is None"),
         ("POST", "events", {"piece": "PIECE", "kind": "play", "value": -1}, 422, "share heard is -1.0"),
         ("POST", "blocks", {"what": "style", "value": "jig"}, 422, "'piece', 'artist' or 'explicit'"),
-        ("POST", "blocks", {"what": "artist", "value": ""}, 422, "names nobody"),
+        ("POST", "blocks", {"what": "artist", "value": ""}, 422, "empty or a placeholder"),
         ("POST", "blocks", {"what": "piece", "value": "none"}, 404, "no piece 'none'"),
         ("GET", "export", None, 200, ""),
     ],

@@ -101,7 +101,7 @@ def test_splits_are_about_eight_one_one() -> None:
     assert 0.08 < splits.count("valid") / 3000 < 0.12
 
 
-def test_what_is_bad_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_bad_files_are_named_and_the_rest_is_imported(tmp_path: Path) -> None:
     source = [
         Unreadable("broken.mid", "damaged MIDI"),
         piece(tune(1, 3), "Too short"),
@@ -153,7 +153,7 @@ def test_restricted_collections_need_their_terms_accepted() -> None:
         read_collection("essen")
 
 
-# Ten batches of twelve pieces, with time to be killed in or between them.
+# Ten batches of twelve pieces, with pauses, so that the process is killed in or between them.
 _IMPORT = """
 import sys, time
 from itertools import islice

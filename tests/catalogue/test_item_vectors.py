@@ -1,4 +1,4 @@
-"""Recordings are recommended by what they sound like, beside pieces with notes and without them."""
+"""Recommendation of recordings by their sound, with and without scores in the catalogue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RATE = 22_050
 
 
 def bright(seed: int) -> np.ndarray:
-    """Noise struck ten times a second: nothing like the songs of chords."""
+    """Noise with ten attacks per second, unlike the songs of chords."""
     time = np.arange(3 * RATE) / RATE
     noise = np.random.default_rng(seed).normal(size=len(time))
     return (0.2 * np.diff(noise, prepend=0.0) * np.exp(-20 * (time % 0.1))).astype(np.float32)
@@ -37,7 +37,7 @@ def music(folder: Path, first: int, last: int) -> Path:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home of recordings alone, with two listeners of different taste and a release."""
+    """Home with recordings only, two listeners of different taste, and a release."""
     home = tmp_path_factory.mktemp("audio")
     with Studio(home) as studio:
         importing.import_path(studio.store, music(home / "music", 0, 3))
@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_a_home_of_recordings_alone_recommends_by_sound_and_says_so(home: Path) -> None:
+def test_recordings_without_scores_are_recommended_by_sound(home: Path) -> None:
     with Studio(home) as studio:
         for listener, kind in (("ann", "chords"), ("ben", "bright")):
             found, _ = studio.recommend(listener, 2)

@@ -71,7 +71,7 @@ def test_importing_twice_changes_nothing(store: Store) -> None:
     assert store.unmatched.count() == 1
 
 
-def test_the_same_play_told_by_two_services_counts_once(store: Store) -> None:
+def test_a_play_reported_by_two_services_counts_once(store: Store) -> None:
     take(store, "listenbrainz.jsonl")
     report = take(store, "lastfm_headerless.csv")  # the same seconds, written another way
     assert (report.new, report.present) == (0, 2)
@@ -81,7 +81,7 @@ def test_the_same_play_told_by_two_services_counts_once(store: Store) -> None:
     assert [p for p, *_ in store.history("greta")].count("kesh") == 1
 
 
-def test_shares_follow_from_what_streams_tell(store: Store) -> None:
+def test_shares_are_computed_from_streams(store: Store) -> None:
     store.add_pieces([song("ferry2", "Night Ferry", "Marek Lund")])
     report = take(store, "Streaming_History_Audio_2024_0.json")
     history = [(p, k, v) for p, k, v, _ in reversed(store.history("greta"))]
@@ -119,7 +119,7 @@ def test_unknown_tracks_can_be_added_by_name_and_then_are_known(store: Store, tm
     assert "Los Faros,Señorita de Vigo,Puerto,,,2C0KFbb4v9CNWR5c9jWcKC,unknown,1" in listed.read_text("utf-8")
 
 
-def test_bots_and_duplicates_are_stored_told_and_not_learnt_from(store: Store) -> None:
+def test_bots_and_duplicates_are_stored_counted_and_excluded(store: Store) -> None:
     plays = [
         PlayEvent(NamedTrack("The Kesh Jig", "Quills"), "play", 1_711_000_000 + 5 * i) for i in range(200)
     ]
@@ -132,7 +132,7 @@ def test_bots_and_duplicates_are_stored_told_and_not_learnt_from(store: Store) -
     assert len(store.interaction_columns(flagged=True)["item"]) == 200
 
 
-def test_who_listened_must_be_known(store: Store) -> None:
+def test_a_listener_must_be_named(store: Store) -> None:
     with pytest.raises(InputError, match="--listener"):
         take(store, "lastfm_uts.csv", listener="")
     report = take(store, "lastfm_stats.csv", listener="")
@@ -140,7 +140,7 @@ def test_who_listened_must_be_known(store: Store) -> None:
     assert store.history("greta")[0][0] == "kesh"
 
 
-def test_a_play_without_a_time_is_kept_as_the_oldest_and_told(store: Store) -> None:
+def test_a_play_without_a_time_is_the_oldest_and_counted(store: Store) -> None:
     report = import_plays(
         store, [PlayEvent(NamedTrack("夜の舟", "青い灯"), "play", 0)] * 2, "x", listener="ann"
     )

@@ -286,7 +286,7 @@ def test_a_full_disk_acknowledges_nothing_and_recovers(store: Store, tmp_path: P
         assert again.counts()["interactions"] == int(lines[1]) + 1
 
 
-def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_damaged_file_gives_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "catalogue.sqlite").write_bytes(b"this is no database" * 1000)
     with pytest.raises(StorageError, match="restore"):
         Store.open(tmp_path)

@@ -136,7 +136,7 @@ def test_other_languages_and_encodings(home: Path, tmp_path: Path, encoding: str
     if encoding == "shift_jis":
         # The wrong guess is not refused: nothing matches, and both facts are reported.
         assert report["unmatched_new"] == 1
-        assert "tells no encoding" in report["remarks"][0][1]
+        assert "encoding not declared" in report["remarks"][0][1]
         return
     assert history(home, "greta") == [(title, "play", None, LONG_AGO)]
     assert bool(report["remarks"]) == (encoding == "cp1252"), "a guess is told"

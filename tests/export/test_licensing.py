@@ -99,7 +99,7 @@ def test_a_composed_piece_says_so_in_every_file(small_home: Path) -> None:
         if m.is_meta and hasattr(m, "text")
     }
     assert "composed by machine" in texts["text"]
-    assert made.release in texts["text"]
+    assert made.provenance.release in texts["text"]
     assert '<miscellaneous-field name="generated">' in page
     assert "composed by machine" in shown
-    assert made.release in shown
+    assert made.provenance.release in shown

@@ -60,7 +60,7 @@ def test_repeated_plays_count_less_and_less_and_the_latest_rating_holds() -> Non
     events += [("ann", "banshee", Kind.RATING, 3.0, 30)]
     matrix = log(*events).to_matrix()
     assert matrix.toarray()[0].tolist() == pytest.approx([2, 0, 0, -1, 0])
-    assert len(matrix.data) == 2  # a rating of 3 says nothing
+    assert len(matrix.data) == 2  # a rating of 3 has weight 0
 
 
 def test_weights_are_the_callers_choice(small: Interactions) -> None:

@@ -72,7 +72,7 @@ def test_an_export_archive_is_read_with_feedback_last(tmp_path: Path) -> None:
     assert [f.text for f in found if isinstance(f, Remark)] == ["not a log of plays; skipped"]
 
 
-def test_three_exports_of_lastfm_tell_the_same_play() -> None:
+def test_three_exports_of_lastfm_give_equal_plays() -> None:
     for name in ("lastfm_uts.csv", "lastfm_stats.csv", "lastfm_headerless.csv"):
         first = heard(SAMPLES / name)[0]
         assert first.time == 1711965600, name
@@ -116,7 +116,7 @@ SERVICE = {
 }  # fmt: skip
 
 
-def test_a_table_is_read_by_its_map_and_each_bad_row_is_told() -> None:
+def test_a_table_is_read_by_its_map_and_bad_rows_are_rejected() -> None:
     options = ReadOptions(NOW, SERVICE)
     found = heard(SAMPLES / "service.csv", "csv", options)
     assert [(f.listener, f.kind, f.time, f.value) for f in found] == [
@@ -168,14 +168,14 @@ def test_other_scripts_survive_utf16(tmp_path: Path) -> None:
     assert [f.track.title for f in heard(path, "csv")] == ["夜の舟", "Ёлка", "밤"]
 
 
-def test_an_encoding_that_had_to_be_guessed_is_told(tmp_path: Path) -> None:
+def test_a_guessed_encoding_yields_a_remark(tmp_path: Path) -> None:
     path = tmp_path / "plays.csv"
     path.write_bytes("artist,title\nSigur Rós,x\n".encode("latin-1"))
     remarks = [f for f in read_plays(path, "csv", OPTIONS) if isinstance(f, Remark)]
     assert remarks == [Remark("plays.csv", "encoding not declared; read as cp1252")]
 
 
-def test_what_is_whole_of_a_truncated_file_is_kept_and_the_break_is_told(tmp_path: Path) -> None:
+def test_complete_events_of_a_truncated_file_are_kept(tmp_path: Path) -> None:
     whole = (SAMPLES / "Streaming_History_Audio_2024_0.json").read_text(encoding="utf-8")
     path = tmp_path / "Streaming_History_Audio_0.json"
     path.write_text(whole[: whole.index('"Night Ferry"')], encoding="utf-8")
@@ -287,7 +287,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
         heard(path)
 
 
-def test_parquet_tells_the_same_as_csv(tmp_path: Path) -> None:
+def test_parquet_and_csv_give_equal_events(tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow", reason="pyarrow is an extra: pip install 'troubadour[parquet]'")
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "plays.parquet"

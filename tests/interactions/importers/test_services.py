@@ -1,4 +1,4 @@
-"""Right values out of the exports of each service."""
+"""Values read from the exports of each service."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_an_answer_larger_than_memory_should_hold_is_streamed(tmp_path: Path) ->
     assert causes(path) == {"JSON breaks off": 1}
 
 
-def test_loved_tracks_are_likes_and_an_error_of_the_api_is_told(tmp_path: Path) -> None:
+def test_loved_tracks_are_likes_and_api_errors_are_rejected(tmp_path: Path) -> None:
     assert heard(SAMPLES / "lastfm_loved.json") == [
         PlayEvent(NamedTrack("The Kesh Jig", "The Quills"), "like", 1711965700)
     ]
@@ -186,7 +186,7 @@ def test_rockbox_listens_are_plays_and_skips_skips(tmp_path: Path) -> None:
         ("../../etc/passwd", KESH, True),
     ],
 )
-def test_the_time_zone_of_a_player_is_heeded(tmp_path: Path, zone: str, time: int, told: bool) -> None:
+def test_the_time_zone_of_a_player_is_applied(tmp_path: Path, zone: str, time: int, told: bool) -> None:
     path = tmp_path / "a.log"
     path.write_text(f"#AUDIOSCROBBLER/1.0\n#TZ/{zone}\nA\t\tx\t\t100\tL\t{KESH}\nA\t\ty\t\t100\tK\t{KESH}\n")
     assert [f.time for f in heard(path)] == [time]

@@ -17,7 +17,7 @@ VECTORS = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
 def explained(
     log: Interactions, *parts: PartSpec, vectors: bool = False
 ) -> tuple[BlendRecommender, list[Reason]]:
-    """Every reason for the ten best pieces of a few listeners."""
+    """All reasons for the ten best pieces of a few listeners."""
     model = BlendRecommender(BlendSpec(parts)).fit(log, FitOptions(item_vectors=VECTORS if vectors else None))
     found: list[Reason] = []
     for history in log.histories()[:6]:
@@ -32,7 +32,7 @@ def explained(
 
 
 @pytest.mark.parametrize("name", ["ease", "itemknn", "rp3beta"])
-def test_named_plays_add_up_to_the_score_and_taking_one_away_does_what_was_told(
+def test_contributions_sum_to_the_score_and_removal_has_the_stated_effect(
     name: str, tribes: Interactions
 ) -> None:
     model = registry.find("recommenders", name)().fit(tribes)
@@ -51,7 +51,7 @@ def test_named_plays_add_up_to_the_score_and_taking_one_away_does_what_was_told(
     assert checked > 50
 
 
-def test_one_model_speaks_in_its_own_unit(tribes: Interactions) -> None:
+def test_contributions_of_one_model_have_its_unit(tribes: Interactions) -> None:
     model, found = explained(tribes, PartSpec("ease"))
     assert {one.model for one in found} == {"ease"}
     own = [h for h in tribes.histories()[:6] for _ in range(10)]
@@ -90,7 +90,7 @@ def test_the_score_without_the_strongest_play_is_that_of_a_history_without_it(
     assert np.allclose(drops, claimed, atol=1e-6) == (name != "als")
 
 
-def test_what_speaks_against_a_piece_is_named(tribes: Interactions) -> None:
+def test_negative_contributions_are_named(tribes: Interactions) -> None:
     _, found = explained(tribes, PartSpec("als", 1.0, {"factors": 8, "regularisation": 5.0}))
     against = [[b for b in one.contributions if b.amount < 0] for one in found]
     assert any(against)
@@ -118,7 +118,7 @@ def test_models_that_count_plays_are_added_up_exactly(tribes: Interactions) -> N
         assert one.part == pytest.approx(known.total()[0, item], abs=1e-6)
 
 
-def test_a_model_that_cannot_tell_causes_names_none(tribes: Interactions) -> None:
+def test_a_model_without_contributions_names_no_plays(tribes: Interactions) -> None:
     _, found = explained(tribes, PartSpec("bpr", 1.0, {"factors": 8}), PartSpec("content", 0.1), vectors=True)
     factor = [one for one in found if one.model == "bpr"]
     assert factor
@@ -129,7 +129,7 @@ def test_a_model_that_cannot_tell_causes_names_none(tribes: Interactions) -> Non
         assert " of 60 " in one.text
 
 
-def test_popularity_is_the_reason_where_nothing_else_is(tribes: Interactions) -> None:
+def test_popularity_is_the_last_reason(tribes: Interactions) -> None:
     model = BlendRecommender(BlendSpec((PartSpec("ease"),))).fit(tribes)
     known = model.parts([History.empty()])
     (one,) = reasons(model, known, 0, History.empty(), 5, INFOS)

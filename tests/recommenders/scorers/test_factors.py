@@ -29,7 +29,7 @@ def groups(listeners: int = 60, items: int = 40, kinds: int = 4) -> Interactions
     )  # fmt: skip
 
 
-def test_a_history_is_placed_as_the_library_places_a_listener() -> None:
+def test_folding_in_agrees_with_the_library() -> None:
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 
@@ -85,6 +85,6 @@ def test_the_next_play_is_the_most_played_then_the_most_popular() -> None:
 @pytest.mark.parametrize(
     ("make", "field", "value"), [(AlsSpec, "factors", 0), (BprSpec, "rate", 0.0), (AlsSpec, "seed", -1)]
 )
-def test_specs_refuse_what_makes_no_sense(make: type, field: str, value: float) -> None:
+def test_specs_refuse_values_out_of_range(make: type, field: str, value: float) -> None:
     with pytest.raises(InputError, match=field):
         make(**{field: value})

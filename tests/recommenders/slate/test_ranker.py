@@ -87,7 +87,7 @@ def test_an_event_in_the_future_changes_no_score(world) -> None:
     np.testing.assert_array_equal(before.score([history]), after.score([history]))
 
 
-def test_lists_hold_nothing_heard_one_of_a_work_and_a_reason_each(ranker: Ranker, world) -> None:
+def test_lists_exclude_the_history_and_have_one_item_per_work_with_a_reason(ranker: Ranker, world) -> None:
     log, _, infos, _ = world
     for listener in range(10):
         history = log.history(listener, ranker.weights)
@@ -100,7 +100,7 @@ def test_lists_hold_nothing_heard_one_of_a_work_and_a_reason_each(ranker: Ranker
         assert all(f.reasons and f.reasons[0].text for f in found)
 
 
-def test_a_stranger_gets_what_is_popular_and_is_told_so(ranker: Ranker) -> None:
+def test_a_new_listener_gets_popular_items_with_a_fallback(ranker: Ranker) -> None:
     found = ranker.recommend(History.empty(), 10)
     assert len(found) == 10
     assert all("popularity" in f.fallback for f in found)
@@ -131,7 +131,7 @@ def test_a_new_piece_can_be_recommended_at_once(ranker: Ranker, world) -> None:
     assert "fresh" not in ranker.items, "the ranker itself does not change"
 
 
-def test_what_is_stored_ranks_the_same(ranker: Ranker, world) -> None:
+def test_a_stored_ranker_gives_equal_lists(ranker: Ranker, world) -> None:
     spec, arrays = ranker.state()
     again = Ranker.from_state(json.loads(json.dumps(spec)), arrays)
     history = world[0].history(3, ranker.weights)
@@ -186,8 +186,8 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
 
 
 @pytest.mark.parametrize(("new", "expected"), [(0, 0), (1, 1), (39, 1), (40, 2), (200, 2)])
-def test_few_new_pieces_are_not_pushed_on_everybody(new: int, expected: int) -> None:
-    """Two of 20 places are for the new, but the second only where there are 40 pieces to choose from."""
+def test_few_new_pieces_get_few_slots(new: int, expected: int) -> None:
+    """Two of 20 slots are reserved; the second requires a pool of 40 rarely played pieces."""
     n = 400
     listener_count = np.where(np.arange(n) >= n - new, 0, 50)
     shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), listener_count, None)

@@ -141,8 +141,10 @@ def _activity(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
     if not whole and played is None and cells.get("play duration milliseconds"):
         yield "play duration is invalid"
         return
-    told = played if played and length else None
-    yield PlayEvent(track, "play", time, 1.0 if whole and told is None else None, played or None, length)
+    share_known = played if played and length else None
+    yield PlayEvent(
+        track, "play", time, 1.0 if whole and share_known is None else None, played or None, length
+    )
 
 
 def _artist(cells: Cells) -> str:

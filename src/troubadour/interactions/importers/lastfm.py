@@ -97,9 +97,9 @@ def read(source: Source, options: ReadOptions) -> Found:
 def _timed(rows: Iterable[list[str]], times: Sequence[int]) -> Iterator[list[str]]:
     """Yields the rows with their first non-empty time copied to the first time column."""
     for row in rows:
-        told = [row[i] for i in times if i < len(row) and row[i].strip()]
-        if told and times[0] < len(row):
-            row[times[0]] = told[0]
+        given = [row[i] for i in times if i < len(row) and row[i].strip()]
+        if given and times[0] < len(row):
+            row[times[0]] = given[0]
         yield row
 
 

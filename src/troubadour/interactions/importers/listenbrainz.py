@@ -46,12 +46,12 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
         return _feedback(line, options)
     if "pinned_until" in line:
         return "a pin, not a play"
-    told = line.get("track_metadata")
-    if not isinstance(told, dict):
+    metadata = line.get("track_metadata")
+    if not isinstance(metadata, dict):
         return "no track_metadata"
-    more = object_of(told.get("additional_info"))
-    mapping = object_of(told.get("mbid_mapping"))
-    title = text_of(told.get("track_name"))
+    more = object_of(metadata.get("additional_info"))
+    mapping = object_of(metadata.get("mbid_mapping"))
+    title = text_of(metadata.get("track_name"))
     if not title:
         return "no title"
     if line.get("playing_now") is True or line.get("listened_at") in (None, ""):
@@ -62,12 +62,12 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
         "mbid": mbid.lower(),
         "isrc": text_of(isrc[0] if isinstance(isrc, list) and isrc else isrc).upper(),
         "spotify": text_of(more.get("spotify_id")).rpartition("/")[2],
-        "msid": text_of(told.get("recording_msid") or line.get("recording_msid")),
+        "msid": text_of(metadata.get("recording_msid") or line.get("recording_msid")),
     }
     track = NamedTrack(
         title,
-        text_of(told.get("artist_name")),
-        text_of(told.get("release_name")),
+        text_of(metadata.get("artist_name")),
+        text_of(metadata.get("release_name")),
         tuple((scheme, value) for scheme, value in named.items() if value),
     )
     return PlayEvent(
@@ -80,10 +80,10 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
 
 def _feedback(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
     named = {"mbid": text_of(line.get("recording_mbid")).lower(), "msid": text_of(line.get("recording_msid"))}
-    told = object_of(line.get("track_metadata"))
+    metadata = object_of(line.get("track_metadata"))
     track = NamedTrack(
-        text_of(told.get("track_name")),
-        text_of(told.get("artist_name")),
+        text_of(metadata.get("track_name")),
+        text_of(metadata.get("artist_name")),
         identifiers=tuple((scheme, value) for scheme, value in named.items() if value),
     )
     if not track.identifiers and not track.title:

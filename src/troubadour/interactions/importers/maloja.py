@@ -57,25 +57,25 @@ def _rows(source: Source, options: ReadOptions) -> Found:
             cells = [cell.strip() for cell in line.strip("\ufeff\r\n").split("\t")]
             if not any(cells):
                 continue
-            time, artists, title, album, heard = (["" if c == "-" else c for c in cells] + [""] * 5)[:5]
+            time, artists, title, album, seconds = (["" if c == "-" else c for c in cells] + [""] * 5)[:5]
             try:
-                told = {"artists": artists.split("␟"), "title": title, "album": album}
-                made = _event(options, {"time": time, "track": told, "duration": heard})
+                track = {"artists": artists.split("␟"), "title": title, "album": album}
+                made = _event(options, {"time": time, "track": track, "duration": seconds})
             except BadTimeError as error:
                 made = str(error)
             yield made if isinstance(made, PlayEvent) else Malformed(f"{source.name}:{number}", made)
 
 
 def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
-    told = object_of(line.get("track"))
-    title = text_of(told.get("title"))
+    metadata = object_of(line.get("track"))
+    title = text_of(metadata.get("title"))
     if not title:
         return "no title"
     if line.get("time") in (None, ""):
         return NOW_PLAYING
-    artists = told.get("artists")
+    artists = metadata.get("artists")
     names = [text_of(a) for a in artists] if isinstance(artists, list) else [text_of(artists)]
-    album = told.get("album")
+    album = metadata.get("album")
     held, extra = object_of(album), object_of(line.get("extra"))
     track = NamedTrack(
         title,
@@ -91,5 +91,5 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
         "play",
         unix_seconds(line["time"], options.now),
         played_seconds=seconds_of(line.get("duration")) or None,
-        duration_seconds=seconds_of(told.get("length")) or None,
+        duration_seconds=seconds_of(metadata.get("length")) or None,
     )

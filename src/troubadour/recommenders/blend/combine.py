@@ -135,10 +135,12 @@ def combine(
     )
     full = share > 1 - 1e-9
     nothing = ~taken
-    stranger = nothing.all(axis=1, keepdims=True)
+    cold_listener = nothing.all(axis=1, keepdims=True)
     popular = np.where(full, popularity_weight * popularity, 0.0)
     # Unknown items rank below every average item, and keep an order among themselves.
-    popular = np.where(nothing, np.where(stranger, popularity, np.minimum(popularity, 0.0) - 3.0), popular)
+    popular = np.where(
+        nothing, np.where(cold_listener, popularity, np.minimum(popularity, 0.0) - 3.0), popular
+    )
     fallback_level = np.where(
         nothing, FallbackLevel.POPULARITY, np.where(full, FallbackLevel.BLEND, FallbackLevel.PARTS)
     )

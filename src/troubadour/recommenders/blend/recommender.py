@@ -241,12 +241,12 @@ class BlendRecommender:
         """
         if "content" not in self.models or self.content is None:
             return None
-        heard = np.pad(self.popular.counts > 0, (0, self.n_items - len(self.popular.counts)))
+        has_listeners = np.pad(self.popular.counts > 0, (0, self.n_items - len(self.popular.counts)))
         share = np.zeros(len(histories))
         for row, history in enumerate(histories):
             liked = (history.weights > 0) & (history.items < self.n_items)
             items, weights = history.items[liked], history.weights[liked]
-            only = ~heard[items] & self.content.known[items]
+            only = ~has_listeners[items] & self.content.known[items]
             share[row] = weights[only].sum() / weights.sum() if only.any() else 0.0
         return list(self.models).index("content"), share
 

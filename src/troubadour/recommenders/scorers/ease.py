@@ -88,15 +88,15 @@ class EaseRecommender:
         """
         matrix = interactions.to_matrix((options or FitOptions()).weights)
         active = np.unique(matrix.indices).astype(np.int64)
-        heard = matrix[np.diff(matrix.indptr) > 0]
-        columns = np.searchsorted(active, heard.indices)
-        train = csr(heard.data, columns, heard.indptr, (heard.shape[0], len(active)))
+        non_empty = matrix[np.diff(matrix.indptr) > 0]
+        columns = np.searchsorted(active, non_empty.indices)
+        train = csr(non_empty.data, columns, non_empty.indptr, (non_empty.shape[0], len(active)))
         listeners, items = train.shape
         self._check_memory(listeners, items)
         space = ListenerSpace if listeners < items else ItemSpace
         inverse = space.solve(train, self.spec.regularisation)
-        met = np.bincount(train.indices, minlength=items).astype(np.int64)
-        return type(self)(self.spec, _Learned(matrix.shape[1], active, met, inverse))
+        counts = np.bincount(train.indices, minlength=items).astype(np.int64)
+        return type(self)(self.spec, _Learned(matrix.shape[1], active, counts, inverse))
 
     def _check_memory(self, listeners: int, items: int) -> None:
         side = min(listeners, items)
@@ -116,16 +116,16 @@ class EaseRecommender:
         """
         learned = check_fitted(self._learned, "EASE")
         row = self._rows([history], learned)
-        met = learned.listeners.copy()
-        met[row.indices] -= 1
+        counts = learned.listeners.copy()
+        counts[row.indices] -= 1
         known_items = (history.weights != 0) & (history.items < learned.n_items)
         if len(row.data) < known_items.sum():
             raise InputError(NOT_FITTED_ON)
         if not len(row.data):  # the fit dropped the empty row
             return self
-        kept = met > 0
+        kept = counts > 0
         inverse = learned.inverse.without(row, kept)
-        return type(self)(self.spec, _Learned(learned.n_items, learned.active[kept], met[kept], inverse))
+        return type(self)(self.spec, _Learned(learned.n_items, learned.active[kept], counts[kept], inverse))
 
     @staticmethod
     def _rows(histories: Sequence[History], learned: _Learned) -> Csr:

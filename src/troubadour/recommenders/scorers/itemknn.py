@@ -53,8 +53,8 @@ class ItemKnnRecommender(NeighbourRecommender[ItemKnnSpec]):
 
     def amounts(self, rows: Csr) -> Csr:
         """Computes the amounts; see `NeighbourRecommender.amounts`."""
-        heard = np.diff(rows.indptr)
-        rarity = np.log((1.0 + rows.shape[1]) / (1.0 + heard)) + 1e-3
+        history_length = np.diff(rows.indptr)
+        rarity = np.log((1.0 + rows.shape[1]) / (1.0 + history_length)) + 1e-3
         return with_data(rows, rows.data * (rarity**self.spec.rarity)[owners(rows)])
 
     def similarity(self, counts: Cooccurrence) -> Csr:
