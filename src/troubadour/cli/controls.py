@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from troubadour.core.errors import InputError
+from troubadour.music.theory.names import pitch_of
 
 if TYPE_CHECKING:
     from troubadour.generation.request import Brief, GivenNote
@@ -53,7 +54,6 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "guidance": (Guidance, 1.0), "strict": (Strict, False), "temperature": (Temperature, 0.9),
     "top_p": (TopP, 0.97),
 }  # fmt: skip
-_NAMES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 def brief_of(
@@ -134,28 +134,6 @@ def take_brief(words: dict[str, Any]) -> Brief:
 def _parameters(command: Callable[..., Any]) -> list[inspect.Parameter]:
     hints = get_type_hints(command, {**globals(), **command.__globals__}, include_extras=True)
     return [p.replace(annotation=hints[p.name]) for p in inspect.signature(command).parameters.values()]
-
-
-def pitch_of(text: str) -> int:
-    """`60` or `C4`, `F#5`, `Bb3` as a MIDI pitch.
-
-    Raises:
-        InputError: no such note.
-
-    >>> pitch_of("C4"), pitch_of("Bb3"), pitch_of("61")
-    (60, 58, 61)
-    """
-    word = text.strip()
-    if word.isdigit() and int(word) <= 127:
-        return int(word)
-    letter, rest = word[:1].upper(), word[1:]
-    accidental = rest.rstrip("-0123456789")
-    octave = rest[len(accidental) :]
-    if letter in _NAMES and accidental in ("", "#", "b") and octave.lstrip("-").isdigit():
-        pitch = 12 * (int(octave) + 1) + _NAMES[letter] + {"": 0, "#": 1, "b": -1}[accidental]
-        if 0 <= pitch <= 127:
-            return pitch
-    raise InputError(f"note is '{text}'; allowed: MIDI pitches 0 to 127 or names such as C4, F#5, Bb3")
 
 
 def given_notes(text: str) -> tuple[GivenNote, ...]:

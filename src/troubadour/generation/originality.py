@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log2
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.music.quantise import bars_of
+from troubadour.music.melody import EXACT, Steps, ngram_hash, ngram_hashes, skyline
+from troubadour.music.quantise import bar_numbers
 from troubadour.music.score import Score
 
 _SEPARATOR: Final = -1
-_BASE: Final = np.uint64(0x9E3779B97F4A7C15)
-_LOW_BITS: Final = np.uint64(0xFFFF)
-_STIR: Final = np.uint64(0xBF58476D1CE4E5B9)
-_ALL_BITS: Final = 2**64 - 1
-Steps = NDArray[np.int64]
+_TABLE_BITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +110,15 @@ class Corpus:
 
     def _find(self, steps: Steps, length: int, allowed: NDArray[np.bool_]) -> tuple[int, int] | None:
         """Where `length` steps in a row stand in both, or nothing."""
-        ours = _hashes(steps, length)
-        theirs = _hashes(self.steps, length)
+        ours = ngram_hashes(steps, length)
+        theirs = ngram_hashes(self.steps, length)
         if not len(ours) or not len(theirs):
             return None
-        # A table of sixteen bits of each hash leaves few places for the exact comparison.
-        table = np.zeros(1 << 16, dtype=bool)
-        table[(ours & _LOW_BITS).astype(np.int64)] = True
-        hits = np.flatnonzero(table[(theirs & _LOW_BITS).astype(np.int64)] & allowed[: len(theirs)])
+        # A table of the high bits of the hashes leaves few places for the exact comparison.
+        table = np.zeros(1 << _TABLE_BITS, dtype=bool)
+        shift = np.uint64(64 - _TABLE_BITS)
+        table[(ours >> shift).astype(np.int64)] = True
+        hits = np.flatnonzero(table[(theirs >> shift).astype(np.int64)] & allowed[: len(theirs)])
         for there in hits[np.isin(theirs[hits], ours)].tolist():
             passage = self.steps[there : there + length]
             if (passage == _SEPARATOR).any():
@@ -139,10 +136,7 @@ class Corpus:
         n = len(self.steps) - length + 1
         if n < 1:
             return PassageIndex(length, np.zeros(0, dtype=np.uint64))
-        mixed = _mixed(self.steps)
-        found = np.zeros(n, dtype=np.uint64)
-        for i in range(length):
-            found = found * _BASE + mixed[i : i + n]
+        found = ngram_hashes(self.steps, length)
         # Passages that reach over a separator belong to two voices.
         ends = np.cumsum(np.append(0, self.steps == _SEPARATOR))
         return PassageIndex(length, np.unique(found[ends[length:] == ends[:n]]))
@@ -186,27 +180,10 @@ class PassageIndex:
         """
         if not len(self.hashes):
             return np.zeros(n, dtype=bool)
-        told, total = 0, np.zeros(0, dtype=np.uint64)
-        for step_ in steps:
-            if isinstance(step_, int):
-                if len(total):
-                    total = total * _BASE + np.uint64(_mixed_one(step_))
-                else:
-                    told = (told * int(_BASE) + _mixed_one(step_)) & _ALL_BITS
-            elif len(total):
-                total = total * _BASE + _mixed(step_)
-            else:
-                total = np.uint64((told * int(_BASE)) & _ALL_BITS) + _mixed(step_)
-        if not len(total):
-            total = np.full(n, told, dtype=np.uint64)
+        total = ngram_hash(steps, n)
         place = np.minimum(np.searchsorted(self.hashes, total), len(self.hashes) - 1)
         known: NDArray[np.bool_] = self.hashes[place] == total
         return known
-
-
-def step(before: tuple[int, int], after: tuple[int, int]) -> int:
-    """The step from one (pitch, duration) to the next, as `voices` counts it."""
-    return (after[0] - before[0] + 128) * 1024 + round(log2(after[1] / before[1]) * 12) + 512
 
 
 def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
@@ -214,60 +191,8 @@ def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
     found: list[tuple[Steps, NDArray[np.int32]]] = []
     if not len(score):
         return found
-    starts = bars_of(score).start
-    first_bar = 0 if score.upbeat_ticks else 1
     for i, track in enumerate(score.tracks):
-        if track.is_drum:
-            continue
-        mine = np.flatnonzero(score.track == i)
-        # Sorted by onset, then pitch: the last of each onset is the top.
-        last = np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)
-        line = mine[last]
-        if len(line) < 2:
-            continue
-        interval = np.diff(score.pitch[line]).astype(np.int64)
-        duration = score.duration[line].astype(np.float64)
-        ratio = np.round(np.log2(duration[1:] / duration[:-1]) * 12).astype(np.int64)
-        bar = np.searchsorted(starts, score.onset[line], side="right") - 1 + first_bar
-        found.append(((interval + 128) * 1024 + ratio + 512, bar.astype(np.int32)))
+        line = skyline(score, i)
+        if not track.is_drum and len(line) > 1:
+            found.append((EXACT.along(score, line), bar_numbers(score, score.onset[line])))
     return found
-
-
-def _hashes(steps: Steps, length: int) -> NDArray[np.uint64]:
-    """A 64-bit hash of each run of `length` steps, by doubling: log2(length) passes."""
-    n = len(steps) - length + 1
-    if n < 1:
-        return np.zeros(0, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        power = steps.astype(np.uint64) * _BASE
-        power ^= power >> np.uint64(29)
-        result: NDArray[np.uint64] | None = None
-        done, size = 0, 1
-        while True:
-            if length & size:
-                part = power[done : done + n]
-                result = part.copy() if result is None else _mix(result, part)
-                done += size
-            size *= 2
-            if size > length:
-                break
-            power = _mix(power[: len(power) - size // 2], power[size // 2 :])
-    assert result is not None
-    return result
-
-
-def _mixed(steps: NDArray[np.int64]) -> NDArray[np.uint64]:
-    mixed = steps.astype(np.uint64) * _STIR
-    out: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(29))
-    return out
-
-
-def _mixed_one(step_: int) -> int:
-    mixed = (step_ * int(_STIR)) & _ALL_BITS
-    return mixed ^ (mixed >> 29)
-
-
-def _mix(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    mixed = (a * _BASE) ^ (b + (a << np.uint64(6)) + (a >> np.uint64(2)))
-    out: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
-    return out

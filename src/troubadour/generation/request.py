@@ -9,19 +9,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.music.quantise import METRONOME
-from troubadour.music.score import MODES, Score
+from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER
+from troubadour.music.score import Score
+from troubadour.music.theory.keys import MODES, TONICS, signature_fifths
+from troubadour.music.theory.metre import Metre
 from troubadour.tokens import vocabulary as vocab
 
 FEWEST_COMMON = 6
 """Hardly any melody is in no tune with fewer notes than these."""
-_TONIC_NAMES = {
-    "C": 0, "C#": 7, "DB": -5, "D": 2, "D#": 9, "EB": -3, "E": 4, "F": -1, "F#": 6, "GB": -6, "G": 1,
-    "G#": 8, "AB": -4, "A": 3, "A#": 10, "BB": -2, "B": 5, "CB": -7,
-}  # fmt: skip
-_MODE_FIFTHS = {
-    "major": 0, "minor": -3, "dorian": -2, "mixolydian": -1, "lydian": 1, "phrygian": -4, "locrian": -5,
-}  # fmt: skip
 
 
 class GivenNote(NamedTuple):
@@ -100,7 +95,7 @@ class Brief:
         if self.metre is not None:
             numerator, denominator = self.metre
             fits = denominator in vocab.DENOMINATORS and 1 <= numerator <= 64
-            if not fits or not 12 <= numerator * 96 // denominator <= 384:
+            if not fits or not 12 <= Metre(0, numerator, denominator).bar_ticks(TICKS_PER_QUARTER) <= 384:
                 allowed = "1/8 to 16/4, with denominators 1, 2, 4, 8, 16 or 32"
                 raise InputError(f"metre is {numerator}/{denominator}; allowed: {allowed}")
         if self.key is not None and not (-7 <= self.key[0] <= 7 and self.key[1] in MODES):
@@ -175,9 +170,9 @@ def parse_key(text: str) -> tuple[int, str]:
         tonic, mode = tonic[:-1], "minor"
     mode = {"maj": "major", "min": "minor", "aeolian": "minor", "ionian": "major"}.get(mode, mode)
     allowed = f"a tonic A to G with # or b, and one of {', '.join(MODES)} (such as 'D dorian')"
-    if len(words) not in (1, 2) or tonic.upper() not in _TONIC_NAMES or mode not in MODES:
+    if len(words) not in (1, 2) or tonic.capitalize() not in TONICS or mode not in MODES:
         raise InputError(f"key is '{text}'; allowed: {allowed}")
-    fifths = _TONIC_NAMES[tonic.upper()] + _MODE_FIFTHS[mode]
+    fifths = signature_fifths(tonic.capitalize(), mode)
     if not -7 <= fifths <= 7:
         raise InputError(f"key '{text}' would need {abs(fifths)} accidentals; allowed: up to 7")
     return fifths, mode

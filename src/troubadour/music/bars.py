@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from troubadour.music.score import Score
-
-_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
+from troubadour.music.theory.names import note_name
 
 
 def bars_text(score: Score, *, whole: bool = True) -> list[str]:
@@ -22,9 +21,7 @@ def bars_text(score: Score, *, whole: bool = True) -> list[str]:
         voices = []
         for track in range(len(score.tracks)):
             inside = (score.track == track) & (score.onset >= first) & (score.onset < first + length)
-            voices.append(
-                " ".join(f"{_NAMES[p % 12]}{p // 12 - 1}" for p in score.pitch[inside].tolist()) or "-"
-            )
+            voices.append(" ".join(note_name(p) for p in score.pitch[inside].tolist()) or "-")
         lines.append(" / ".join(voices))
         first += length
     return lines

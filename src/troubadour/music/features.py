@@ -15,20 +15,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.music.melody import skyline
 from troubadour.music.score import MODES, Metre, Score
 from troubadour.music.styles import STYLES
+from troubadour.music.theory.scales import degrees
 
 METRES: Final = ("2/4", "3/4", "4/4", "2/2", "3/2", "6/8", "9/8", "12/8")
 """Metres that have a place of their own in the vector; the others share `metre_other`."""
 _LENGTHS: Final = (0.2, 0.3, 0.4, 0.6, 0.8, 1.25, 1.75, 2.5, 3.5)
 """Upper bounds in quarters of the classes of note length, the last class being open: sixteenth
 and less, quaver triplet .. , quaver, .. up to more than a dotted minim."""
-_IN_SCALE: Final = np.array(
-    [
-        [(degree + offset) % 12 in (0, 2, 4, 5, 7, 9, 11) for degree in range(12)]
-        for offset in (0, 9, 2, 7, 5, 4, 11)  # of the mode's tonic above the major scale's
-    ]
-)
+_IN_SCALE: Final = np.array([[degree in degrees(mode) for degree in range(12)] for mode in MODES])
 """Whether a degree (semitones above the tonic) belongs to a mode, shape (len(MODES), 12)."""
 _SCALED: Final = {
     # attribute: (centre, half-width), about the middle and the spread over real music
@@ -157,17 +154,15 @@ def _measure(score: Score) -> _Melody:
     intervals: list[NDArray[np.int64]] = []
     gaps: list[NDArray[np.float64]] = []
     for track in np.unique(score.track).tolist():
-        rows = np.flatnonzero(score.track == track)
-        onset = score.onset[rows]
-        # Notes of one track and onset are sorted by pitch: the last of each run is the highest.
-        top = rows[np.append(onset[1:] != onset[:-1], True)]
+        top = skyline(score, track)
         gap = np.append(np.diff(score.onset[top]), score.duration[top[-1]])
         gaps.append(gap / quarter)
         if not drum[track]:
             intervals.append(np.diff(score.pitch[top]).astype(np.int64))
 
     metre = _in_force(score.metres, score.onset)
-    beat_ticks = np.array([_beat_quarters(metre) * quarter for metre in score.metres])[metre]
+    # Not rounded: the ticks of a score that is not quantised may not divide into its beats.
+    beat_ticks = np.array([m.tactus_units * 4 * quarter / m.denominator for m in score.metres])[metre]
     barlines = [score.upbeat_ticks, *(metre.tick for metre in score.metres[1:])]
     since_barline = (score.onset - np.array(barlines)[metre]) / beat_ticks
     return _Melody(
@@ -240,12 +235,6 @@ def _longest(score: Score, entries: tuple[Any, ...]) -> Any:
         spans[entry[1:]] = spans.get(entry[1:], 0) + span
     best = max(spans, key=lambda value: spans[value])
     return next(entry for entry in entries if entry[1:] == best)
-
-
-def _beat_quarters(metre: Metre) -> float:
-    """Length of the felt beat: dotted in compound metres (6/8, 9/8, 12/8), else the unit."""
-    compound = metre.denominator >= 8 and metre.numerator % 3 == 0 and metre.numerator > 3
-    return (3 if compound else 1) * 4 / metre.denominator
 
 
 def _polyphony(score: Score, pitched: NDArray[np.bool_]) -> float:

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from troubadour.core.errors import InputError
+from troubadour.music.theory.names import fifth_of, name_of
 
 WHOLE: Final = -1
 """`Mark.track` of a mark that belongs to the whole piece."""
@@ -223,8 +224,6 @@ def in_order(marks: Iterable[Mark], tracks: int) -> tuple[Mark, ...]:
 
 
 _CHORD_ROOT: Final = re.compile(r"([A-G])(##|bb|[#b♯♭𝄪𝄫]?)")
-_FIFTHS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-_SHIFTS: Final = {"": 0, "#": 7, "♯": 7, "##": 14, "𝄪": 14, "b": -7, "♭": -7, "bb": -14, "𝄫": -14}
 
 
 def transpose_chord(text: str, fifths: int) -> str:
@@ -245,11 +244,9 @@ def transpose_chord(text: str, fifths: int) -> str:
 def _moved_name(found: re.Match[str], fifths: int) -> str:
     if not fifths:
         return found[0]
-    place = _FIFTHS[found[1]] + _SHIFTS[found[2]] + fifths
+    place = fifth_of(found[0]) + fifths
     while place > 11:  # beyond B# D# ... A#: the flat side reads easier
         place -= 12
     while place < -8:
         place += 12
-    letter = "FCGDAEB"[(place + 1) % 7]
-    accidentals = (place + 1) // 7
-    return letter + ("#" * accidentals if accidentals > 0 else "b" * -accidentals)
+    return name_of(place)

@@ -226,6 +226,12 @@ def bars_of(score: Score) -> Bars:
     return bar_table(score.metres, score.upbeat_ticks, max(score.end_ticks, 1))
 
 
+def bar_numbers(score: Score, ticks: Column) -> Column:
+    """The bar in which each tick of a quantised score lies, from 1 (0 = upbeat), shape of `ticks`."""
+    before = 1 if score.upbeat_ticks else 0
+    return (np.searchsorted(bars_of(score).start, ticks, side="right") - before).astype(np.int32)
+
+
 def bar_table(metres: tuple[Metre, ...], upbeat: int, until: int) -> Bars:
     """All bars that start before tick `until`, at 24 ticks a quarter."""
     start: list[NDArray[np.int64]] = []
@@ -377,7 +383,10 @@ def _on_grid(metre: Metre) -> Metre:
         if numerator % 2:
             raise InputError(f"metre {metre.name} does not fit the grid; allowed: halves to 32nds")
         numerator, denominator = numerator // 2, 32
-    if numerator > MAX_NUMERATOR or numerator * 96 // denominator > MAX_BAR_TICKS:
+    if (
+        numerator > MAX_NUMERATOR
+        or Metre(0, numerator, denominator).bar_ticks(TICKS_PER_QUARTER) > MAX_BAR_TICKS
+    ):
         raise InputError(f"metre {metre.name} is too long; allowed: up to 64 beats, 64 quarters a bar")
     return Metre(metre.tick, numerator, denominator)
 
@@ -385,9 +394,9 @@ def _on_grid(metre: Metre) -> Metre:
 def _metre_of_length(tick: int, length: int) -> Metre:
     """The plainest metre whose bar lasts `length` ticks (a multiple of 3)."""
     for denominator in (4, 8, 16, 32):
-        beat = 96 // denominator
-        if length % beat == 0 and length // beat <= MAX_NUMERATOR:
-            return Metre(tick, length // beat, denominator)
+        unit = Metre(tick, 1, denominator).unit_ticks(TICKS_PER_QUARTER)
+        if length % unit == 0 and length // unit <= MAX_NUMERATOR:
+            return Metre(tick, length // unit, denominator)
     raise InputError(f"a bar of {length} ticks does not fit the grid; allowed: multiples of 3")
 
 

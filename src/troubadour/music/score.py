@@ -8,27 +8,15 @@ import struct
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from troubadour.core.errors import InputError
 from troubadour.music.marks import Mark, MarkKind, in_order, transpose_chord
-
-MODES: Final = ("major", "minor", "dorian", "mixolydian", "lydian", "phrygian", "locrian")
-# Semitones from the tonic of the major scale with the same signature to the tonic of the mode.
-_MODE_OFFSET: Final = {
-    "major": 0, "dorian": 2, "phrygian": 4, "lydian": 5, "mixolydian": 7, "minor": 9, "locrian": 11,
-}  # fmt: skip
-_NAMES_BY_FIFTHS: Final = (
-    "Fb", "Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#",
-    "A#", "E#", "B#",
-)  # fmt: skip
-# from -8 to 12 fifths
-_TONIC_FIFTHS: Final = {
-    "major": 0, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5, "lydian": -1,
-}  # fmt: skip
+from troubadour.music.theory.keys import MODES, Key, simplest_signature
+from troubadour.music.theory.metre import Metre
 
 Column = NDArray[np.int32]
 
@@ -39,43 +27,6 @@ class Tempo(NamedTuple):
     tick: int
     bpm: float
     """Quarter notes per minute, whatever the metre's beat is."""
-
-
-class Metre(NamedTuple):
-    """A time signature from `tick` on; `tick` is always a barline."""
-
-    tick: int
-    numerator: int
-    denominator: int
-
-    def bar_ticks(self, ticks_per_quarter: int) -> int:
-        """Length of one bar in ticks."""
-        return self.numerator * 4 * ticks_per_quarter // self.denominator
-
-    @property
-    def name(self) -> str:
-        """As written: `6/8`."""
-        return f"{self.numerator}/{self.denominator}"
-
-
-class Key(NamedTuple):
-    """A key from `tick` on: signature and mode."""
-
-    tick: int
-    fifths: int
-    """Sharps of the signature (negative: flats), -7 to 7."""
-    mode: str
-    """One of `MODES`."""
-
-    @property
-    def tonic(self) -> int:
-        """Pitch class of the tonic, 0 (C) to 11."""
-        return (self.fifths * 7 + _MODE_OFFSET[self.mode]) % 12
-
-    @property
-    def name(self) -> str:
-        """As spoken: `D dorian`, `Bb major`."""
-        return f"{_NAMES_BY_FIFTHS[self.fifths + _TONIC_FIFTHS[self.mode] + 8]} {self.mode}"
 
 
 class Track(NamedTuple):
@@ -290,7 +241,9 @@ class Score:
             InputError: a note would leave 0 to 127.
         """
         drums = np.array([t.is_drum for t in self.tracks], dtype=bool)[self.track]
-        keys = tuple(Key(k.tick, _wrap_fifths(k.fifths + 7 * semitones, k.fifths), k.mode) for k in self.keys)
+        keys = tuple(
+            Key(k.tick, simplest_signature(k.fifths + 7 * semitones, k.fifths), k.mode) for k in self.keys
+        )
         pitch = np.where(drums, self.pitch, self.pitch + semitones)
         return self.replace(pitch=pitch, keys=keys, marks=self._transposed_marks(semitones, keys))
 
@@ -368,9 +321,4 @@ def _check_range(name: str, column: Column, low: int, high: int) -> None:
         raise InputError(f"{name} has the value {bad}; allowed: {low} to {high}")
 
 
-def _wrap_fifths(fifths: int, before: int) -> int:
-    """The enharmonic signature with the fewest accidentals; ties keep the side they came from."""
-    wrapped = (fifths + 6) % 12 - 6  # -6 .. 5
-    if wrapped == -6 and before > 0:
-        return 6
-    return wrapped
+__all__ = ["MODES", "Column", "Key", "Metre", "Score", "Tempo", "Track"]

@@ -20,14 +20,15 @@ from troubadour.generation.constraints.pitches import Pitches, scale
 from troubadour.generation.originality import PassageIndex
 from troubadour.generation.request import Brief
 from troubadour.music.instruments import NAMES, playable
-from troubadour.music.score import Key
+from troubadour.music.quantise import TICKS_PER_QUARTER
+from troubadour.music.theory.keys import MINOR_MODES, Key
+from troubadour.music.theory.metre import Metre
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase, Plan
 
 _ALL = frozenset(range(12))
 _STRICT_STYLE = "chorale"
 """Whose textbooks bar parallels."""
-_MINOR = ("minor", "dorian", "phrygian", "locrian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ def compile_constraints(
     last = 12 if voices == 1 else 24
     if bars:
         # The last bar is shortened by the upbeat.
-        last = min(last, brief.metre[0] * 96 // brief.metre[1] // len(bars[-1]) - (upbeat or 0))
+        bar = Metre(0, *brief.metre).bar_ticks(TICKS_PER_QUARTER)
+        last = min(last, bar // len(bars[-1]) - (upbeat or 0))
         if last < 3:
             raise InputError("chords and upbeat clash: the upbeat leaves no room for the last bar's chords")
     draft = Plan(
@@ -168,7 +170,7 @@ def _upbeat(brief: Brief, given: Given | None, bars: Sequence[object]) -> int | 
     if given is not None or brief.upbeat is False or brief.bars == 1:
         return 0
     if bars:
-        unit = 96 // brief.metre[1]
+        unit = Metre(0, *brief.metre).unit_ticks(TICKS_PER_QUARTER)
         return (unit if unit < brief.metre[0] * unit else 0) if brief.upbeat else 0
     return None
 
@@ -234,7 +236,7 @@ def _ending(
         classes = frozenset({tonic})
     else:
         # Both thirds: a piece in minor may end in major.
-        minor = brief.key[1] in _MINOR
+        minor = brief.key[1] in MINOR_MODES
         classes = frozenset((tonic + i) % 12 for i in ((0, 3, 4, 7) if minor else (0, 4, 7)))
     if any(s.stop > deadline for s in spans[lane]):
         if brief.cadence and not {p % 12 for p in _given_last(spans[lane], probe.final)} & classes:

@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from troubadour.generation.constraints.base import Span
 from troubadour.generation.constraints.given import Given
-from troubadour.generation.originality import PassageIndex, step
+from troubadour.generation.originality import PassageIndex
+from troubadour.music.melody import EXACT, Steps
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
@@ -68,7 +68,7 @@ class NgramBlocker:
             open_ = open_[automaton.now + gone + open_ + 1 != automaton.final]
         if not len(open_):
             return
-        past = [step(a, b) for a, b in pairwise(notes)]
+        past = [EXACT.one(a, b) for a, b in pairwise(notes)]
         here = (automaton.pitches[-1], _LENGTHS[open_] + gone)
         row: list[Any] = [*past]
         if notes:
@@ -76,7 +76,7 @@ class NgramBlocker:
         first = len(row) - 1  # the step into this note, if there is one
         if coming:
             row.append(_steps(here, coming[0]))
-            row += [step(a, b) for a, b in pairwise(coming)]
+            row += [EXACT.one(a, b) for a, b in pairwise(coming)]
         bad = np.zeros(len(open_), dtype=bool)
         for start in range(max(0, len(past) - size + 1), len(row) - size + 1):
             if start + size > first and not bad.all():
@@ -96,16 +96,14 @@ class NgramBlocker:
 
 def longest_run(notes: Sequence[_Note], windows: PassageIndex) -> bool:
     """Whether any passage of successive notes is among the windows."""
-    steps = [step(a, b) for a, b in pairwise(notes)]
+    steps = [EXACT.one(a, b) for a, b in pairwise(notes)]
     size = windows.length
     return any(bool(windows.contain(steps[i : i + size], 1)[0]) for i in range(len(steps) - size + 1))
 
 
-def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> NDArray[np.int64]:
-    """As `originality.step`, where one of the durations is an array."""
-    ratio = np.round(np.log2(np.asarray(after[1]) / np.asarray(before[1])) * 12).astype(np.int64)
-    steps: NDArray[np.int64] = (after[0] - before[0] + 128) * 1024 + ratio + 512
-    return steps
+def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> Steps:
+    """Codes of steps, where one of the durations is an array."""
+    return EXACT.of(after[0] - before[0], np.asarray(after[1]) / np.asarray(before[1]))
 
 
 __all__ = ["NgramBlocker", "longest_run"]

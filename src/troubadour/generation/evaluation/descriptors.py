@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from troubadour.music import melody
 from troubadour.music.score import Score
+from troubadour.music.theory.scales import degrees
 
-_SCALES: Final = np.array([[(t + d) % 12 for d in (0, 2, 4, 5, 7, 9, 11)] for t in range(12)])
+_SCALES: Final = np.array([[(tonic + degree) % 12 for degree in degrees("major")] for tonic in range(12)])
 _PLACES: Final = 16
 """Places of a bar that a groove tells apart."""
 INTERVALS: Final = 12
@@ -92,8 +94,8 @@ def _entropy(shares: NDArray[np.float64]) -> float:
 
 
 def _steps(score: Score) -> NDArray[np.float64]:
-    """Steps between successive notes of each track, in semitones."""
-    each = [np.diff(score.pitch[score.track == t].astype(np.float64)) for t in range(len(score.tracks))]
+    """Intervals between successive notes of the skyline of each pitched track, in semitones."""
+    each = [melody.intervals(score, i) for i, track in enumerate(score.tracks) if not track.is_drum]
     return np.concatenate([np.zeros(0), *each])
 
 
