@@ -36,12 +36,13 @@ def skyline(score: Score, track: int) -> Rows:
     >>> skyline(Score.from_notes(rows, ticks_per_quarter=24), 0).tolist()
     [1, 2]
     """
-    rows = np.flatnonzero(score.track == track)
+    rows: Rows = np.flatnonzero(score.track == track)
     if not len(rows):
         return rows
     # Notes of a score are sorted by onset, track, pitch and duration: the last of each onset is the top.
     onset = score.onset[rows]
-    return rows[np.append(onset[1:] != onset[:-1], True)]
+    top: Rows = rows[np.append(onset[1:] != onset[:-1], True)]
+    return top
 
 
 def lead_track(score: Score, notes: int = 1) -> int | None:
