@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.music.bars import bar_numbers
 from troubadour.music.melody import EXACT, Steps, ngram_hash, ngram_hashes, skyline
-from troubadour.music.quantise import bar_numbers
 from troubadour.music.score import Score
 
 _SEPARATOR: Final = -1

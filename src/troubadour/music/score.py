@@ -1,4 +1,4 @@
-"""The core type of the symbolic side: an immutable score as sorted note columns."""
+"""Scores: immutable symbolic music as sorted note columns, maps and marks."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Tempo(NamedTuple):
 
     tick: int
     bpm: float
-    """Quarter notes per minute, whatever the metre's beat is."""
+    """Quarter notes a minute, in every metre."""
 
 
 class Track(NamedTuple):
-    """One instrument's part. Names are labels only: they do not take part in equality."""
+    """The part of one instrument. Names are labels and do not count in comparisons of scores."""
 
     program: int = 0
     """General MIDI program, 0 to 127 (0 = piano). Ignored for drums."""
@@ -43,13 +43,13 @@ class Score:
     """An immutable piece of symbolic music.
 
     Note columns have one entry a note and are sorted by (onset, track, pitch, duration, velocity).
-    All times are integer ticks; `ticks_per_quarter` says how long a tick is. The first bar starts
-    at tick 0; if it is an upbeat (anacrusis) `upbeat_ticks` is its length, else 0. Each of the maps
-    (tempos, metres, keys) has an entry at tick 0 and is sorted by tick. Marks are all that a source
-    says beside; they do not take part in `==` and `hash` (`same_marks` compares them).
+    All times are integer ticks of 1 / `ticks_per_quarter` of a quarter. The first bar starts at tick 0;
+    `upbeat_ticks` is its length if it is an upbeat (anacrusis), else 0. Each of the maps (tempos,
+    metres, keys) has an entry at tick 0 and is sorted by tick. Marks hold everything else that a source
+    contains; `==` and `hash` ignore them, `same_marks` compares them.
 
     Raises:
-        InputError: a column or map is out of range (the message says which and what is allowed).
+        InputError: a value of a column or map is out of range; the message names it and the range.
     """
 
     ticks_per_quarter: int
@@ -58,7 +58,7 @@ class Score:
     duration: Column
     """Length of each note in ticks, >= 1."""
     pitch: Column
-    """MIDI pitch, 0 to 127 (60 = middle C). On a drum track the General MIDI drum."""
+    """MIDI pitch, 0 to 127 (60 = middle C); the General MIDI drum on a drum track."""
     velocity: Column
     """1 to 127."""
     track: Column
@@ -69,7 +69,7 @@ class Score:
     keys: tuple[Key, ...] = (Key(0, 0, "major"),)
     upbeat_ticks: int = 0
     marks: tuple[Mark, ...] = ()
-    """Sorted by (tick, track); marks at one place keep the order in which they were given."""
+    """Sorted by (tick, track); marks at one place keep their order."""
 
     def __post_init__(self) -> None:
         columns = [
@@ -120,7 +120,7 @@ class Score:
         return len(self.onset)
 
     def __eq__(self, other: object) -> bool:
-        """Same music: all columns and maps, and the tracks' instruments; names and marks do not count."""
+        """Whether columns, maps and the instruments of the tracks are equal; names and marks do not count."""
         if not isinstance(other, Score):
             return NotImplemented
         return self._identity() == other._identity()
@@ -144,7 +144,7 @@ class Score:
         )
 
     def same_marks(self, other: Score) -> bool:
-        """Whether both have the same marks, in whatever order at one place, and the same track names."""
+        """Whether both have the same marks, in any order at one place, and the same track names."""
         names = [t.name for t in self.tracks] == [t.name for t in other.tracks]
         return names and sorted(self.marks) == sorted(other.marks)
 
@@ -169,13 +169,13 @@ class Score:
 
     @property
     def end_ticks(self) -> int:
-        """Where the last note ends; 0 for a score without notes."""
+        """Tick at which the last note ends; 0 for a score without notes."""
         return int((self.onset + self.duration).max()) if len(self) else 0
 
     def bar_starts(self) -> Column:
-        """Ticks of the barlines that start a bar with music in or before it, shape (n_bars,).
+        """First ticks of all bars up to the one in which the last note ends, shape (n,).
 
-        An upbeat counts as the first bar. The last bar is the one in which the last note ends.
+        An upbeat is a bar of its own.
         """
         starts: list[int] = []
         end = max(self.end_ticks, 1)
@@ -193,11 +193,11 @@ class Score:
 
     @property
     def n_bars(self) -> int:
-        """Number of bars, an upbeat not counted."""
+        """Number of bars without an upbeat."""
         return len(self.bar_starts()) - (1 if self.upbeat_ticks else 0)
 
     def seconds_at(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Convert ticks to seconds through the tempo map."""
+        """Seconds from the start for ticks, by the tempo map, shape of `ticks`."""
         starts = np.array([t.tick for t in self.tempos], dtype=np.float64)
         per_tick = np.array([60.0 / t.bpm / self.ticks_per_quarter for t in self.tempos])
         at_start = np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
@@ -208,7 +208,7 @@ class Score:
 
     @property
     def seconds(self) -> float:
-        """Playing time in seconds."""
+        """Playing time in seconds, from tick 0 to the end of the last note."""
         return float(self.seconds_at(self.end_ticks))
 
     def replace(self, **changes: Any) -> Score:
@@ -216,9 +216,9 @@ class Score:
         return dataclasses.replace(self, **changes)
 
     def where(self, mask: NDArray[np.bool_]) -> Score:
-        """Only the notes where `mask` (shape (n_notes,)) is true; tracks and maps stay.
+        """The score with only the notes for which `mask`, shape (n_notes,), is true; tracks and maps stay.
 
-        Marks that belong to a note go with it; all others stay.
+        Marks of removed notes are removed; all other marks stay.
         """
         marks = self.marks
         if any(m.on_note for m in marks):
@@ -235,10 +235,13 @@ class Score:
         )
 
     def transpose(self, semitones: int) -> Score:
-        """Shift pitches (drums excepted), keys, chord symbols and marks' pitches by -12 to 12 semitones.
+        """The score with pitches (not of drums), keys, chord symbols and pitches of marks transposed.
+
+        Args:
+            semitones: -12 to 12; positive is up.
 
         Raises:
-            InputError: a note would leave 0 to 127.
+            InputError: a pitch would lie outside 0 to 127.
         """
         drums = np.array([t.is_drum for t in self.tracks], dtype=bool)[self.track]
         keys = tuple(
@@ -254,7 +257,7 @@ class Score:
         marks = []
         for mark in self.marks:
             if mark.kind is MarkKind.CHORD:
-                # Chords move along the line of fifths as the key does, so that their spelling fits it.
+                # Chords move along the line of fifths with the key, so that their spelling fits it.
                 i = int(np.searchsorted(starts, mark.tick, side="right")) - 1
                 moved = transpose_chord(mark.text, keys[i].fifths - self.keys[i].fifths)
                 mark = mark._replace(text=moved)
@@ -264,7 +267,7 @@ class Score:
         return tuple(marks)
 
     def to_bytes(self) -> bytes:
-        """Compact, versioned binary form (JSON header and note columns, deflated)."""
+        """Compact, versioned binary form: a JSON header and the note columns, compressed by zlib."""
         header = json.dumps(
             {
                 "version": 2,
@@ -284,7 +287,7 @@ class Score:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Read back what `to_bytes` wrote.
+        """The score that `to_bytes` has written.
 
         Raises:
             InputError: the bytes are damaged or of another version.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
+from troubadour.music.bars import bar_numbers
 from troubadour.music.melody import skyline
-from troubadour.music.quantise import bar_numbers
 from troubadour.music.score import Score
 
 LEAST_NOTES: Final = 4
