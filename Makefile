@@ -1,31 +1,31 @@
-# Two commands matter: `make demo` and `make test`. Both set up everything they need.
+# The two main commands are `make demo` and `make test`. Both install what they need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PROCESSES ?= 2
-# Waiting OpenMP threads sleep instead of spinning, and each test process keeps to one core: on a busy
-# machine a training test can otherwise stand still for minutes. `.ci/run` calls `make test`.
+# Waiting OpenMP threads sleep instead of spinning, and each test process uses one core. Otherwise a
+# training test can stall for minutes under load. `.ci/run` calls `make test`.
 TEST_ENV := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
-# Byte code is written when a module is first imported; compiling all of it ahead costs 120 MB and half the time.
+# Python compiles a module at its first import; compiling all packages takes 120 MB and half of the time.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: help demo test quick lint types contracts check clean
 
 help:
-	@echo "make demo [ARGS=--no-serve]      set up and run the main job, then serve the page"
-	@echo "make test [ARGS='-k midi']       set up and run the tests"
-	@echo "make quick                       the tests without those marked slow, browser or torch"
+	@echo "make demo [ARGS=--no-serve]      install, run the main job, serve the page"
+	@echo "make test [ARGS='-k midi']       install, run the tests"
+	@echo "make quick                       tests except those marked slow, browser or torch"
 	@echo "make check                       linter, types and import contracts"
 	@echo "make lint | types | contracts    one of them"
-	@echo "make clean                       remove the virtual environment and what was built"
-	@echo "PYTHON=python3.12 VENV=folder    choose the interpreter, and where to install"
+	@echo "make clean                       remove the virtual environment and build files"
+	@echo "PYTHON=python3.12 VENV=folder    interpreter and folder of the installation"
 
-# The empty files made, base and dev say which step of the set-up is done.
+# The empty files made, base and dev mark completed steps of the installation.
 $(VENV)/made:
 	@command -v $(PYTHON) >/dev/null || \
-		{ echo "$(PYTHON) is not found: install Python 3.11 or newer, or set PYTHON=/path/to/python3" >&2; exit 1; }
+		{ echo "$(PYTHON) was not found: install Python 3.11 or newer, or set PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Troubadour needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -36,12 +36,12 @@ $(VENV)/made:
 
 # The base install: no torch, no development tools.
 $(VENV)/base: $(VENV)/made pyproject.toml constraints.txt
-	@echo "Installing Troubadour and what it needs (once; about a minute)" >&2
+	@echo "Installing Troubadour and its dependencies (once; about a minute)" >&2
 	@$(PIP_INSTALL) -e .
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	@echo "Installing what development and training need (once; torch is large)" >&2
+	@echo "Installing development and training packages (once; torch is large)" >&2
 	@$(PIP_INSTALL) -e '.[dev,train]'
 	@touch $@
 
@@ -51,7 +51,7 @@ demo: $(VENV)/base
 test: $(VENV)/dev
 	$(PYTEST) $(ARGS)
 
-# Leaves out training, kills of processes, long imports and the page in a browser; 20 examples a property.
+# Excludes training, killed processes, long imports and browser tests; 20 examples per property.
 quick: $(VENV)/dev
 	$(PYTEST) --hypothesis-profile=developer -m 'not slow and not browser and not torch' $(ARGS)
 

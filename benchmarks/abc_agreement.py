@@ -1,7 +1,7 @@
 """Agreement of the ABC reader with abc2midi on the tunes of the music21 collections.
 
-abc2midi plays repeats, swings some rhythms, plays ornaments and cuts notes short. So these are taken out of the
-text that both programs read, and onsets and pitches are compared.
+abc2midi expands repeats and ornaments, swings some rhythms and shortens notes. The text for both programs
+excludes these elements; onsets and pitches are compared.
 
 Run: python benchmarks/abc_agreement.py [--tunes 600] > docs/benchmarks/abc_agreement.md
 """
@@ -156,15 +156,15 @@ def print_page(rows: dict[str, Counter[str]]) -> None:
     print(f"Machine: {platform.machine()}, Python {platform.python_version()}; abc2midi {version}.\n")
     print(f"{same} of {total} tunes ({same / total:.1%}) have the same onsets and pitches.\n")
     print(
-        "Both read the same text. Before that, what only abc2midi plays is taken out: repeats and endings, grace"
+        "Both read the same text. It excludes elements that only abc2midi plays: repeats and endings, grace"
     )
-    print("notes, decorations, chord symbols, and the rhythm field by which it swings hornpipes.\n")
-    print("Chords that abc2midi strums count as one onset. The differences that were looked at:\n")
+    print("notes, decorations, chord symbols, and the rhythm field, which makes it swing hornpipes.\n")
+    print("Chords that abc2midi strums count as one onset. Examined differences:\n")
     print(
         "- Other onsets: Troubadour keeps barlines on a grid. A section's last full bar before an upbeat is"
     )
     print("  shortened, and a short bar at the end of a section is filled up; abc2midi does neither.")
-    print("- Other numbers of notes: chords that a line end breaks apart.\n")
+    print("- Other numbers of notes: chords split by a line end.\n")
     print("| collection | tunes | " + " | ".join(CLASSES.values()) + " |")
     print("|---|" + "---:|" * (len(CLASSES) + 1))
     for name, counts in rows.items():

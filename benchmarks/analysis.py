@@ -1,10 +1,10 @@
-"""Key and style beside what people notated and named: prints Markdown tables. Chords: `chords.py`.
+"""Key and style compared with notated keys and labels: prints Markdown tables. Chords: `chords.py`.
 
     python benchmarks/analysis.py [--home FOLDER] [--ship FILE]
 
 Without a home the built-in collections are imported into a temporary one. Keys and styles are learnt
-and judged in five folds by work, so that no variant of a tune is on both sides. music21's analysis of keys
-(Krumhansl-Schmuckler) stands beside ours on the same notes. `--ship` writes the weights of keys, learnt
+and evaluated in five folds by work, so that no variant of a tune is on both sides. music21's key analysis
+(Krumhansl-Schmuckler) runs on the same notes. `--ship` writes the key weights, learnt
 from the training split, to a file.
 """
 
@@ -27,7 +27,7 @@ import numpy as np
 from troubadour.analysis.beats import pitched
 from troubadour.analysis.key import KEY_MODES, KeyModel, fit_keys, key_of, key_parts
 from troubadour.analysis.style import StyleModel
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.threads import one_thread
 from troubadour.music.score import Key, Score
@@ -52,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Store.open(options.home or Path(folder)) as store:
         if not store.counts()["pieces"]:
-            jobs.import_builtin(store)
+            importing.import_builtin(store)
         rows = store.pieces(generated=False)
         scores = store.scores([r.id for r in rows])
     print(f"Command: `python benchmarks/analysis.py`; {datetime.date.today()}; {machine()}\n")
@@ -95,8 +95,8 @@ def keys(rows: list[PieceRow], scores: list[Score], folds: Any, ship: Path | Non
     wrong = [i for i in own if found[i] != (read[i].tonic, read[i].mode)]
     sided = sum(int(np.argmax(parts[i, 1])) == found[i][0] for i in wrong)
     print(
-        f"\nChorales whose last bass note is the tonic that is read: {len(closes)}, agreement {agree:.3f}. Of the "
-        f"{len(wrong)} that disagree in the second column, the last bass note is the tonic found here in {sided}: "
+        f"\nChorales whose last bass note is the notated tonic: {len(closes)}, agreement {agree:.3f}. Of the "
+        f"{len(wrong)} that disagree in the second column, the last bass note is the estimated tonic in {sided}: "
         + ", ".join(
             f"{rows[i].title} ({notated[i].name} notated, {key_of(*found[i]).name} found)" for i in wrong[:12]
         )
@@ -130,7 +130,7 @@ def music21_keys(own: list[int], scores: list[Score], notated: list[Key], read: 
 def held_out(
     rows: list[PieceRow], parts: Any, notated: list[Key], read: list[Key], usable: list[int]
 ) -> None:
-    """The weights that ship, on chorales that they were not learnt from."""
+    """Shipped weights on held-out chorales."""
     model = KeyModel.shipped()
     own = [i for i in usable if rows[i].collection == "chorales" and rows[i].split != "train"]
     found = [divmod(int(np.argmax(model.scores(parts[i]))), len(KEY_MODES)) for i in own]
@@ -138,15 +138,15 @@ def held_out(
     strict = np.mean([f == (notated[i].tonic, notated[i].mode) for f, i in zip(said, own, strict=True)])
     old = np.mean([f == (read[i].tonic, read[i].mode) for f, i in zip(said, own, strict=True)])
     print(
-        f"\nThe weights that ship, on the {len(own)} chorales of the validation and test splits: {strict:.3f} as "
-        f"notated, {old:.3f} with old signatures read as such."
+        f"\nThe shipped weights, on the {len(own)} chorales of the validation and test splits: {strict:.3f} as "
+        f"notated, {old:.3f} with old signatures interpreted."
     )
 
 
 def old_signatures(
     rows: list[PieceRow], parts: Any, notated: list[Key], read: list[Key], own: list[int]
 ) -> None:
-    """Who writes minor with a flat too few, and how two harmonisations of one tune differ."""
+    """Chorales in minor with one flat too few, and differences between harmonisations of one tune."""
     old = [i for i in own if read[i] != notated[i]]
     plain = Counter(read[i].name for i in own if read[i].mode == "minor" and read[i] == notated[i])
     which = Counter(read[i].name for i in old)
@@ -154,7 +154,7 @@ def old_signatures(
     said = ", ".join(f"{k} {n} of {n + plain[k]}" for k, n in which.most_common())
     print(
         f"\n{len(old)} of the {sum(read[i].mode == 'minor' for i in own)} chorales in minor have the old signature: {said}. "
-        f"{close[True]} chorales close on the dominant of the key that is read."
+        f"{close[True]} chorales end on the dominant of the interpreted key."
     )
     pairs = [
         (a, b)
@@ -165,8 +165,8 @@ def old_signatures(
     degree = [(int(np.argmax(parts[i, 2])) - notated[i].tonic) % 12 for i in range(len(rows))]
     differ = sum((degree[a], notated[a].mode) != (degree[b], notated[b].mode) for a, b in pairs)
     print(
-        f"\nOf {len(pairs)} pairs of chorales on one tune, {differ} are notated in keys that put the tune's last note "
-        "on another degree or have another mode: so far do the files agree with each other."
+        f"\nOf {len(pairs)} pairs of chorales on one tune, {differ} have notated keys that put the tune's last note "
+        "on another degree, or another mode. This bounds the consistency of the labels."
     )
 
 
@@ -178,7 +178,7 @@ def by_work(rows: list[PieceRow], own: list[int]) -> dict[str, list[int]]:
 
 
 def as_read(row: PieceRow, key: Key, parts: Any) -> Key:
-    """The key that a reader of the page sees: minor written with the dorian signature ends a fourth up."""
+    """Key as a musician reads it: minor with the Dorian signature has its tonic a fourth higher."""
     last = int(np.argmax(parts[1]))
     if row.collection == "chorales" and key.mode == "minor" and (last - key.tonic) % 12 == 5:
         return key_of(last, "minor")
@@ -247,7 +247,7 @@ def calibration(right: Any, sure: Any) -> float:
 
 
 def label_noise(rows: list[PieceRow], names: list[str]) -> None:
-    """Tunes that two collections print: do their editors agree?"""
+    """Agreement of the labels of tunes that occur in two collections."""
     labelled = [i for i, r in enumerate(rows) if r.style in names]
     pairs = [
         tuple(sorted((rows[a].style, rows[b].style)))

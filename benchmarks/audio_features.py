@@ -1,6 +1,6 @@
-"""MFCCs of 60 s beside librosa 0.11, warm, in processor time of one thread: `docs/benchmarks/audio_features.md`.
+"""MFCCs of 60 s compared with librosa 0.11, warm, in processor time of one thread: `docs/benchmarks/audio_features.md`.
 
-OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/audio_features.py    # where librosa is installed
+OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/audio_features.py    # needs librosa
 """
 
 from __future__ import annotations

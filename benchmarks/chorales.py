@@ -7,7 +7,7 @@
     python benchmarks/chorales.py --data FOLDER --runs RUNS --write 64
     python benchmarks/chorales.py --data FOLDER --shipped 100
 
-None of the networks trained here ships: `--shipped` counts parallels in what the composer of the package writes.
+The networks trained here are not shipped. `--shipped` counts parallels in pieces of the shipped composer.
 Intervals: 95%, bootstrap over pieces.
 
 `FOLDER` holds `Jsb16thSeparated.json` (czhuang/JSB-Chorales-dataset; it states no licence, so neither it nor
@@ -36,7 +36,6 @@ from safetensors.torch import load_file
 from chorale_networks.counts import VoiceCounts
 from chorale_networks.ensemble import Ensemble, mean_nats
 from chorale_networks.network import VoiceNetwork
-from chorale_networks.run import FrameRun
 from chorale_networks.sampling import write
 from chorale_networks.scoring import new_tunes, score
 from chorale_networks.spec import FrameSpec
@@ -49,11 +48,12 @@ from troubadour.generation.evaluation.voice_leading import check
 from troubadour.generation.request import Brief
 from troubadour.models.options import TrainOptions
 from troubadour.music.score import Score
+from troubadour.networks.trainer import Trainer
 
 ORDER = (0, 3, 1, 2)
 """Soprano, bass, alto, tenor."""
-COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98, "evaluate_every": 50,
-          "learning_rate": 0.0015, "matrix_rate": 0.0015, "checkpoint_every": 25}  # fmt: skip
+COMMON = {"batch_tokens": 2048, "warmup": 50, "cooldown": 0.6, "ema_decay": 0.98, "evaluate_every": 50,
+          "learning_rate": 0.0015, "muon_lr": 0.0015, "checkpoint_every": 25}  # fmt: skip
 SMALL = {"order": ORDER, "width": 128, "dropout": 0.35, "feature_dropout": 0.1,
          "reader_width": 128, "reader_rank": 48, "reader_hidden": 384}  # fmt: skip
 MODELS = {
@@ -71,15 +71,15 @@ MODELS = {
     ),
 }
 KEYS = (0, -3, 3)
-"""Semitones by which the mixture moves a piece."""
+"""Transpositions of the ensemble, in semitones."""
 MIXED = ("transformer", "second")
 TEMPERATURE = 1.15
-"""Of the networks in the mixture; which they are and how calm was chosen on valid."""
+"""Temperature of the ensemble; members and temperature were chosen on valid."""
 WRITER = "transformer"
 """Which of them writes."""
 FRAMES = 192
 CAREFUL = ((1.0, 0.95), (1.0, 0.9), (0.9, 1.0), (0.8, 1.0), (0.8, 0.9))
-"""Temperature and top-p of further free writing."""
+"""Temperature and top-p of more conservative, unconstrained sampling."""
 
 
 def main() -> None:
@@ -87,9 +87,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of Jsb16thSeparated.json")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
     parser.add_argument("--train", choices=MODELS, help="train this one and stop")
-    parser.add_argument("--write", type=int, default=0, help="write so many pieces and count parallels")
-    parser.add_argument("--shipped", type=int, default=0, help="chorales to compose with what ships")
-    parser.add_argument("--picture", type=Path, help="where to draw validation by step")
+    parser.add_argument("--write", type=int, default=0, help="generate this many pieces and count parallels")
+    parser.add_argument(
+        "--shipped", type=int, default=0, help="chorales to compose with the shipped composer"
+    )
+    parser.add_argument("--picture", type=Path, help="file of the validation curve")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
@@ -99,8 +101,8 @@ def main() -> None:
     }
     if options.train:
         spec, training = MODELS[options.train]
-        problem = VoiceTask(spec, pieces["train"], pieces["valid"])
-        FrameRun(options.runs / options.train, problem, training).go()
+        task = VoiceTask(spec, training, pieces["train"], pieces["valid"])
+        Trainer(options.runs / options.train, task, training).run()
         return
     if options.shipped:
         print_shipped(pieces["test"], options.shipped)
@@ -123,7 +125,7 @@ def main() -> None:
 
 
 def trained(name: str, runs: Path) -> VoiceNetwork | None:
-    """The weights of a run that did best on the validation pieces."""
+    """Weights of a run with the lowest validation loss."""
     path = runs / name / "best.safetensors"
     if not path.exists():
         return None
@@ -133,13 +135,13 @@ def trained(name: str, runs: Path) -> VoiceNetwork | None:
 
 
 def state_of(name: str, runs: Path) -> dict[str, Any]:
-    """How far a run came, with what it had on the validation pieces by step."""
+    """Steps of a run, and its validation loss by step."""
     state: dict[str, Any] = json.loads((runs / name / "checkpoint.json").read_text())["state"]
     return state
 
 
 def print_scores(pieces: dict[str, list[VoiceGrid]], runs: Path) -> float:
-    """Prints all rows; returns what the mixture in all keys has on the validation pieces."""
+    """Print all rows; return the validation loss of the ensemble in all keys."""
     print(
         "| model | parameters | training | split | pieces | cells | nats/note | 95% interval | changed cells | held cells |"
     )
@@ -177,7 +179,7 @@ def size_of(*networks: VoiceNetwork) -> str:
 def print_score(
     name: str, size: str, taken: str, split: str, nats: list[np.ndarray], pieces: dict[str, list[VoiceGrid]]
 ) -> float:
-    """Prints two rows; returns the mean over all pieces."""
+    """Print two rows; return the mean over all pieces."""
     every = pieces[split]
     new = new_tunes(every, pieces["train"])
     for what, rows in ((split, range(len(every))), (f"{split}, new tunes", new)):
@@ -192,7 +194,7 @@ def print_score(
 
 
 def ratio_interval(pairs: Sequence[tuple[float, float]], digits: int) -> str:
-    """95% bootstrap interval of a sum over a sum, drawn by pieces."""
+    """95% bootstrap interval of a ratio of sums, over pieces."""
     rows = np.array(pairs, dtype=np.float64)
     draws = rows[np.random.default_rng(0).integers(0, len(rows), (2000, len(rows)))].sum(axis=1)
     low, high = np.percentile(draws[:, 0] / np.maximum(draws[:, 1], 1), (2.5, 97.5))
@@ -202,11 +204,11 @@ def ratio_interval(pairs: Sequence[tuple[float, float]], digits: int) -> str:
 def print_voice_leading(test: list[VoiceGrid], runs: Path, pieces: int) -> None:
     network = trained(WRITER, runs)
     if network is None:
-        raise SystemExit(f"{runs / WRITER}: nothing is trained there; use --train {WRITER}")
+        raise SystemExit(f"{runs / WRITER}: no trained network; use --train {WRITER}")
     print_head()
     print_row("Bach, test", pitches_of(test), "")
     bounds = {
-        "written freely": None,
+        "unconstrained": None,
         "no parallels": partial(clear, crossing=True),
         "neither parallels nor crossings": partial(clear, crossing=False),
     }
@@ -215,11 +217,11 @@ def print_voice_leading(test: list[VoiceGrid], runs: Path, pieces: int) -> None:
         print_row(name, written.pieces, f"{written.cost_nats:.4f}")
     for temperature, top_p in CAREFUL:
         written = write([network], pieces, FRAMES, np.random.default_rng(1), None, temperature, top_p)
-        print_row(f"written freely, temperature {temperature:g}, top-p {top_p:g}", written.pieces, "")
+        print_row(f"unconstrained, temperature {temperature:g}, top-p {top_p:g}", written.pieces, "")
 
 
 def print_shipped(test: list[VoiceGrid], count: int) -> None:
-    """What the composer of the package writes on the same grid, with parallels allowed and by default."""
+    """Chorales of the shipped composer on the same grid, with parallels allowed and by default."""
     with as_file(files("troubadour") / "data" / "models" / "composer") as folder:
         composer = load_composer(folder, 1)
     print(
@@ -227,7 +229,7 @@ def print_shipped(test: list[VoiceGrid], count: int) -> None:
     )
     print_head()
     print_row("Bach, test", pitches_of(test), "")
-    for name, parallels in (("the composer that ships, parallels allowed", True), ("by default", None)):
+    for name, parallels in (("shipped composer, parallels allowed", True), ("by default", None)):
         made = []
         for seed in range(count):
             brief = Brief(style="chorale", metre=(4, 4), bars=12, parallels=parallels)

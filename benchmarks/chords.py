@@ -1,11 +1,11 @@
-"""Chords beside people's, music21's and AugmentedNet's Roman numerals: prints Markdown tables.
+"""Chords compared with published, music21's and AugmentedNet's Roman numerals: prints Markdown tables.
 
     python benchmarks/chords.py [--home FOLDER] [--data FOLDER] [--songs 40] [--seed 1]
 
-The chorales that A. Jones, D. Tymoczko and others analysed (music21 carries the analyses) are compared
-beat by beat; music21's own numeral is that of the notes that sound at the beat, in the local key that it
-finds over the bars around it. `--data` is the folder with `openscore_lieder`, whose numerals a program
-made: agreement with them is not truth.
+Chorales analysed by A. Jones, D. Tymoczko and others (analyses in music21) are compared
+beat by beat. music21's own numeral describes the notes at the beat, in the local key that it
+estimates over the surrounding bars. `--data` is the folder with `openscore_lieder`, whose numerals are the output
+of a program: agreement with them is not accuracy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 from troubadour.analysis.beats import beats, pitched
 from troubadour.analysis.harmony import find_chords
 from troubadour.analysis.key import key_of
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.app.search import read_music
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import TroubadourError
@@ -54,7 +54,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder, Store.open(options.home or Path(folder)) as store:
         if not store.counts()["pieces"]:
-            jobs.import_builtin(store, ["chorales"])
+            importing.import_builtin(store, ["chorales"])
         rows = [r for r in store.pieces(generated=False) if r.collection == "chorales"]
         scores = store.scores([r.id for r in rows])
     with one_thread():
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 class Tally:
-    """How often two analyses agree, and where they do not."""
+    """Agreement of two analyses, and their disagreements."""
 
     def __init__(self) -> None:
         self.agreed: Counter[str] = Counter()
@@ -114,17 +114,17 @@ def chorales(by_number: dict[str, Score]) -> None:
             if peer:
                 theirs.add(peer, human)
                 between.add(mine, peer)
-    print(f"## {used} chorales that people analysed, {ours.agreed['beats']} beats\n")
+    print(f"## {used} chorales with published analyses, {ours.agreed['beats']} beats\n")
     print("| | " + " | ".join(_SAID) + " |\n" + "|---" * (len(_SAID) + 1) + "|")
     print(f"| Troubadour beside people | {ours.shares()} |")
     print(f"| music21 beside people | {theirs.shares()} |")
     print(f"| Troubadour beside music21 | {between.shares()} |")
-    print(f"\nCommonest disagreements, people / Troubadour: {ours.common()}.")
-    print(f"\nmusic21 / Troubadour: {between.common()}.\n\nLeft out: {', '.join(left_out)}.\n")
+    print(f"\nMost frequent disagreements, people / Troubadour: {ours.common()}.")
+    print(f"\nmusic21 / Troubadour: {between.common()}.\n\nExcluded: {', '.join(left_out)}.\n")
 
 
 def numerals(stream: Any) -> list[tuple[float, float, Callable[[], dict[str, Any]]]]:
-    """(start, length, what it says) of each numeral of a parsed analysis, in quarters."""
+    """(start, length, content) of each numeral of a parsed analysis, in quarters."""
 
     def said(r: Any) -> Callable[[], dict[str, Any]]:
         return lambda: {
@@ -139,7 +139,7 @@ def numerals(stream: Any) -> list[tuple[float, float, Callable[[], dict[str, Any
 
 
 def joined(score: Score, people: list[Any], peer: dict[int, dict[str, Any]]) -> list[Any]:
-    """Our chord, the other's and music21's at each beat that both have."""
+    """Chords of Troubadour, the other analysis and music21 at each common beat."""
     table = beats(score)
     starts = {(int(b), int(p)): int(t) for b, p, t in zip(table.bar, table.place, table.start, strict=True)}
     ours = sorted(((starts[c.bar, c.beat], c) for c in find_chords(score)), key=lambda pair: pair[0])
@@ -163,7 +163,7 @@ def fits(score: Score, people: list[Any], rows: list[Any], beats_off: float = 1.
 
 
 def music21_numerals(score: Score) -> dict[int, dict[str, Any]]:
-    """What music21 makes of each beat, by tick."""
+    """music21's analysis of each beat, by tick."""
     from music21 import chord, roman
 
     notes, table = pitched(score), beats(score)
@@ -185,7 +185,7 @@ def music21_numerals(score: Score) -> dict[int, dict[str, Any]]:
 
 
 def music21_key(score: Score, first: int, last: int) -> Any:
-    """The key that music21's Krumhansl-Schmuckler analysis finds in the bars around."""
+    """Key of the surrounding bars by music21's Krumhansl-Schmuckler analysis."""
     from music21 import note, stream
 
     starts = score.bar_starts()
@@ -217,7 +217,7 @@ def lieder(folder: Path, songs: int, seed: int) -> None:
             why["the score does not read"] += 1
             continue
         except Exception:  # music21 raises whatever it meets in a damaged analysis
-            why["music21 does not read the analysis"] += 1
+            why["analysis not readable by music21"] += 1
             continue
         if not rows or not fits(score, people, rows, 4.0):
             why["another key or length (repeats, another count of bars)"] += 1
@@ -225,11 +225,11 @@ def lieder(folder: Path, songs: int, seed: int) -> None:
         used += 1
         for mine, other, _ in rows:
             tally.add(mine, other)
-    print(f"## {used} songs of OpenScore Lieder beside AugmentedNet, {tally.agreed['beats']} beats\n")
+    print(f"## {used} songs of OpenScore Lieder compared with AugmentedNet, {tally.agreed['beats']} beats\n")
     print("| | " + " | ".join(_SAID) + " |\n" + "|---" * (len(_SAID) + 1) + "|")
     print(f"| Troubadour beside AugmentedNet | {tally.shares()} |")
-    print(f"\nCommonest disagreements, AugmentedNet / Troubadour: {tally.common()}.")
-    print(f"\nPassed over: {', '.join(f'{what} ({n})' for what, n in why.items()) or 'none'}.")
+    print(f"\nMost frequent disagreements, AugmentedNet / Troubadour: {tally.common()}.")
+    print(f"\nExcluded: {', '.join(f'{what} ({n})' for what, n in why.items()) or 'none'}.")
 
 
 def machine() -> str:

@@ -1,4 +1,4 @@
-"""What is heard together, on Last.fm's fixed split: every collaborative model, chosen on validation.
+"""Collaborative models on Last.fm's fixed split, each chosen on validation.
 
 Usage: python benchmarks/collaborative.py ../shared/data/lastfm_colakg docs/benchmarks/collaborative.md
 """
@@ -87,33 +87,33 @@ def main(data: Path, target: Path) -> None:
     line("blend", final.figures(total(told, weights, 1)), "-", f"{named}, {best:.4f}")
     table = "\n".join(lines)
     target.write_text(
-        f"""# What is heard together: Last.fm, fixed split
+        f"""# Collaborative models on Last.fm, fixed split
 
 Command: `python benchmarks/collaborative.py {data} {target}`; {datetime.date.today()}; {os.cpu_count()} cores, \
-one thread, on a busy machine; seed 0
+one thread, under other load; seed 0
 
-{len(train):,} listeners, {n_items:,} artists, the split of CoLaKG, {len(final.cases):,} of them with test artists; all artists but those of training are ranked. \
-Hyper-parameters and weights are chosen by R@20 on a random fifth of each listener's training artists; the test part is \
-ranked once for each row. Mean over listeners with 95% bootstrap intervals. CPU seconds are of all choices, scoring and \
-the final fit together.
+{len(train):,} listeners, {n_items:,} artists, the split of CoLaKG, {len(final.cases):,} of them with test artists; all artists except those of training are ranked. \
+Hyper-parameters and weights are chosen by R@20 on a random fifth of each listener's training artists; each row ranks \
+the test part once. Mean over listeners with 95% bootstrap intervals. CPU seconds include all choices, scoring and \
+the final fit.
 
 | model | R@20 | NDCG@20 | CPU seconds | chosen, R@20 on validation |
 |---|---|---|---|---|
 {table}
 
-Tried before this table was made, on validation alone: 30 random draws for RP3beta (best .3025), 40 for ItemKNN (.2961), \
-24 for ALS (.3176) and six penalties for EASE (.2925 at 100). ALS wants far more confidence and penalty than is usual \
-(20 and 80, or 60 and 180; about 1 to 3 or 4): at 60 and 400 it collapses (.2416).
+Tried before this table, on validation alone: 30 random draws for RP3beta (best .3025), 40 for ItemKNN (.2961), \
+24 for ALS (.3176) and six penalties for EASE (.2925 at 100). ALS needs far more confidence and penalty than usual \
+(20 and 80, or 60 and 180; usual are about 1 to 3 or 4): at 60 and 400 it collapses (.2416).
 
-Where ALS's default settings come from: confidence 20 and penalty 80 were found by a search (24 random draws) on the validation part of this very \
-split, before this table was made. The test part took no part in it, but the defaults fit this data better than they would data of another \
-kind: [splits that nothing was tuned on](fresh_splits.md) hold better.
+Source of ALS's default settings: a search (24 random draws) on the validation part of this split found confidence 20 and penalty 80, \
+before this table. It did not use the test part, but the defaults fit this data better than data of another \
+kind: [splits without tuning](fresh_splits.md) are stronger evidence.
 """
     )
 
 
 class Stage:
-    """A log to learn from, and what its listeners chose besides."""
+    """A training log, and the held-out items of its listeners."""
 
     def __init__(self, known: dict[int, NDArray[Any]], later: dict[int, NDArray[Any]], n_items: int) -> None:
         rows = [
@@ -136,7 +136,7 @@ class Stage:
             row[items] = True
 
     def scores(self, model: Any) -> Floats:
-        """Standardised; the lowest where nothing is known."""
+        """Standardised scores; the lowest for unknown items."""
         scores = model.fit(self.log).score(self.cases.histories)
         return np.nan_to_num(standardise(scores, self.hidden).scores, nan=-9.0).astype(np.float32)
 
@@ -155,7 +155,7 @@ def read(file: Path) -> dict[int, NDArray[np.int64]]:
 
 
 def cut(train: dict[int, NDArray[Any]], rng: np.random.Generator) -> tuple[dict[int, Any], dict[int, Any]]:
-    """A fifth of each listener's items, at least one where there are three, apart from the rest."""
+    """Split off a fifth of each listener's items, at least one of three or more."""
     kept, held = {}, {}
     for who, items in train.items():
         order = rng.permutation(np.unique(items))

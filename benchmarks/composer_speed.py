@@ -1,10 +1,10 @@
-"""How quickly the shipped composer composes, in fp32 and int8, and what int8 costs: a Markdown table.
+"""Speed of the shipped composer in fp32 and int8, and the loss of int8: a Markdown table.
 
     python benchmarks/composer_speed.py [--folder FOLDER] [--pieces 6] [--scored 40] [--home HOME]
 
-Processor time of one thread, so that other work on the machine counts little; ratios are within one
-run. Nats are of validation works (every n-th), each precision on the same ones, by the scorer that
-runs what composing runs.
+Processor time of one thread, so that other load has little effect; ratios are within one
+run. Nats of every n-th validation work, the same for each precision, by the composer's
+runtime.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def timed(composer: AutoregressiveComposer, brief: Brief, pieces: int) -> tuple[float, float, float]:
-    """Tokens a second, median seconds to the first bar, and how many times quicker than it sounds."""
+    """Tokens a second, median seconds to the first bar, and speed relative to real time."""
     tokens = spent = sounding = 0.0
     firsts = []
     for seed in range(pieces):
@@ -93,7 +93,7 @@ def timed(composer: AutoregressiveComposer, brief: Brief, pieces: int) -> tuple[
 
 
 def parts(composer: AutoregressiveComposer, brief: Brief, pieces: int) -> tuple[float, float]:
-    """Seconds of a token in the network and outside it."""
+    """Seconds per token inside and outside the network."""
     inside = [0.0, 0]
     start = composer.engine.start
 

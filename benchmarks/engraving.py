@@ -1,7 +1,7 @@
-"""How scores are written: faults that musicians see, counted over the built-in collections.
+"""Notation of written scores: visible faults, counted over the built-in collections.
 
-Beams across the middle of the bar in 4/4, the Scotch snap of strathspeys, lengths and rests against
-printed editions where the OpenScore collections are at hand (`--shared FOLDER`). `--pictures FOLDER` draws
+Beams across the middle of the bar in 4/4, the Scotch snap of strathspeys, lengths and rests compared with
+printed editions of the OpenScore collections (`--shared FOLDER`). `--pictures FOLDER` draws
 the examples of docs/engraving.md.
 """
 
@@ -243,7 +243,7 @@ def main() -> None:
     for piece in strathspeys:
         found = snaps(ElementTree.fromstring(write_musicxml(quantise(piece.score))))
         whole, tied, faulty = whole + found[0], tied + found[1], faulty + (found[1] > 0)
-    print("# How scores are written\n")
+    print("# Notation of written scores\n")
     command = "python benchmarks/engraving.py" + (" --shared FOLDER" if options.shared else "")
     print(f"Command: `{command}`; {date.today()}; Python {platform.python_version()}\n")
     print("| what | pieces | with the fault | before |\n|---|---|---|---|")
@@ -254,10 +254,10 @@ def main() -> None:
     if options.shared:
         counts, scores = printed(options.shared, options.every)
         print(
-            f"\nAgainst {scores} printed songs and quartets (OpenScore), triplets and grace notes left out: "
-            f"{counts['notes as printed'] / counts['notes']:.2%} of {counts['notes']:,} notes are split into "
+            f"\nCompared with {scores} printed songs and quartets (OpenScore), without triplets and grace notes: "
+            f"{counts['notes as printed'] / counts['notes']:.2%} of {counts['notes']:,} notes have "
             f"the same values and ties, {counts['rests as printed'] / counts['rests']:.2%} of "
-            f"{counts['rests']:,} rests stand as one rest."
+            f"{counts['rests']:,} rests are one rest."
         )
 
 

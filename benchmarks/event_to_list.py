@@ -1,9 +1,9 @@
-"""From a play to the next list: stored durably, then ten pieces with reasons, nothing retrained.
+"""Delay from a play to the next list: a durable event, then ten pieces with reasons, no training.
 
 Usage: python benchmarks/event_to_list.py docs/benchmarks/event_to_list.md [--events 300]
 
-Two homes are made: the built-in catalogue with 500 simulated listeners, and 100,000 made-up pieces with vectors
-and a log of 1,000 listeners. Studio is called in this process; REST through the application, without a network.
+Two homes: the built-in catalogue with 500 simulated listeners, and 100,000 synthetic pieces with vectors
+and a log of 1,000 listeners. Studio runs in this process; REST calls the application without a network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 from fastapi.testclient import TestClient
 
-from troubadour.app import jobs
+from troubadour.app import importing, jobs
 from troubadour.app.studio import Studio
 from troubadour.catalogue.plays import metadata_piece
 from troubadour.catalogue.store import Event
@@ -40,7 +40,7 @@ PIECES, LISTENERS, PLAYS, WIDTH = 100_000, 1_000, 50, 64
 _BATCH = 20_000
 
 Times = dict[str, list[tuple[float, float]]]
-"""Step to (wall, processor) seconds of each turn."""
+"""Step to (wall, processor) seconds of each repetition."""
 
 
 def main() -> None:
@@ -60,10 +60,10 @@ def main() -> None:
             over_rest_99.append(float(np.quantile([wall for wall, _ in times["event and list, REST"]], 0.99)))
     table = "\n".join(lines)
     asked.target.write_text(
-        f"""# From a play to the next list
+        f"""# Delay from a play to the next list
 
-**Over REST, as the page and every client do it: {over_rest_99[0]:.2f} s at the 99th percentile**, event and list together, among \
-the built-in catalogue's pieces; the rows of Studio leave out what REST adds (HTTP, JSON, titles and rights).
+**Over REST: {over_rest_99[0]:.2f} s at the 99th percentile**, event and list together, among \
+the built-in catalogue's pieces. The rows of Studio exclude the REST overhead (HTTP, JSON, titles and rights).
 
 Command: `python benchmarks/event_to_list.py {asked.target} --events {asked.events}`; {datetime.date.today()}; \
 {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; seed 0
@@ -72,23 +72,23 @@ Command: `python benchmarks/event_to_list.py {asked.target} --events {asked.even
 |---|---|---|---|---|---|
 {table}
 
-n = {asked.events} of each row: plays by listeners in turn, each made durable on disk before the answer (`synchronous=FULL`), each \
-followed by a list of ten with reasons; nothing is trained in between. Processor time is what this process used, \
-without waiting for others. Load average when this was measured: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. \
-The first list after a start loads the models and is left out.
+n = {asked.events} of each row: plays by listeners in turn, each durable on disk before the response (`synchronous=FULL`), each \
+followed by a list of ten with reasons, without training in between. Processor time is that of this process, \
+without waiting. Load average during the measurement: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. \
+The first list after a start loads the models and is excluded.
 """
     )
     print(asked.target.read_text())
 
 
 def built_in(studio: Studio) -> None:
-    jobs.import_builtin(studio.store)
+    importing.import_builtin(studio.store)
     jobs.simulate_listeners(studio.store, 500, 1)
     jobs.fit(studio.store, studio.releases)
 
 
 def made_up(studio: Studio) -> None:
-    """Pieces known by name and vector in a hundred clusters, of which each listener plays three."""
+    """Synthetic pieces with names and vectors in a hundred clusters; each listener plays three clusters."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((100, WIDTH))
     for start in range(0, PIECES, _BATCH):

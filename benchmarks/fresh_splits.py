@@ -1,8 +1,8 @@
-"""The automatic choice on splits that nothing was tuned on, by the protocol of RecBole-GNN's Last.fm table.
+"""The automatic choice on splits without any tuning, by the protocol of RecBole-GNN's Last.fm table.
 
     python benchmarks/fresh_splits.py ../shared/data docs/benchmarks/fresh_splits.md [--seeds 3]
 
-HetRec's Last.fm, unfiltered: each listener's artists are split 8:1:1 at random, all artists but those of
+HetRec's Last.fm, unfiltered: each listener's artists are split 8:1:1 at random, all artists except those of
 training and validation are ranked. `troubadour train recommender` without options sees the training part only.
 """
 
@@ -75,16 +75,16 @@ def main() -> None:
         ]
         print("\n".join(lines[-len(models) - 1 :]), flush=True)
     given.target.write_text(
-        f"""# Splits that nothing was tuned on
+        f"""# Splits without any tuning
 
 Command: `python benchmarks/fresh_splits.py {given.data} {given.target} --seeds {given.seeds}`; \
-{datetime.date.today()}; {platform.machine()}, {os.cpu_count()} cores, one thread, on a busy machine
+{datetime.date.today()}; {platform.machine()}, {os.cpu_count()} cores, one thread, under other load
 
 HetRec's Last.fm: {len(log.listeners):,} listeners, {len(log.items):,} artists, {len(log.item):,} pairs, unfiltered. Each listener's \
-artists are split 8:1:1 at random; all artists but those of the listener's training and validation parts are ranked (the protocol of \
+artists are split 8:1:1 at random; all artists except those of the listener's training and validation parts are ranked (the protocol of \
 [RecBole-GNN's table](https://github.com/RUCAIBox/RecBole-GNN/blob/main/results/social/lastfm.md), whose split has another seed). The \
-automatic choice is `troubadour train recommender` without options: it tries, tunes and blends within the training part and sees \
-neither of the others. Means over the listeners of the test part ({len(test):,}) with 95% bootstrap intervals; differences and p by \
+automatic choice is `troubadour train recommender` without options: it compares, tunes and blends within the training part \
+only. Means over the listeners of the test part ({len(test):,}) with 95% bootstrap intervals; differences and p by \
 paired bootstrap.
 
 | seed of the split | model | R@10 | NDCG@10 | R@10 less the automatic choice's |
@@ -96,8 +96,8 @@ Chosen, by split: {"; ".join(chosen)}.
 Published there, R@10 / NDCG@10, 64 dimensions, tuned on validation: BPR .1761 / .1674, NGCF .1960 / .1898, LightGCN .2064 / .1972; \
 with the friendships, which are not used here, MHCN .2123 / .2068, SEPT .2127 / .2057.
 
-The splits are fresh, the data are not: the ranges that are tried and the defaults of ALS come from searches on a part of these \
-same plays, in [CoLaKG's split](collaborative.md).
+The splits are new, the data are not: the search ranges and the defaults of ALS come from searches on a part of these \
+plays, in [CoLaKG's split](collaborative.md).
 """
     )
     print(given.target.read_text())
@@ -119,7 +119,7 @@ def split(log: Interactions, rng: np.random.Generator) -> tuple[Interactions, Ev
 
 
 def cases(known: list[History], wanted: list[History], hidden: list[History], n_items: int) -> EvaluationSet:
-    """Of the listeners who have an artist in the part that is wanted."""
+    """Listeners with an artist in the requested part."""
     rows = [i for i, history in enumerate(wanted) if len(history)]
     return EvaluationSet(
         tuple(known[i] for i in rows),

@@ -1,10 +1,10 @@
-"""Draw the scores of docs/composing.md: run each command that stands there before an image.
+"""Draw the scores of docs/composing.md: run each command before an image.
 
     python benchmarks/gallery.py --home HOME [--only NAME] [--keep FOLDER]
 
-`HOME` is a home with the built-in collections and a release (`troubadour import`). What is composed is
-blue, what was given is black. A command that needs a model that is not installed is left out; an image that
-waits for one stands in a comment in the page, and is let out of it once it could be drawn.
+`HOME` is a home with the built-in collections and a release (`troubadour import`). Generated
+notes are blue, given notes black. Commands without an installed model are skipped; their images
+are in comments of the page, which are removed when the image is drawn.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--only", help="name of one image")
-    parser.add_argument("--keep", type=Path, help="keep what was composed here")
+    parser.add_argument("--keep", type=Path, help="folder for the composed files")
     options = parser.parse_args()
     os.environ["TROUBADOUR_HOME"] = str(options.home.resolve())
     os.chdir(DOCS.parent)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def given(words: list[str], home: Path) -> Heard | None:
-    """The notes of the piece that a command is given; nothing where it is given none."""
+    """Notes of a command's input piece; None without one."""
     if words[0] == "compose":
         return None
     if Path(words[1]).exists():
@@ -85,7 +85,7 @@ def given(words: list[str], home: Path) -> Heard | None:
 
 
 def coloured(musicxml: str, known: Heard | None) -> str:
-    """The score with notes that were not given in another colour."""
+    """MusicXML with generated notes in colour."""
     root = ElementTree.fromstring(musicxml)
     for measure in root.iter("measure"):
         # A metronome mark alone would bring a font of 60 kB along.
@@ -126,7 +126,7 @@ def _midi(pitch: ElementTree.Element) -> int:
 
 
 def stacked(drawn: list[str]) -> str:
-    """Scores below each other on white, as one image."""
+    """Scores stacked on a white background, as one SVG."""
     rows, top, width = [], 0.0, 0.0
     for svg in drawn:
         found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
@@ -140,7 +140,7 @@ def stacked(drawn: list[str]) -> str:
 
 
 def slim(svg: str) -> str:
-    """Without indentation, descriptions, and names that nothing refers to; the same each time it is drawn."""
+    """SVG without indentation, descriptions and unused ids; deterministic."""
     svg = re.sub(r"<desc>.*?</desc>|<g [^>]*placeholder[^>]*>\s*<ellipse[^>]*>\s*</g>", "", svg, flags=re.S)
     for number, name in enumerate(dict.fromkeys(re.findall(r"#(\w+) g\.", svg))):
         svg = svg.replace(name, f"score{number}")

@@ -1,7 +1,7 @@
-"""What was asked for, looked up in the files that were written: shares no code with what composes.
+"""Independent check of constraints in written files; shares no code with the composer.
 
 Notes, metres, tempi and instruments are read with mido from the MIDI file, the key from the MusicXML
-file; scales, chords, densities, cadences, parallels and passages in common are worked out here anew.
+file; scales, chords, densities, cadences, parallels and common passages are computed here independently.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PLAYED = {
     73: (60, 98),
     71: (50, 94),
 }
-"""What people play on some General MIDI instruments, at the widest."""
+"""Widest playable ranges of some General MIDI instruments."""
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "#": 1, "b": -1}
 _TONIC_FIFTHS = {
     "major": 0, "lydian": -1, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5,
@@ -45,7 +45,7 @@ _EDGES = (0.4, 0.7, 1.0, 1.3, 1.6, 1.9, 2.3)
 
 @dataclass(frozen=True)
 class Heard:
-    """A piece as a stranger's program reads it."""
+    """A piece as read by an independent program."""
 
     voices: list[list[Note]]
     programs: list[int]
@@ -57,7 +57,7 @@ class Heard:
 
 
 def read(midi: bytes, musicxml: str) -> Heard:
-    """What the two files say."""
+    """Read the MIDI and the MusicXML file of a piece."""
     song = mido.MidiFile(file=io.BytesIO(midi))
     voices, programs, metres, tempi = [], [], [], []
     for track in song.tracks:
@@ -86,7 +86,7 @@ def read(midi: bytes, musicxml: str) -> Heard:
 
 
 def checks(brief: Brief, heard: Heard, passages: Passages | None) -> dict[str, bool]:
-    """Whether each control that was asked for holds."""
+    """Result of each requested constraint: name to whether it holds."""
     assert brief.bars is not None
     _, numerator, denominator = heard.metres[-1]
     bar = numerator * 96 // denominator
@@ -149,14 +149,14 @@ def checks(brief: Brief, heard: Heard, passages: Passages | None) -> dict[str, b
 
 
 def scale(fifths: int, mode: str) -> set[int]:
-    """Seven neighbours on the circle of fifths; minor with the raised sixth and seventh too."""
+    """Pitch classes of a scale; minor includes the raised sixth and seventh."""
     classes = {7 * (fifths + i) % 12 for i in range(-1, 6)}
     tonic = 7 * (fifths + _TONIC_FIFTHS[mode])
     return classes | ({(tonic + 9) % 12, (tonic + 11) % 12} if mode == "minor" else set())
 
 
 def _follows(text: str, bars: int, voices: list[list[Note]], metre: tuple[int, int], upbeat: int) -> bool:
-    """Beats sound notes of their chords, and the lowest voice a chord's bass where it begins."""
+    """Whether beats contain only chord tones, and the lowest voice the bass at each chord change."""
     words = text.split()
     rows = [row.split() for row in text.split("|")]
     if "|" not in text:
@@ -187,7 +187,7 @@ def _chord(name: str) -> tuple[set[int], int]:
 
 
 def parallels(voices: list[list[Note]]) -> int:
-    """Pairs of voices that move at once from a fifth to a fifth, or an octave (unison) to one."""
+    """Count parallel fifths and octaves (unisons): both voices move between equal intervals."""
     count = 0
     for upper, lower in combinations(voices, 2):
         moves = [
@@ -201,14 +201,14 @@ def parallels(voices: list[list[Note]]) -> int:
 
 
 class Passages:
-    """All passages of `notes + 1` notes of some music, by intervals and exact ratios of durations."""
+    """All passages of `notes + 1` notes, by intervals and exact duration ratios."""
 
     def __init__(self, lines: Iterable[list[Note]], notes: int) -> None:
         self.notes = notes
         self._known = np.unique(np.concatenate([self._hashes(line) for line in lines]))
 
     def any_in(self, voices: list[list[Note]]) -> bool:
-        """Whether one of them stands in a piece."""
+        """Whether a piece contains one of them."""
         for voice in voices:
             found = self._hashes(voice)
             place = np.minimum(np.searchsorted(self._known, found), len(self._known) - 1)
@@ -233,7 +233,7 @@ class Passages:
 
 
 def top_line(notes: Iterable[Note]) -> list[Note]:
-    """The highest note of each onset."""
+    """Skyline: highest note of each onset."""
     at: dict[int, Note] = defaultdict(lambda: (0, 0, -1))
     for note in notes:
         at[note[0]] = max(at[note[0]], note, key=lambda n: n[2])

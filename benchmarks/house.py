@@ -1,9 +1,9 @@
-"""What it costs to install and to start: prints a Markdown table.
+"""Installation size and start-up time: prints a Markdown table.
 
     python benchmarks/house.py [--keep FOLDER]
 
-Installs the base package (no extras) of this checkout, with constraints.txt, into a fresh virtual
-environment, the way `make demo` does and the way a plain `pip install` does.
+Installs the base package (no extras) of this checkout, with constraints.txt, into new virtual
+environments: once as `make demo` does, once by a plain `pip install`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ RUNS = 9
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--keep", type=Path, help="where to install; without it a folder that is then removed"
-    )
+    parser.add_argument("--keep", type=Path, help="folder of the installation; default: a temporary one")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         base = options.keep or Path(folder)
@@ -43,12 +41,16 @@ def main() -> None:
 
     rows = [
         (
-            "base install as `make demo` does it, whole environment",
+            "base installation by `make demo`, whole environment",
             f"{made[1]:.0f} MB",
             f"{LIMIT_MEGABYTES} MB",
         ),
         ("its time, packages from the network", f"{made[0]:.0f} s", f"{LIMIT_SECONDS} s"),
-        ("the same environment once all was imported (byte code)", f"{used:.0f} MB", f"{LIMIT_MEGABYTES} MB"),
+        (
+            "the same environment after importing all modules (byte code)",
+            f"{used:.0f} MB",
+            f"{LIMIT_MEGABYTES} MB",
+        ),
         ("plain `pip install`, whole environment", f"{plain[1]:.0f} MB", f"{LIMIT_MEGABYTES} MB"),
         ("of which pip and setuptools", f"{plain[2]:.0f} MB", "-"),
         ("its time", f"{plain[0]:.0f} s", f"{LIMIT_SECONDS} s"),
@@ -79,7 +81,7 @@ def install(folder: Path, *options: str) -> tuple[float, float, float]:
 
 
 def used_megabytes(folder: Path) -> float:
-    """As `megabytes`, after the whole program was imported once."""
+    """Like `megabytes`, after one import of the whole program."""
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     program = "import troubadour.cli, troubadour.app.jobs, troubadour.server.app, verovio, soundfile"
     subprocess.run([folder / "bin" / "python", "-c", program], check=True, env=environ)
@@ -87,7 +89,7 @@ def used_megabytes(folder: Path) -> float:
 
 
 def megabytes(folder: Path) -> float:
-    """Space taken on disk."""
+    """Size on disk."""
     files = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
     return sum(f.lstat().st_blocks * 512 for f in files) / 2**20
 

@@ -1,10 +1,10 @@
-"""Find tunes that an invented singer hums, whistles or sings: a Markdown table.
+"""Search for tunes hummed, whistled or sung by a synthetic singer: a Markdown table.
 
     OMP_NUM_THREADS=1 python benchmarks/humming.py HOME [--queries 40] [--seed 2] [--split test]
 
 HOME holds the built-in collections. Queries are 16 to 32 notes of tunes of one split, from the start of a
 bar, sung by `tests/audio/singer.py` in a key of the singer's own, or played by the renderer on an instrument.
-Every piece of the catalogue can be found. A query counts as answered when a piece of the same work, or of
+All pieces of the catalogue are candidates. A query counts as found if a piece of the same work, or with
 the same melody note for note, is found. Settings were chosen on the split `valid`.
 """
 
@@ -25,14 +25,13 @@ from benchmarks.melody_search import machine
 from tests.audio.singer import GOOD, POOR, RATE, USUAL, Singer, in_voice
 
 from troubadour.app.audio_library.humming import HummedQuery
-from troubadour.app.search import Understanding
+from troubadour.app.search import MelodySearch
 from troubadour.audio.dsp.sung_notes import sung_notes
 from troubadour.audio.sound import Sound
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
 from troubadour.formats.render import SAMPLE_RATE, MidiRenderer, play
 from troubadour.music.score import Score
-from troubadour.releases.store import Releases
 from troubadour.similarity.melody_search.lines import Skyline, query_skyline
 
 _NOTES = (16, 32)
@@ -71,7 +70,7 @@ def main() -> None:
     with Store.open(options.home) as store:
         pieces = [p for p in store.pieces(generated=False, medium="score") if p.split == options.split]
         works = {k[0]: k[1] for k in store.works()}
-        finding = Understanding(store, Releases(options.home))
+        finding = MelodySearch(store)
         finding.melodies()
         for name, make in levels:
             if options.only in name:
@@ -125,7 +124,7 @@ def wilson(hits: int, n: int, z: float = 1.96) -> str:
 
 
 def passage(score: Score, rng: np.random.Generator) -> Skyline | None:
-    """16 to 32 notes of a score's melody from the start of a bar; nothing where it has not as many.
+    """16 to 32 notes of a score's melody from the start of a bar; None if it has fewer.
 
     Its onsets are seconds rather than quarters.
     """
@@ -145,7 +144,7 @@ def passage(score: Score, rng: np.random.Generator) -> Skyline | None:
 
 
 def sung(singer: Singer, voices: tuple[str, ...]) -> Make:
-    """By a singer who chooses the key and the tempo, and stands off 440 Hz."""
+    """Sung with a random key, tempo and deviation from 440 Hz."""
 
     def make(_: Score, part: Skyline, rng: np.random.Generator) -> tuple[NDArray[np.float32], int]:
         voice = str(rng.choice(voices))
@@ -162,7 +161,7 @@ def sung(singer: Singer, voices: tuple[str, ...]) -> Make:
 
 
 def played(program: int) -> Make:
-    """By the renderer: the melody alone, as written."""
+    """Rendered: the melody alone, as written."""
     renderer = MidiRenderer()
 
     def make(score: Score, part: Skyline, _: np.random.Generator) -> tuple[NDArray[np.float32], int]:

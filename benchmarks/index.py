@@ -1,9 +1,9 @@
-"""Nearest neighbours through inverted lists beside exact search: prints a Markdown table.
+"""Nearest neighbours by inverted lists and by exact search: prints a Markdown table.
 
     python benchmarks/index.py [--sizes 5000 50000 200000] [--width 128] [--seed 1]
 
-Vectors lie in clusters, as music does: each is one of n / 50 centres with noise on it that is as long as
-the centre. Queries are made alike and are not in the index.
+Vectors form clusters: each is one of n / 50 centres plus noise of the same norm.
+Queries have the same distribution and are not in the index.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     with one_thread():
         for size in options.sizes:
             run(size, options.width, options.seed)
-    print(f"\n`quickest` takes lists from {PAYS_FROM:,} items on where faiss is installed.")
+    print(f"\n`quickest` uses inverted lists from {PAYS_FROM:,} items if faiss is installed.")
 
 
 def run(size: int, width: int, seed: int) -> None:

@@ -1,13 +1,13 @@
-"""Leave out bars or voices of held-out pieces and compose them anew: prints Markdown tables.
+"""Infill hidden bars or voices of held-out pieces: prints Markdown tables.
 
     python benchmarks/infill.py [--pieces 100] [--gaps 3] [--split test] [--calm 0.5] [--composer FOLDER] [--seed 1]
 
-A composed note hits if the piece has one of the same pitch whose onset is within a sixteenth, each note
-once. `infill` is shown what comes after the place that it writes at; `from the left` is the same model
-without that, as it continues a piece. Both are told style, metre, key, bars and density, and what is given
-is forced for both; where voices are left out, another row has it that from the left nothing of these bars is
-known. Guidance narrows what infilling draws, so each baseline is composed at a lower temperature (`--calm`),
-too. Pieces are of the built-in collections and their split is by work; intervals are over pieces.
+A composed note is a hit if the piece has a note of the same pitch with an onset within a sixteenth, each note
+once. `infill` sees the context after the gap; `from the left` is the same model
+without it, as in continuation. Both get style, metre, key, bars and density, and given notes
+are forced for both. If voices are hidden, another row gives the left baseline none of these
+bars. Guidance narrows the distribution of infilling, so each baseline also runs at a lower temperature
+(`--calm`). Pieces are of the built-in collections, split by work; intervals are over pieces.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import Store
 from troubadour.generation.autoregressive import AutoregressiveComposer, load_composer
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Infill
 from troubadour.generation.tasks.base import PreparedTask, opening
-from troubadour.generation.tasks.source import lanes, stretch
+from troubadour.generation.tasks.source import bar_span, voice_spans
 from troubadour.models.recipe import TrainingRecipe
 from troubadour.music.score import Score
 
@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 
 class Kind(NamedTuple):
-    """What is left out."""
+    """Kind of gap."""
 
     name: str
     of: str
@@ -61,33 +61,33 @@ KINDS = (
 
 
 class Found(NamedTuple):
-    """What came of one gap."""
+    """Results of one gap."""
 
     f1: Floats
-    """Of a candidate on average, and of the likeliest; shape (ways, 2)."""
+    """Mean over candidates, and of the likeliest; shape (methods, 2)."""
     seconds: Floats
-    """Shape (ways,); ways are `from the left only`, `from the left`, both at the lower temperature, `infill`
-    as learnt, and with heed."""
+    """Shape (methods,): `from the left only`, `from the left`, both at the lower temperature, `infill`
+    without guidance, and with context guidance."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pieces", type=int, default=100, help="of each kind, at most")
-    parser.add_argument("--gaps", type=int, default=3, help="of each chorale, at most; of a tune one")
+    parser.add_argument("--pieces", type=int, default=100, help="most pieces of each kind")
+    parser.add_argument("--gaps", type=int, default=3, help="most gaps of a chorale; a tune has one")
     parser.add_argument("--only", choices=("tune", "chorale"))
     parser.add_argument("--candidates", type=int, default=4)
-    parser.add_argument("--context-guidance", type=float, help="without it as the task has it")
+    parser.add_argument("--context-guidance", type=float, help="default: that of the task")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--composer", type=Path, help="a folder; without it the one that ships")
+    parser.add_argument("--composer", type=Path, help="folder; default: the shipped composer")
     parser.add_argument("--home", type=Path, help="a catalogue of the built-in collections; made if missing")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--temperature", type=float, default=0.9)
-    parser.add_argument("--calm", type=float, default=0.5, help="temperature of a further baseline")
+    parser.add_argument("--calm", type=float, default=0.5, help="temperature of the second baseline")
     options = parser.parse_args()
     composer, pieces = read(options.composer, options.home, options.split)
     brief = Brief(temperature=options.temperature)
     print(f"{datetime.date.today()}, {platform.platform()}, seed {options.seed}, split `{options.split}`, "
-          f"temperature {options.temperature} (calmer baseline {options.calm}), heed {options.context_guidance or 'as by default'}, "
+          f"temperature {options.temperature} (calmer baseline {options.calm}), context guidance {options.context_guidance or 'by default'}, "
           f"{options.candidates} candidates, at most {options.gaps} gaps of a chorale.\n")  # fmt: skip
     tables: dict[str, list[str]] = {"one candidate": [], f"the likeliest of {options.candidates}": []}
     cost: list[str] = []
@@ -113,20 +113,20 @@ def main() -> None:
     for title, body in tables.items():
         print(f"\n{title.capitalize()}:\n")
         print(
-            "| left out | pieces | gaps | from the left | infill, heed 1 | infill | gain | from the left, calmer "
+            "| left out | pieces | gaps | from the left | infill, guidance 1 | infill | gain | from the left, calmer "
             "| gain over it |"
         )
         print("| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- |")
         print("\n".join(body))
     print("\nGains: relative, with 95% bootstrap intervals over pieces.\n")
-    print("| left out | seconds from the left | infill, heed 1 | infill |\n| --- | ---: | ---: | ---: |")
+    print("| left out | seconds from the left | infill, guidance 1 | infill |\n| --- | ---: | ---: | ---: |")
     print("\n".join(cost))
 
 
 def read(
     folder: Path | None, home: Path | None, split: str
 ) -> tuple[AutoregressiveComposer, dict[str, list[tuple[Score, str]]]]:
-    """The composer, and the tunes and chorales of a split with their styles."""
+    """Load the composer, and the tunes and chorales of a split with their styles."""
     recipe = TrainingRecipe.load(Path(__file__).parents[1] / "recipes" / "tunes-and-chorales.toml")
     with (
         tempfile.TemporaryDirectory() as made,
@@ -134,7 +134,7 @@ def read(
     ):
         composer = load_composer(folder or shipped)
         store = Store.open(home or Path(made))
-        jobs.import_builtin(store, recipe.collections)
+        importing.import_builtin(store, recipe.collections)
         pieces = {
             kind: [
                 (store.score(p.id), p.style)
@@ -148,7 +148,7 @@ def read(
 
 
 def fits(score: Score, kind: Kind) -> bool:
-    voices = len(lanes(score)) if len(score.metres) == 1 else 0
+    voices = len(voice_spans(score)) if len(score.metres) == 1 else 0
     return (
         score.n_bars >= kind.bars + 8 and voices == (4 if kind.of == "chorale" else 1) and score.n_bars <= 40
     )
@@ -166,13 +166,13 @@ def places(score: Score, kind: Kind, seed: int) -> list[int]:
 def gap(
     composer: AutoregressiveComposer, task: Infill, brief: Brief, seed: int, n: int, calm: float
 ) -> Found:
-    """F1 of all ways to compose one gap."""
-    ready = task.settle(composer, brief)
-    whole = replace(task, voices=()).settle(composer, brief) if task.voices else ready
+    """F1 of all methods for one gap."""
+    ready = task.prepare(composer, brief)
+    whole = replace(task, voices=()).prepare(composer, brief) if task.voices else ready
     left = (blind(composer, whole), blind(composer, ready))
     calmer = [replace(way, brief=replace(way.brief, temperature=calm)) for way in left]
     ways = (*left, *calmer, replace(ready, context_guidance=1.0), ready)
-    place = stretch(task.score, task.bars)
+    place = bar_span(task.score, task.bars)
     wanted = notes_in(task.score, place, task.voices)
     f1s, times = np.zeros((len(ways), 2)), np.zeros(len(ways))
     for row, way in enumerate(ways):
@@ -180,7 +180,7 @@ def gap(
             continue  # as the next
         begun = time.perf_counter()
         made = composer.decode(
-            way.brief, way.setting, np.random.default_rng(seed), n, way.opening, way.context_guidance
+            way.brief, way.constraint_plan, np.random.default_rng(seed), n, way.opening, way.context_guidance
         )
         times[row] = time.perf_counter() - begun
         each = [f1(notes_in(way.finish(m), place, task.voices), wanted) for m in made]
@@ -191,12 +191,12 @@ def gap(
 
 
 def blind(composer: AutoregressiveComposer, ready: PreparedTask) -> PreparedTask:
-    """The same, shown nothing of what comes later."""
-    return replace(ready, opening=opening(composer, ready.brief, ready.setting), context_guidance=1.0)
+    """The same task without the following context."""
+    return replace(ready, opening=opening(composer, ready.brief, ready.constraint_plan), context_guidance=1.0)
 
 
 def lines(kind: Kind, means: Floats, gaps: int, rng: np.random.Generator) -> list[str]:
-    """Rows of a table: infilling against the left; `means` are of each piece, shape (pieces, ways)."""
+    """Rows of a table: infilling against continuation; `means` per piece, shape (pieces, methods)."""
     draws = means[rng.integers(0, len(means), (2000, len(means)))].mean(axis=1)
 
     def gain(over: int) -> str:
@@ -220,7 +220,7 @@ def seconds(kind: Kind, found: Sequence[Found]) -> str:
 
 
 def notes_in(score: Score, place: tuple[int, int], voices: Sequence[int]) -> Notes:
-    """Onset and pitch of the notes that start in a stretch, of some tracks (voices each on its own) or all."""
+    """Onset and pitch of the notes that start in a bar span, of some tracks (each voice separately) or all."""
     return sorted(
         (onset, pitch)
         for onset, _, pitch, _, track in score.notes().tolist()
@@ -229,7 +229,7 @@ def notes_in(score: Score, place: tuple[int, int], voices: Sequence[int]) -> Not
 
 
 def f1(made: Notes, wanted: Notes) -> float:
-    """Each wanted note is hit once at most, by a note of its pitch within a sixteenth."""
+    """Count hits: each wanted note matches at most one note of its pitch within a sixteenth."""
     left, hits = list(wanted), 0
     for onset, pitch in made:
         near = [w for w in left if w[1] == pitch and abs(w[0] - onset) <= SIXTEENTH]

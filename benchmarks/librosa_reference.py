@@ -1,7 +1,7 @@
-"""Write `tests/audio/reference.npz`: what librosa 0.11 makes of three seconds of synthetic music.
+"""Write `tests/audio/reference.npz`: features of three seconds of synthetic music by librosa 0.11.
 
-Needs librosa, which neither Troubadour nor its tests install (numba and scikit-learn come with it:
-350 MB, and half a minute of compiling before the first answer):
+Needs librosa, which neither Troubadour nor its tests install (with numba and scikit-learn
+350 MB, and half a minute of compilation before the first result):
 
     python -m venv other && other/bin/pip install 'librosa==0.11.*'
     other/bin/python benchmarks/librosa_reference.py

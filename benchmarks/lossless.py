@@ -1,4 +1,4 @@
-"""Is the token view lossless on every piece of the built-in collections? Prints a Markdown table.
+"""Round trips of all built-in pieces through tokens, MIDI and MusicXML: prints a Markdown table.
 
     python benchmarks/lossless.py
 

@@ -1,8 +1,8 @@
-"""How long the main job and its parts take: prints a Markdown table.
+"""Duration of the main job and its parts: prints a Markdown table.
 
     python benchmarks/main_job.py [--home FOLDER]
 
-Everything runs in this process on one CPU thread for composing, after the package is installed.
+All steps run in this process, composing on one CPU thread, without installation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from troubadour.app import jobs
+from troubadour.app import importing, jobs
 from troubadour.app.studio import Studio
 from troubadour.generation.request import Brief
 from troubadour.models.transformer.composer import TransformerComposer
@@ -32,19 +32,19 @@ RUNS = 9
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--home", type=Path, help="a home to use again; without it a fresh one")
+    parser.add_argument("--home", type=Path, help="existing home; default: a new one")
     options = parser.parse_args()
     rows: list[tuple[str, str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         demo = seconds(lambda: run_demo(Path(folder) / "demo"))
         rows.append(
-            ("demo from nothing to three pieces (files written, `--no-serve`)", f"{demo:.1f} s", "< 120 s")
+            ("complete demo with three pieces (files written, `--no-serve`)", f"{demo:.1f} s", "< 120 s")
         )
         again = seconds(lambda: run_demo(Path(folder) / "demo"))
         rows.append(("demo, second start, up to serving", f"{again:.1f} s", "< 5 s"))
         home = options.home or Path(folder) / "home"
         with Studio(home, threads=1) as studio:
-            taken = seconds(lambda: jobs.import_builtin(studio.store))
+            taken = seconds(lambda: importing.import_builtin(studio.store))
             rows.append((f"import of the default collections ({studio.store.counts()['pieces']} pieces)",
                          f"{taken:.1f} s", "< 60 s"))  # fmt: skip
             rows.append(

@@ -1,13 +1,13 @@
-"""Find altered fragments of tunes among all built-in tunes and among 100,000 variants: a Markdown table.
+"""Search for altered passages among all built-in tunes and among 100,000 variants: a Markdown table.
 
     python benchmarks/melody_search.py [--queries 400] [--variants 100000] [--seed 1]
 
 A query is a stretch of whole bars of a piece's first line, with a tenth of its notes altered (half of
-those to another pitch within a third, a quarter dropped, a quarter split in two by a neighbour note),
-transposed by up to an octave and a half and stretched by a factor from 0.5 to 2. It is found when the
-very piece that it was cut from comes first. The larger catalogue holds every piece, and variants of
-each with 15 to 30% of the notes altered in the same ways and another transposition; queries are cut
-from the variants as well as from the originals.
+those to another pitch within a third, a quarter deleted, a quarter split in two by a neighbour note),
+transposed by up to an octave and a half and stretched by a factor from 0.5 to 2. It counts as found if
+its source piece ranks first. The larger catalogue holds every piece, and variants of
+each with 15 to 30% of the notes altered in the same ways and another transposition; queries come
+from variants and originals.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from troubadour.music.piece import Unreadable
 from troubadour.music.quality import check
 from troubadour.music.quantise import quantise
 from troubadour.similarity.melody_search.index import MelodyIndex
-from troubadour.similarity.melody_search.lines import Skyline, lines
+from troubadour.similarity.melody_search.lines import Skyline, skylines
 
 _SHARES = (0.0, 0.1, 0.2)
 _BARS = (4, 8, 16)
@@ -40,13 +40,13 @@ class Found:
     queries: int
     recall: float
     only: float
-    """Recall@1 of the queries whose unaltered passage stands in no other piece."""
+    """Recall@1 of the queries whose unaltered passage occurs in no other piece."""
     shared: int
-    """Queries whose unaltered passage stands in another piece too, note for note."""
+    """Queries whose unaltered passage also occurs in another piece, note for note."""
     recall_ten: float
     mrr: float
     work: float
-    """Share for which the first answer is some variant of the right piece."""
+    """Share of queries with a variant of the right piece in first place."""
     milliseconds: float
     slowest: float
 
@@ -81,7 +81,7 @@ def main() -> None:
 def run(tunes: list[list[Skyline]], work: list[int], queries: int, rng: np.random.Generator) -> None:
     started = time.perf_counter()
     names = [str(i) for i in range(len(tunes))]
-    index = MelodyIndex.of_lines(names, [(i, line) for i, own in enumerate(tunes) for line in own])
+    index = MelodyIndex.of_skylines(names, [(i, line) for i, own in enumerate(tunes) for line in own])
     built = time.perf_counter() - started
     size = sum(a.nbytes for a in index.state().values()) / 1e6
     for bars in _BARS:
@@ -140,7 +140,7 @@ def measure(
 
 
 def stretch_of(line: Skyline, bars: int, rng: np.random.Generator) -> Skyline | None:
-    """So many whole bars of a line, or nothing where it has not as many or fewer than eight notes."""
+    """A span of whole bars of a line; None if it is too short or has fewer than eight notes."""
     last = int(line.bar.max()) - bars + 1
     if last < 1:
         return None
@@ -180,7 +180,7 @@ def varied(line: Skyline, share: float, rng: np.random.Generator) -> Skyline:
 
 
 def load() -> list[list[Skyline]]:
-    """The lines of every built-in piece that the catalogue takes, exact duplicates left out as it does."""
+    """Lines of all built-in pieces accepted by the catalogue, without exact duplicates."""
     tunes: list[list[Skyline]] = []
     known: set[str] = set()
     for name in DEFAULT:
@@ -189,7 +189,7 @@ def load() -> list[list[Skyline]]:
                 continue
             score = quantise(piece.score)
             same = fingerprint(score)
-            if same not in known and not check(piece, score).dropped and (own := lines(score)):
+            if same not in known and not check(piece, score).dropped and (own := skylines(score)):
                 known.add(same)
                 tunes.append(own)
     return tunes

@@ -1,9 +1,9 @@
-"""Moving a melody along an attribute with the VAE, measured on what comes out.
+"""Attribute transfer with the VAE, measured on the results.
 
     python benchmarks/moving.py --home HOME [--model FOLDER] [--out docs/benchmarks/moving.md]
 
 HOME holds the built-in collections (`troubadour import`). Intervals: 95%; of shares Clopper-Pearson, of means
-bootstrap over passages. `--valid 0` leaves out the choice of the search.
+bootstrap over passages. `--valid 0` skips the choice of the search.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ SEARCHES: dict[str, Search | None] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one passage."""
+    """Result of one passage."""
 
     right: bool
     reached: bool
     moved: float
-    """Standard deviations, in the direction asked for."""
+    """Standard deviations, in the requested direction."""
     alike: float
     beside: float
     """Mean change of the other attributes, standard deviations."""
     nats: float
-    """What a bar costs the VAE more than a bar of the original."""
+    """Additional cost of a bar under the VAE against the original."""
     seconds: float
 
 
@@ -77,7 +77,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     lines += [
         "",
-        f"## On test, with what won: {len(found['test'])} passages",
+        f"## On test, with the chosen search: {len(found['test'])} passages",
         "",
         f"| attribute | amount | with room | {COLUMNS} | right, no search |",
         "|---|---:|---:|" + "---:|" * 8,
@@ -108,24 +108,24 @@ def head(model: Path, space: Space, found: dict[str, list[Passage]]) -> list[str
     ]
     if not found["valid"]:
         choosing = []
-    scales = ", ".join(f"{a} {s:.3g}" for a, s in zip(ATTRIBUTES, space.atlas.scales, strict=True))
+    scales = ", ".join(f"{a} {s:.3g}" for a, s in zip(ATTRIBUTES, space.latent_map.scales, strict=True))
     return [
         "# Moving a melody along an attribute",
         "",
         "    python benchmarks/moving.py --home HOME --out docs/benchmarks/moving.md",
         "",
-        f"Model: `{model.as_posix()}`. Passages of 16 bars of the built-in collections' melodies, splits by work; amounts "
+        f"Model: `{model.as_posix()}`. Passages of 16 bars of the melodies of the built-in collections, splits by work; amounts "
         f"of {', '.join(f'{a:+g}' for a in AMOUNTS)} standard deviations of the attribute in the training music ({scales}). "
-        "Left out, as without room: passages that are at the limit already (a tune with no syncopation to take away, or "
-        "all of whose thirds and sixths are major).",
+        "Excluded as without room: passages at the limit (a tune without syncopation to remove, or "
+        "with only major thirds and sixths).",
         "",
-        "- right way: share of the passages in which the attribute, measured on what came out against the original, moved "
-        "the way that was asked for; reached: by the wanted amount at least; moved: mean, the way asked for",
-        "- alike: share of the sixteenths that are the original's; others: mean change of the three other attributes; nats "
-        "a bar: what a bar costs the VAE (negative ELBO) more than one of the original; seconds: a passage",
+        "- right way: share of the passages whose measured attribute moved in the requested direction; reached: by at least "
+        "the wanted amount; moved: mean, in the requested direction",
+        "- alike: share of unchanged sixteenths; others: mean change of the three other attributes; nats "
+        "a bar: additional cost of a bar under the VAE (negative ELBO) against the original; seconds: per passage",
         "",
-        "The price of moving is in the last four columns: how many sixteenths are no longer the original's, how far the other "
-        "attributes go along, how much less likely the VAE finds the result (by which it was not chosen), and the time.",
+        "The last four columns are the cost: unchanged sixteenths, changes of other attributes, the likelihood of the result "
+        "under the VAE (not used for its choice), and the time.",
         "",
         *choosing,
     ]
@@ -134,7 +134,7 @@ def head(model: Path, space: Space, found: dict[str, list[Passage]]) -> list[str
 def outcomes(
     space: Space, some: list[Passage], attribute: str, amount: float, search: Search | None
 ) -> list[Outcome]:
-    """Of the passages that have room; without a search the direction is followed by the amount."""
+    """Results of the passages with room; without a search the latent vector is shifted by the amount."""
     search = search or Search((abs(amount),), (0.0,), give_back=False)
     out = []
     for passage in some:
@@ -147,7 +147,7 @@ def outcomes(
 
 def outcome(space: Space, passage: Passage, moved: Moved, seconds: float) -> Outcome:
     column = ATTRIBUTES.index(moved.attribute)
-    scales = np.array(space.atlas.scales)
+    scales = np.array(space.latent_map.scales)
     changes = (measure(moved.passage) - measure(passage)) / scales
     asked = float(np.sign(moved.amount)) * float(changes[column])
     nats = [float(space.nats([p], np.random.default_rng(0))[0]) for p in (passage, moved.passage)]

@@ -1,10 +1,10 @@
-"""How far the MusicXML reader agrees with music21 on notes, keys, metres and tempos.
+"""Agreement of the MusicXML reader with music21 on notes, keys, metres and tempos.
 
     python benchmarks/musicxml_agreement.py FOLDER ... [--sample 120] [--seed 1] [--all FOLDER ...]
 
-Of each FOLDER's files together a sample is read by both; those of --all are read whole. Notes are
-compared as (onset, duration, pitch) in quarters on the time line of the file, repeats not played,
-grace and cue notes left out. Prints the table of docs/benchmarks/musicxml_agreement.md.
+Both read a sample of the files of all FOLDERs, and all files of --all. Notes are
+compared as (onset, duration, pitch) in quarters on the time line of the file, without expanded
+repeats, grace and cue notes. Prints the table of docs/benchmarks/musicxml_agreement.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Take the README's picture of the page: a listener's list, and a piece composed for them.
+"""Picture of the web page for the README: a listener's list, and a piece composed for them.
 
     python benchmarks/page.py --home HOME
 
-`HOME` is what `make demo` set up; copy it first where it is in use, for the list that is shown is stored as
-shown. Needs Chromium on the PATH, and Playwright (`pip install -e '.[dev]'`).
+`HOME` is a home of `make demo`; copy it first if it is in use, because the list is stored as an
+impression. Needs Chromium on the PATH, and Playwright (`pip install -e '.[dev]'`).
 """
 
 from __future__ import annotations

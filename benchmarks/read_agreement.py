@@ -1,4 +1,4 @@
-"""Does the MIDI reader agree with mido? Prints Markdown tables for `docs/benchmarks/midi_agreement.md`.
+"""Agreement of the MIDI reader with mido: prints Markdown tables for `docs/benchmarks/midi_agreement.md`.
 
     python benchmarks/read_agreement.py FOLDER [--limit N]
 
@@ -29,7 +29,7 @@ from troubadour.music.score import Score
 SAME = "equal"
 UNEXPLAINED = "unexplained"
 Change = tuple[Any, ...]
-"""A tick, and what begins there."""
+"""A tick, and the value from there on."""
 
 
 class Note(NamedTuple):
@@ -43,12 +43,12 @@ class Note(NamedTuple):
 
 @dataclass
 class Told:
-    """What mido finds in a file."""
+    """Contents of a file as read by mido."""
 
     ticks_per_quarter: int
     notes: list[Note] = field(default_factory=list)
     overlapped: set[tuple[int, int]] = field(default_factory=set)
-    """(onset, pitch) of notes that sounded together with another of their channel and pitch."""
+    """(onset, pitch) of notes that overlap another of their channel and pitch."""
     hung: list[tuple[int, int]] = field(default_factory=list)
     """(onset, pitch) of notes without an end."""
     changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
@@ -56,7 +56,7 @@ class Told:
 
 
 def told_by_mido(data: bytes) -> Told:
-    """The notes and changes of a file, as mido's messages have them; ends are paired first in, first out."""
+    """Notes and changes in mido's messages; note-offs are paired first in, first out."""
     file = mido.MidiFile(file=io.BytesIO(data), clip=True)
     told = Told(file.ticks_per_beat)
     for track in file.tracks:
@@ -92,7 +92,7 @@ def _fifths(name: str) -> tuple[int, str]:
 
 
 def compare_notes(score: Score, told: Told) -> Counter[str]:
-    """How many notes are equal, and how many are not for which reason."""
+    """Count equal notes, and differences by class."""
     columns = (score.onset, score.duration, score.pitch, score.velocity)
     ours = Counter(Note(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
     theirs = Counter(told.notes)
@@ -126,7 +126,7 @@ def compare_notes(score: Score, told: Told) -> Counter[str]:
 
 
 def compare_changes(ours: list[Change], theirs: list[Change], default: tuple[Any, ...]) -> str:
-    """The class of a file's keys, metres or tempos: equal, or equal after which steps."""
+    """Class of a file's keys, metres or tempos: equal, or equal after named steps."""
     if not theirs:
         return (
             "none in the file, the default assumed"
@@ -168,7 +168,7 @@ def _from_zero(changes: list[Change]) -> list[Change]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares the MIDI reader with mido.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--limit", type=int, default=0, help="this many files, evenly spread")
+    parser.add_argument("--limit", type=int, default=0, help="number of files, evenly spread")
     arguments = parser.parse_args()
     paths = sorted(
         p for p in arguments.folder.rglob("*") if p.suffix.lower() in (".mid", ".midi") and p.is_file()

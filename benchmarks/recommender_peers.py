@@ -1,4 +1,4 @@
-"""Lists of another library's models for Last.fm's fixed split, to be judged beside ours by `recommenders.py`.
+"""Lists of another library's models for Last.fm's fixed split, for comparison by `recommenders.py`.
 
 Runs in an environment of its own, so that no peer becomes a dependency; either of
     python -m venv PEERS && PEERS/bin/pip install "rectools==0.19.0"
@@ -49,7 +49,7 @@ def main(data: Path, target: Path) -> None:
             start = time.process_time()
             lists = rival.lists(name, chosen, train)
             spent += time.process_time() - start
-        except Exception as error:  # a peer that does not run is told, not hidden
+        except Exception as error:  # report a failing peer instead of hiding it
             found[name] = {"error": f"{type(error).__name__}: {error}"}
         else:
             found[name] = {
@@ -145,7 +145,7 @@ def read(file: Path) -> dict[int, Any]:
 
 
 def cut(train: dict[int, Any], rng: np.random.Generator) -> tuple[dict[int, Any], dict[int, Any]]:
-    """As in `collaborative.py`, which draws in the same order."""
+    """Split as in `collaborative.py`, with the same draws."""
     kept, held = {}, {}
     for who, items in train.items():
         order = rng.permutation(np.unique(items))

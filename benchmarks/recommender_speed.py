@@ -1,4 +1,4 @@
-"""How quick recommending is: ALS beside its library, exact search beside the memory, one list of 100,000.
+"""Speed of recommending: ALS against its library, exact search against memory bandwidth, one list of 100,000.
 
 Usage: python benchmarks/recommender_speed.py docs/benchmarks/recommender_speed.md
 """
@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 from troubadour.core.errors import InputError
 from troubadour.core.threads import one_thread
 from troubadour.core.topn import Tiles, best
-from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.events import History, Interactions, Kind, ListenerEvents
 from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.blend.recommender import BlendSpec
 from troubadour.recommenders.scorers.als import AlsRecommender, AlsSpec
@@ -47,22 +47,22 @@ Command: `python benchmarks/recommender_speed.py {target}`; {datetime.date.today
 |---|---|---|
 {table}
 
-Load average when this was measured: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. Ratios compare things \
-done in turn within this run, the best of each; CPU time is what this process used, without waiting for others, but with \
-their share of caches and memory: the same list took 18 to 22 ms of CPU where the memory above was read in 32 ms.
+Load average during the measurement: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. Ratios compare operations \
+timed in turn within this run, the best of each. CPU time is that of this process without waiting, but shared caches \
+and memory affect it: the same list took 18 to 22 ms of CPU while the memory above was read in 32 ms.
 
-Profiled and mended: a list among 100,000 took 140 ms of CPU (232 at the 99th percentile). Ten profiles of a history from the \
-whole table of vectors for ten reasons were 92 ms of it, sorting all scores 12, ALS's Gram matrix anew for each list 20; now \
-profiles come from the history's own rows, only what can come into the list is sorted, and the Gram matrix is kept. What is \
-left is passes over the scores of the whole catalogue, and reading EASE's matrix. The search went over chunks of rows of 1 MiB \
-before, at 1.5 to 1.8 times the reading of the memory; chunks of .25 to 32 MiB are all alike.
+Profiled and improved: a list among 100,000 took 140 ms of CPU (232 at the 99th percentile). Of these, ten history profiles \
+from the whole table of vectors for ten reasons took 92 ms, sorting all scores 12, and recomputing ALS's Gram matrix for each list 20. \
+Now profiles use the history's rows only, only pieces that can enter the list are sorted, and the Gram matrix is stored. The \
+remaining time is passes over the scores of the whole catalogue and reading EASE's matrix. Vector search read chunks of rows of 1 MiB \
+before, at 1.5 to 1.8 times the time of reading the memory; chunks of .25 to 32 MiB are equal.
 """
     )
     print(target.read_text())
 
 
 def best_of(n: int, *things: Callable[[], object]) -> list[float]:
-    """Least wall time of each, seconds; they take turns, so that all see the same machine."""
+    """Minimum wall time of each in seconds; functions run in turn, under the same load."""
     times = [[] for _ in things]
     for _ in range(n):
         for taken, thing in zip(times, things, strict=True):
@@ -73,7 +73,7 @@ def best_of(n: int, *things: Callable[[], object]) -> list[float]:
 
 
 def made_up(listeners: int, items: int, each: int) -> Interactions:
-    """Plays that favour some items, as plays do."""
+    """Plays with a skewed popularity."""
     rng = np.random.default_rng(0)
     n = listeners * each
     item = (items * rng.random(n) ** 3).astype(np.int32)
@@ -165,9 +165,13 @@ def one_list() -> list[tuple[str, str, str]]:
     ids = list(log.items)
 
     def after_an_event(history: History) -> None:
-        played = [*(ids[row] for row in history.items.tolist()), ids[5]]
+        played = tuple(ids[row] for row in {**dict.fromkeys(history.items.tolist()), 5: None})
         n = len(played)
-        ranker.recommend(ranker.history(played, [Kind.PLAY] * n, [1.0] * n, [*range(n)]), 10)
+        item, kind = np.arange(n, dtype=np.int32), np.full(n, Kind.PLAY, dtype=np.uint8)
+        events = ListenerEvents(
+            played, item, kind, np.ones(n, dtype=np.float32), np.arange(n, dtype=np.int64)
+        )
+        ranker.recommend(ranker.history(events), 10)
 
     for name, what in (
         ("the ranker, with reasons", lambda h: ranker.recommend(h, 10)),
@@ -193,7 +197,7 @@ def one_list() -> list[tuple[str, str, str]]:
 
 
 def refusal() -> tuple[str, str, str]:
-    """What EASE says of a catalogue that it cannot hold, before it takes any memory."""
+    """EASE's refusal of a catalogue beyond its memory limit, before any allocation."""
     log = made_up(20_000, CATALOGUE, 20)
     start = time.process_time()
     try:

@@ -1,13 +1,13 @@
-"""Recommending, measured: the automatic default beside peers, cold artists by content, exposure, coverage.
+"""Evaluation of recommenders: automatic default and peers, cold artists by content, exposure, coverage.
 
 Usage: python benchmarks/recommenders.py ../shared/data docs/benchmarks/recommenders.md [LISTS.json ...]
     [--home HOME] [--only SECTION]
 
-HOME: what `troubadour demo --no-serve --home HOME` made; its simulated listeners repeat themselves, and have times.
+HOME: a home of `troubadour demo --no-serve --home HOME`; its simulated listeners repeat pieces, and their plays have times.
 
-SECTION (default, cold, home or simulated): measure only that, and leave the others as they stand in the file.
+SECTION (default, cold, home or simulated): measure only this section, and keep the others of the file.
 
-LISTS.json: what `recommender_peers.py` wrote in an environment of its own, one for each library.
+LISTS.json: output of `recommender_peers.py`, one file for each library.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ K = 20
 def main(
     data: Path, target: Path, only_these: Sequence[str], peers: Sequence[Path], own: Path | None
 ) -> None:
-    head = f"""# Recommending
+    head = f"""# Recommenders
 
 Command: `python benchmarks/recommenders.py {" ".join([str(data), str(target), *(p.name for p in peers)])}{" --home HOME" if own else ""}`; \
-{datetime.date.today()}; {os.cpu_count()} cores, one thread, on a busy machine; seed 0. Full ranking, artists of training \
-excluded; means over listeners with 95% bootstrap intervals; differences and p by paired bootstrap over the same listeners.
+{datetime.date.today()}; {os.cpu_count()} cores, one thread, under other load; seed 0. Full ranking without the artists of \
+training; means over listeners with 95% bootstrap intervals; differences and p by paired bootstrap over the same listeners.
 
-What a listener tags next, beside the published figures: [sequential.md](sequential.md); every collaborative model alone: \
+Sequential recommendation of tagged artists, with published figures: [sequential.md](sequential.md). Each collaborative model alone: \
 [collaborative.md](collaborative.md).
 """
     sections: dict[str, Callable[[], str]] = {
@@ -146,9 +146,9 @@ def default(folder: Path, peers: Sequence[Path]) -> str:
     ]
     return f"""## The default, chosen automatically: `lastfm_colakg`
 
-{len(stage.cases):,} listeners, {n:,} artists. `troubadour train recommender` without options: recipes tried, tuned and \
-blended on a fifth of the training part; the test part is ranked once. CPU seconds are of this process and hold the \
-choice, the final fit and the prices on exposure; for peers, of all options tried and the final fit.
+{len(stage.cases):,} listeners, {n:,} artists. `troubadour train recommender` without options: recipes are compared, tuned \
+and blended on a fifth of the training part; the test part is ranked once. CPU seconds of this process include the \
+choice, the final fit and the exposure prices; for peers, all tested options and the final fit.
 
 | model | R@20 | NDCG@20 | R@20 less the default's | CPU seconds |
 |---|---|---|---|---|
@@ -160,26 +160,26 @@ With the seeds 1 and 2 the default's R@20 is {" and ".join(seeds)}.
 
 Aim: R@20 of .345 in 10 s: {verdict(ours.recall.mean() >= 0.345 and seconds < 10)}. Best of our models above .348: \
 {verdict(ours.recall.mean() >= 0.348)} here; [collaborative.md](collaborative.md) has each model alone and a longer search. \
-Peers' options are chosen on the same fifth of training. {" ".join(notes)}
+Options of peers are chosen on the same fifth of training. {" ".join(notes)}
 
-RecTools' EASE stays behind a true EASE because it multiplies a listener's history by the transposed weights: at the same penalty of 100 it has \
-.3379, while LensKit's and ours ([collaborative.md](collaborative.md)) both have .3467 (EASE's matrix in closed form has .3467 here, its transpose .3379). Its row says what that release does, not what EASE can. \
-ALS's default settings (confidence 20, penalty 80), with which the automatic choice begins and which RecTools' ALS was given among its options, come \
-from a search on the validation part of this split; [splits that nothing was tuned on](fresh_splits.md) hold better.
+RecTools' EASE is worse than a correct EASE because it multiplies a listener's history by the transposed weights: at the same penalty of 100 it has \
+.3379, while LensKit's and ours ([collaborative.md](collaborative.md)) both have .3467 (EASE's matrix in closed form has .3467 here, its transpose .3379). Its row measures that release, not the method. \
+ALS's default settings (confidence 20, penalty 80), the start of the automatic choice and one of the options of RecTools' ALS, come \
+from a search on the validation part of this split; [splits without tuning](fresh_splits.md) are stronger evidence.
 
 ### Exposure
 
-The most played hundredth of the artists has {concentration(plays):.4f} of the plays; the most shown hundredth has of the lists:
+The most played hundredth of the artists has {concentration(plays):.4f} of the plays. Share of the most shown hundredth in the lists:
 
 | lists of 20 | top 1% of places | coverage | NDCG@20 | difference and p |
 |---|---|---|---|---|
 {chr(10).join(fair)}
 
-Aim: with prices no more than of the plays, at a loss of at most 2%: \
+Aim: with prices not more than their share of the plays, at a loss of at most 2%: \
 {verdict(priced.head_share <= concentration(plays) and priced.ndcg.mean() >= 0.98 * ours.ndcg.mean())}. \
-Places for the new cost more, which no log can repay: nobody could choose what they were never shown. Tried on validation: \
-caps that are the same for all, that follow how often the models would show an artist, or that give the shares of the plays to \
-what is shown most, lost 3.9 to 4.5% for the same share of places, caps by each artist's own plays 1.9%.
+Places for new artists cost more; a past log cannot reward them, because listeners could not choose artists that were not shown. \
+Tried on validation: equal caps, caps by the exposure of the models, and caps by rank of exposure lost 3.9 to 4.5% for the \
+same share of places; caps by each artist's own plays lost 1.9%.
 """
 
 
@@ -201,11 +201,11 @@ def verdict(reached: bool) -> str:
     return "reached" if reached else "**missed**"
 
 
-# Artists whom nobody has heard -----------------------------------------------------------------------
+# Cold artists -------------------------------------------------------------------------------------
 
 
 class HetRec(NamedTuple):
-    """HetRec 2011's Last.fm: who listens to whom, what artists are called and tagged, and their moods."""
+    """HetRec 2011's Last.fm: plays, names, tags and moods of artists."""
 
     log: Interactions
     """One play for each listener and artist: the counts span five orders of magnitude, and there are no times."""
@@ -266,7 +266,7 @@ def read_moods(folder: Path, names: list[str]) -> NDArray[np.float64]:
 
 
 def tag_vectors(data: HetRec, by: NDArray[np.bool_], width: int = 64) -> NDArray[np.float64]:
-    """Artists by the tags that some listeners gave them: TF-IDF and a singular value decomposition; NaN without."""
+    """Artist vectors from tags of some listeners: TF-IDF and a singular value decomposition; NaN without tags."""
     kept = data.tagged[by[data.tagged[:, 0]]]
     tags, column = np.unique(kept[:, 2], return_inverse=True)
     counts = scipy.sparse.csr_array(
@@ -337,27 +337,27 @@ def cold(data: HetRec) -> str:
         told.append(
             f"{title} {best.ndcg.mean() / base.ndcg.mean():.1f} times ({verdict(best.ndcg.mean() >= 3 * base.ndcg.mean())})"
         )
-    return f"""## Artists whom nobody has heard: `lastfm_hetrec` x `deezer_mood`
+    return f"""## Cold artists: `lastfm_hetrec` x `deezer_mood`
 
-A tenth of the {n:,} artists ({int(hidden.sum()):,}) is taken out of training; lists of 20 for listeners who do play one of \
-them. {int((~np.isnan(moods[:, 0])).sum()):,} artists are matched by name with tracks whose valence and arousal are known. \
-Tags are content too, but given by listeners: one half of the listeners supplies them, and the other half is asked. \
-Popularity knows nothing of artists whom nobody has heard: all are equal, in an order by chance. What it could be is told by \
-the last row of each block, which no model may know: how often the first half of the listeners plays each hidden artist.
+A tenth of the {n:,} artists ({int(hidden.sum()):,}) is removed from training; lists of 20 for listeners who play one of \
+them. {int((~np.isnan(moods[:, 0])).sum()):,} artists are matched by name with tracks of known valence and arousal. \
+Tags are content from listeners: one half of the listeners supplies them, the other half is tested. \
+Popularity is zero for all hidden artists, so their order is random. The last row of each block is an oracle: \
+the plays of each hidden artist by the first half of the listeners.
 
 | model | R@20 among hidden | NDCG@20 among hidden | times popularity's | NDCG@20 among all | top 1% of places |
 |---|---|---|---|---|---|
 {chr(10).join(lines)}
 
-The most heard hundredth of the artists has {plays:.3f} of the plays. Aim: NDCG@20 among hidden artists at least 3 times \
-popularity's: {"; ".join(told)}. Four numbers of mood are too few to map ALS's factors from: that model is no better than chance \
-there, and the best where there are tags. Among all artists a hidden one must outdo those that were heard, which mapped factors \
-do twice as often as content.
+The most played hundredth of the artists has {plays:.3f} of the plays. Aim: NDCG@20 among hidden artists at least 3 times \
+popularity's: {"; ".join(told)}. Four mood values do not suffice to predict ALS's factors: that model is at chance with moods, and \
+the best with tags. Among all artists a hidden artist competes with played ones; predicted factors succeed twice as often as \
+content.
 """
 
 
 class Random:
-    """Scores without any meaning."""
+    """Random scores."""
 
     def score(self, histories: Sequence[History], items: Any = None) -> NDArray[np.float64]:
         return np.random.default_rng(len(histories)).random((len(histories), len(items)))
@@ -366,7 +366,7 @@ class Random:
 def popular_later(
     data: HetRec, among: NDArray[np.bool_], by: NDArray[np.bool_], cases: EvaluationSet
 ) -> Evaluation:
-    """Popularity as it would be once one half of the listeners has met the hidden artists."""
+    """Oracle: popularity of hidden artists among one half of the listeners."""
     seen = data.log.where(by[data.log.listener] & among[data.log.item])
     return of(PopularRecommender().fit(seen), cases)
 
@@ -400,19 +400,19 @@ def home(data: HetRec) -> str:
     plain_, shown = (report["discovery"][name] for name in ("chosen", "chosen, as shown"))
     loss = shown["ndcg"][0] / plain_["ndcg"][0] - 1
     fair = shown["head_share"] <= report["head_share_of_plays"] and loss >= -0.02
-    return f"""## As an operator measures it: `troubadour evaluate recommender` on `lastfm_hetrec`
+    return f"""## `troubadour evaluate recommender` on `lastfm_hetrec`
 
-{len(data.log.listeners):,} listeners, {n:,} artists, {len(data.log):,} listener-artist pairs, each taken as one play. An artist's \
-style is their most frequent among the 60 commonest tags ({len(first):,} have one). The data have no times of listening: \
-the split is by chance, and the very next play, repeats apart from discoveries, cannot be judged here \
-(the command does so where there are times). Novelty: mean self-information of a list; style KL: how far the \
-styles of a list are from the history's.
+{len(data.log.listeners):,} listeners, {n:,} artists, {len(data.log):,} listener-artist pairs, each counted as one play. An artist's \
+style is the most frequent of the 60 most common tags ({len(first):,} have one). The data have no times of plays: \
+the split is random, and the next play cannot be evaluated here (the command does so for logs with times). \
+Novelty: mean self-information of a list; style KL: distance between the styles of a list and those of the \
+history.
 
 {to_markdown(report)}
 
-As shown, after diversity, styles, prices and places for the new, the top hundredth falls from {plain_["head_share"]:.3f} to \
+As shown, after diversity, styles, prices and places for new artists, the top hundredth falls from {plain_["head_share"]:.3f} to \
 {shown["head_share"]:.3f} of the places, coverage rises from {plain_["coverage"]:.3f} to {shown["coverage"]:.3f}, and NDCG changes by \
-{loss:+.1%}; no more exposure than plays at a loss of at most 2%: {verdict(fair)} on this log.
+{loss:+.1%}. Aim, exposure not above plays at a loss of at most 2%: {verdict(fair)} on this log.
 """
 
 
@@ -420,10 +420,10 @@ def simulated(folder: Path) -> str:
     with Studio(folder) as studio:
         pieces, people = len(studio.store.pieces()), len(studio.store.listeners())
         report = evaluate_recommender(studio.store)
-    return f"""## Repeats and discoveries apart: simulated listeners
+    return f"""## Repeats and discoveries: simulated listeners
 
-{people:,} simulated listeners of the built-in collections ({pieces:,} pieces). They tell whether the command works and how \
-the parts of its report hang together, not how people listen.
+{people:,} simulated listeners of the built-in collections ({pieces:,} pieces). They show that the command works and how \
+the parts of its report relate, not how people listen.
 
 {to_markdown(report)}
 """

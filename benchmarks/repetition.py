@@ -1,10 +1,10 @@
-"""How literally forms repeat: the share of bars that equal an earlier bar, composed beside human; a Markdown page.
+"""Literal repetition: share of bars that equal an earlier bar, generated and human pieces; a Markdown page.
 
     python benchmarks/repetition.py --home HOME [--pieces 40] [--seed 1] > docs/benchmarks/repetition.md
 
-HOME holds the built-in collections (`troubadour import`). Human pieces are those of the validation and test
-splits, up to `--pieces` a style, without the styles that have fewer than ten. For each of them one piece is
-composed with its style, metre, key and bars. Two bars are equal if they hold the same pitches with the same
+HOME holds the built-in collections (`troubadour import`). Human pieces are from the validation and test
+splits, up to `--pieces` a style, without styles of fewer than ten pieces. For each of them one piece is
+composed with its style, metre, key and bars. Two bars are equal if they have the same pitches with the same
 onsets and durations in every voice; bars without a note are not counted. Intervals: bootstrap over pieces.
 """
 
@@ -49,18 +49,17 @@ def main() -> None:
         )
         print(style, found[style].mean(axis=0), file=sys.stderr, flush=True)
     tunes = np.concatenate([rows for style, rows in found.items() if style != "chorale"])
-    print(f"""# How literally forms repeat
+    print(f"""# Literal repetition of bars
 
 ```sh
 python benchmarks/repetition.py --home HOME --pieces {options.pieces} --seed {options.seed} > docs/benchmarks/repetition.md
 ```
 
-{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, one thread; the composer that
-ships, fp32, temperature and top-p as by default, one candidate a piece (`compose` chooses among eight). Share of the
+{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, one thread; the shipped
+composer, fp32, default temperature and top-p, one candidate a piece (`compose` chooses among eight). Share of the
 bars of a piece that equal an earlier bar of it, note for note; mean over pieces with 95% bootstrap intervals over
-pieces. Human: works of the validation and test splits, which no training saw, as the collections write them (repeats not
-played twice). Each composed piece has the style, metre, key and number of bars of one of them, and the difference is of
-these pairs.
+pieces. Human: works of the validation and test splits, not seen in training, as written (repeats not
+expanded). Each generated piece has the style, metre, key and number of bars of one of them; the difference is paired.
 
 | style | n | bars at the mean | composed | human | composed less human |
 |---|---:|---:|---|---|---|""")
@@ -71,7 +70,7 @@ these pairs.
 
 
 def pieces_of(home: Path, composer: AutoregressiveComposer, most: int, seed: int) -> dict[str, list[Score]]:
-    """Held-out scores in one metre by style, of a work one."""
+    """Held-out scores in one metre by style, one per work."""
     by_style: dict[str, list[str]] = defaultdict(list)
     works: set[str] = set()
     with Store.open(home) as store:
@@ -94,7 +93,7 @@ def fits(score: Score, style: str) -> bool:
 
 
 def compose(composer: AutoregressiveComposer, score: Score, style: str, seed: int) -> Score:
-    """A piece like a human one in what a brief can ask for."""
+    """A piece with the metre, key, style and length of a human one."""
     metre, key = score.metres[0], score.keys[0]
     brief = Brief(
         style=style,

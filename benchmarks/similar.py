@@ -1,9 +1,9 @@
-"""Which vectors find pieces of the same work and of the same style: prints a Markdown table.
+"""Retrieval of pieces of the same work and style by several vectors: prints a Markdown table.
 
     python benchmarks/similar.py [--home FOLDER] [--embeddings FILE.npy]
 
-Without a home the built-in collections are imported into a temporary one. Tempo and labels of style are
-kept from every vector, since a catalogue sets a tempo by the style. `--embeddings` keeps the composer's
+Without a home the built-in collections are imported into a temporary one. All vectors exclude tempo and
+style labels, because a catalogue sets a tempo by the style. `--embeddings` keeps the composer's
 vectors between runs (embedding 4,700 pieces takes minutes).
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.threads import one_thread
 from troubadour.generation.autoregressive import load_composer
@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Store.open(options.home or Path(folder)) as store:
         if not store.counts()["pieces"]:
-            jobs.import_builtin(store)
+            importing.import_builtin(store)
         rows = store.pieces(generated=False)
         scores = store.scores([r.id for r in rows])
         vectors = store.vectors()[[r.row for r in rows]]
@@ -95,7 +95,7 @@ def judged(rows: list[PieceRow], near: Any, other_book: bool) -> str:
 
 
 def by_melody(rows: list[PieceRow], scores: list[Score], other_book: bool) -> str:
-    """The same with the melody search, on pieces that have another of their work."""
+    """The same by melody search, on pieces with another piece of their work."""
     index = MelodyIndex.of((r.id, s) for r, s in zip(rows, scores, strict=True))
     known = {r.id: r for r in rows}
     members: dict[str, list[PieceRow]] = {}

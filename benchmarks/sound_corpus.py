@@ -1,9 +1,9 @@
-"""Render the excerpts that the encoder of sound is trained on and timbre measures are judged by.
+"""Render excerpts for training the sound encoder and evaluating timbre measures.
 
     nice -n 10 python benchmarks/sound_corpus.py HOME SHARED_DATA OUT.npz
 
-HOME holds the built-in collections. Each excerpt lasts 20 s and is kept as MFCCs of its two halves, with
-style or composer, instrument and work. `tunes`: 300 pieces of the eight commonest styles, each on one of
+HOME holds the built-in collections. Each excerpt lasts 20 s and is stored as MFCCs of its two halves, with
+style or composer, instrument and work. `tunes`: 300 pieces of the eight most frequent styles, each on one of
 twelve instruments drawn by seed. `plain`: the same with one instrument. `openscore`: quartets and songs.
 """
 
@@ -32,7 +32,7 @@ QUARTETS, SONGS = 90, 60
 
 
 def frames(score: Score, renderer: MidiRenderer) -> list[np.ndarray]:
-    """MFCCs of the first and the second ten seconds, each of shape (n, 20); nothing where it is shorter."""
+    """MFCCs of the first and the second ten seconds, each of shape (n, 20); None if it is shorter."""
     audio = play(opening(score, SECONDS), renderer)[: SECONDS * SAMPLE_RATE]
     half = len(audio) // 2
     if half < 5 * SAMPLE_RATE:

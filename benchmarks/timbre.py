@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/timbre.py CORPUS.npz [--encoder FOLDER] [--steps 600]
 
-CORPUS.npz is as `benchmarks/sound_corpus.py` writes it. With `--encoder` an encoder is trained on the works
-whose name has an even checksum, written to the folder, and everything is judged on the other works.
+CORPUS.npz is the output of `benchmarks/sound_corpus.py`. With `--encoder` an encoder is trained on works
+whose name has an even checksum and written to the folder; the evaluation uses the other works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TASKS = (
 
 
 def accuracy(distances: np.ndarray, labels: np.ndarray, barred: np.ndarray) -> float:
-    """Share of excerpts whose label most of the K nearest have; `barred` ones do not count."""
+    """Accuracy of the majority label of the K nearest excerpts, `barred` ones excluded."""
     near = np.argsort(distances + np.where(barred, np.inf, 0), axis=1, kind="stable")[:, :K]
     found = []
     for row, label in zip(labels[near], labels, strict=True):
@@ -90,7 +90,7 @@ def main() -> None:
 def trained(
     parts: list[np.ndarray], rows: np.ndarray, judged: np.ndarray, options: argparse.Namespace
 ) -> SoundEncoder:
-    """An encoder that has heard none of the judged works: both halves of an excerpt are one piece."""
+    """Train an encoder without the test works; both halves of an excerpt are one piece."""
     from troubadour.similarity.sound_training import EncoderOptions, train_encoder
 
     taught = np.flatnonzero(~judged)[::2]

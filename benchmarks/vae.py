@@ -1,4 +1,4 @@
-"""The VAE by MusicVAE's protocol, on public melodies of works that training did not see.
+"""The VAE by MusicVAE's protocol, on public melodies of held-out works.
 
     python benchmarks/vae.py --home HOME [--model FOLDER] [--out docs/benchmarks/vae.md]
 
@@ -62,14 +62,14 @@ def head(model: Path) -> list[str]:
         "",
         "    python benchmarks/vae.py --home HOME --out docs/benchmarks/vae.md",
         "",
-        f"Model: `{model.as_posix()}`. Melodies of the built-in collections (the top line where there are more voices), "
+        f"Model: `{model.as_posix()}`. Melodies of the built-in collections (the skyline of polyphonic pieces), "
         "in the metres "
         + ", ".join(f"{n}/{d}" for n, d in METRES)
         + ", on a grid of sixteenths; splits by work. "
-        "Accuracy: share of the sixteenths whose token (a pitch that starts, a hold, a rest) is that of the original, "
-        "from the posterior's mean; teacher-forced: the likeliest token given the true ones before it in the bar; "
-        "sampled: tokens drawn at temperature 1, seed 0, and the likeliest ones. Copied: the share of whole "
-        "passages that come back without an error (sampled). Changed steps: accuracy where a note starts.",
+        "Accuracy: share of the sixteenths whose token (a new pitch, a hold, a rest) equals the original's, "
+        "from the posterior's mean. Teacher-forced: the likeliest token given the true tokens before it in the bar. "
+        "Sampled: tokens drawn at temperature 1, seed 0; likeliest: the most probable tokens. Copied: the share of whole "
+        "passages reconstructed without an error (sampled). Changed steps: accuracy at note onsets.",
         "",
         "| split | bars | passages | notes the grid keeps | teacher-forced | sampled | likeliest | note starts, sampled "
         "| copied | KL, nats |",
@@ -124,9 +124,9 @@ def published() -> list[str]:
     lines = ["", "Published (other data, † from memory of the paper's table):"]
     for bars, (name, forced, sampled) in PUBLISHED.items():
         lines.append(
-            f"- {bars} bars, {name}: teacher-forced {forced}†, sampled {sampled}†; aimed at here: {AIMS[bars]}"
+            f"- {bars} bars, {name}: teacher-forced {forced}†, sampled {sampled}†; aim here: {AIMS[bars]}"
         )
-    return [*lines, "", "Moving along an attribute: [its own table](moving.md)."]
+    return [*lines, "", "Attribute transfer: [its own table](moving.md)."]
 
 
 def blends(found: list[Passage], vae: VaeComposer) -> list[str]:
@@ -146,7 +146,7 @@ def blends(found: list[Passage], vae: VaeComposer) -> list[str]:
         "",
         "## Between two melodies",
         "",
-        f"{len(likeness)} pairs of test passages of 16 bars in one metre, along the arc: share of equal steps with either.",
+        f"{len(likeness)} pairs of test passages of 16 bars in one metre, along the arc: share of steps equal to each of the two.",
         "",
         "| share of the way | like the first | like the second |",
         "|---:|---:|---:|",

@@ -1,14 +1,14 @@
-"""Compose to random combinations of controls, and check each on the files that come out.
+"""Compose under random combinations of controls, and check the written files.
 
     python benchmarks/validity.py --home HOME --folder BATCHES [--pieces 10000] [--seed 1] [--precision fp32]
     python benchmarks/validity.py --folder BATCHES --table
 
-Every field of a brief is drawn, about a third of them at once. Briefs that contradict themselves must be
-refused before composing starts, with the controls that clash named; every other brief must hold in what mido
-and an XML parser read from the files (`held.py`). Temperatures run from 0.5 to 1.5 and `top_p` from 0.5 to 1.
+Every field of a request is drawn, about a third of them at once. Contradictory requests must be
+refused before composing starts, with the conflicting controls named. All other requests must hold in the files, read
+by mido and an XML parser (`held.py`). Temperatures run from 0.5 to 1.5 and `top_p` from 0.5 to 1.
 `HOME` holds the built-in collections; they are imported if it is empty. Each batch of forty pieces is a file
-in `BATCHES` with a seed of its own and is not composed again: a run that was stopped continues, and `--part
-1/2` and `--part 2/2` share the work. The page counts pieces by weights and precision.
+in `BATCHES` with its own seed and is not composed again: a stopped run resumes, and `--part
+1/2` and `--part 2/2` divide the work. The page counts pieces by weights and precision.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from scipy.stats import beta
 
 from held import CHORDS, Note, Passages, checks, read, top_line
 from troubadour import __version__
-from troubadour.app import jobs
+from troubadour.app import importing
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, TroubadourError
+from troubadour.core.files import write_file
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.generation.autoregressive import WEIGHTS, AutoregressiveComposer
@@ -50,7 +51,7 @@ from troubadour.tokens.tokenizer import decode, encode
 
 _BATCH = 40
 _EACH = 4
-"""Pieces composed to one brief."""
+"""Pieces composed for one request."""
 _METRES = {
     "jig": (6, 8),
     "slip jig": (9, 8),
@@ -66,7 +67,7 @@ _PROGRESSIONS = (
     "0 | 0/4 5.6 | 7.sus4 | 0", "0 11.dim", "0",
 )  # fmt: skip
 _LIMITS = (8, 10, 14)
-"""Of notes in common; one a batch, since the passages of the whole catalogue are kept for one at a time."""
+"""Values of max_common; one per batch, because memory holds the passages of the catalogue for one value."""
 _VOICES = {1: ((57, 84),), 4: ((60, 81), (53, 74), (47, 69), (36, 64))}
 
 
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--precision", choices=PRECISIONS, default=FULL)
     parser.add_argument("--part", default="1/1")
-    parser.add_argument("--table", action="store_true", help="print what is there, and compose nothing")
+    parser.add_argument("--table", action="store_true", help="print the table only")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if not options.table:
@@ -88,13 +89,12 @@ def main() -> None:
             if not path.exists():
                 there = world(options.home, options.precision)
                 found = batch(there, np.random.default_rng([options.seed, number]))
-                path.with_suffix(".tmp").write_text(json.dumps(found, indent=1))
-                path.with_suffix(".tmp").rename(path)
+                write_file(path, json.dumps(found, indent=1))
     print_page(options.folder)
 
 
 class World:
-    """The composer that ships, and the music that its pieces are compared with."""
+    """The shipped composer, and the music for its comparison."""
 
     def __init__(self, store: Store, precision: Precision) -> None:
         self.precision = precision
@@ -115,7 +115,7 @@ class World:
 def world(home: Path, precision: Precision) -> World:
     store = Store.open(home)
     if not store.counts()["pieces"]:
-        jobs.import_builtin(store)
+        importing.import_builtin(store)
     return World(store, precision)
 
 
@@ -127,7 +127,7 @@ def _lines(score: Score) -> list[list[Note]]:
 
 
 def batch(there: World, rng: np.random.Generator) -> dict[str, Any]:
-    """Forty pieces, and what held of them."""
+    """Compose forty pieces and check them."""
     asked: Counter[str] = Counter()
     held: Counter[str] = Counter()
     together: Counter[int] = Counter()
@@ -145,12 +145,12 @@ def batch(there: World, rng: np.random.Generator) -> dict[str, Any]:
             refused.append(str(error))
             continue
         except TroubadourError as error:
-            asked["a piece comes of what is not refused"] += 1
+            asked["accepted requests give a piece"] += 1
             faulty += 1
             failed.append(f"{error}: {brief}")
             continue
-        asked["a piece comes of what is not refused"] += 1
-        held["a piece comes of what is not refused"] += 1
+        asked["accepted requests give a piece"] += 1
+        held["accepted requests give a piece"] += 1
         kept_of = []
         for number, score in enumerate(scores):
             known = there.passages(brief.max_common) if brief.max_common else None
@@ -176,7 +176,7 @@ def batch(there: World, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def random_brief(styles: Sequence[str], limit: int, rng: np.random.Generator) -> Brief:
-    """A brief of which about a third of all fields is given; the fields may clash."""
+    """A request with about a third of all fields; the fields may conflict."""
 
     def maybe(value: Any, chance: float = 0.3) -> Any:
         return value if rng.random() < chance else None
@@ -224,7 +224,7 @@ def random_brief(styles: Sequence[str], limit: int, rng: np.random.Generator) ->
 
 
 def random_chords(key: tuple[int, str] | None, rng: np.random.Generator) -> str:
-    """A progression in the key that is asked for, or in any."""
+    """A progression in the requested key, or in any."""
     root = int(rng.integers(12))
     if key is not None and rng.random() < 0.8:
         modes = {
@@ -269,7 +269,7 @@ def random_notes(
 
 
 def valid(score: Score, foreign: bool) -> dict[str, bool]:
-    """What holds of every piece."""
+    """Checks of every piece."""
     midi, written = write_midi(score), write_musicxml(score, title="Check")
     found = {
         "quantised, and equal after encoding and decoding": quantise(score) == score == decode(encode(score)),
@@ -296,7 +296,7 @@ def print_page(folder: Path) -> None:
     usual = sum(int(n) * count for n, count in together.items()) / max(pieces, 1)
     refused, failed = ([text for b in found for text in b[k]] for k in ("refused", "failed"))
     days = sorted({datetime.date.fromtimestamp(p.stat().st_mtime).isoformat() for p in paths})
-    print(f"""# What is promised of every composed piece
+    print(f"""# Validity of generated pieces under random constraints
 
 ```sh
 python benchmarks/validity.py --home HOME --folder BATCHES --seed SEED --precision int8   # and fp32
@@ -305,15 +305,15 @@ python benchmarks/validity.py --folder BATCHES --table
 
 {" to ".join(sorted({*days[:1], *days[-1:]}))}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, \
 Troubadour {__version__}, seeds {", ".join(seeds)}: {usual:.1f} controls
-of a piece at the mean (most: {max(map(int, together), default=0)}), {seconds / max(pieces, 1):.2f} s a piece with its checks on a busy machine.
-Every field of a brief is drawn: style, metre, key, bars, voices, tempo, density, upbeat, strict, chords, instruments, ranges, lowest,
-highest, cadence, notes, parallels, max_common, guidance (1 or 2), temperature (.5 to 1.5) and top_p (.5 to 1). The controls are read
-from the MIDI file by mido and from the MusicXML file by an XML parser, and checked by code of the benchmark's own
-([held.py](../../benchmarks/held.py)), not by the automaton that enforces them. {_EACH} pieces are composed to each combination.
+per piece at the mean (at most {max(map(int, together), default=0)}), {seconds / max(pieces, 1):.2f} s a piece with its checks under other load.
+Every field of a request is drawn: style, metre, key, bars, voices, tempo, density, upbeat, strict, chords, instruments, ranges, lowest,
+highest, cadence, notes, parallels, max_common, guidance (1 or 2), temperature (.5 to 1.5) and top_p (.5 to 1). mido reads the
+controls from the MIDI file and an XML parser from the MusicXML file. The benchmark checks them by its own code
+([held.py](../../benchmarks/held.py)), not by the automaton that enforces them. {_EACH} pieces are composed for each combination.
 
 | weights (SHA-256 of `composer.safetensors`) | precision | pieces | combinations | pieces in which all held | combinations with a fault: 95% upper bound |
 | --- | --- | ---: | ---: | ---: | ---: |""")
-    name = "a piece comes of what is not refused"
+    name = "accepted requests give a piece"
     for weights, precision in kinds:
         some = [b for b in found if (b["weights"], b["precision"]) == (weights, precision)]
         count, whole, faults = (sum(b[k] for b in some) for k in ("pieces", "whole", "faulty"))
@@ -336,12 +336,12 @@ from the MIDI file by mido and from the MusicXML file by an XML parser, and chec
         n, total = (sum(b["closes"][name][i] for b in found) for i in (0, 1))
         if n:
             print(
-                f"\nMean strength of the close, {name}, without choosing among candidates: {total / n:.2f} of 1 (n {n:,})."
+                f"\nMean cadence strength, {name}, without choosing among candidates: {total / n:.2f} of 1 (n {n:,})."
             )
     unnamed = [text for text in refused if not _named(text)]
     print(f"""
-{len(refused):,} further combinations contradict themselves and were refused before composing started, all but {len(unnamed)} with
-the controls that clash named:
+{len(refused):,} further combinations are contradictory and were refused before composing started, all but {len(unnamed)} with
+the conflicting controls named:
 
 | refused because of | times |
 | --- | ---: |""")
@@ -350,7 +350,9 @@ the controls that clash named:
         print(f"| {reason} | {times:,} |")
     if len(reasons) > 25:
         print(f"| {len(reasons) - 25} others | {sum(n for _, n in reasons.most_common()[25:]):,} |")
-    print("\nWhat failed:\n" + "\n".join(f"- {text}" for text in failed) if failed else "\nNothing failed.")
+    print(
+        "\nFailed checks:\n" + "\n".join(f"- {text}" for text in failed) if failed else "\nNo check failed."
+    )
 
 
 def upper_bound(faults: int, trials: int) -> float:
@@ -363,7 +365,7 @@ def _named(text: str) -> bool:
 
 
 def _kind(text: str) -> str:
-    """A refusal without its figures."""
+    """Text of a refusal without its figures."""
     if "asked for" in text or "has learnt" in text:
         return "style and voices" if text.startswith("style") else "voices"
     names = text.partition(" clash")[0]

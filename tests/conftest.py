@@ -126,11 +126,11 @@ def small_home(homes: Homes) -> Path:
 
 
 def _build_folk(home: Path) -> None:
-    from troubadour.app import jobs
+    from troubadour.app import importing
     from troubadour.app.studio import Studio
 
     with Studio(home) as studio:
-        jobs.import_builtin(studio.store, ["folk"])
+        importing.import_builtin(studio.store, ["folk"])
 
 
 def _folder_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import doctest
 import importlib
 import json
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 import typer.main
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tests.fixtures.pages import commands
 
 import troubadour
 
@@ -30,6 +31,7 @@ HEAVY = {
     "sqlalchemy", "symusic", "torch", "uvicorn", "verovio",
 }  # fmt: skip
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|Users)/\w|[A-Z]:\\\\Users|/tmp/[a-z]\b")
+ROOT = Path(__file__).parents[1]
 REGISTRY_HOSTS = re.compile(r"(?:pypi|pythonhosted|npmjs)\.(?:org|com)")
 
 
@@ -51,14 +53,6 @@ def modules() -> list[str]:
     found = pkgutil.walk_packages(troubadour.__path__, "troubadour.")
     # Alembic runs its own files, which need a database; __main__ runs the command line.
     return sorted(m.name for m in found if ".migrations" not in m.name and "__main__" not in m.name)
-
-
-def commands(text: str) -> Iterator[str]:
-    """The lines of the README's shell blocks, comments left out."""
-    for block in re.findall(r"```(?:sh|console|bash)\n(.*?)```", text, flags=re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            if command := line.removeprefix("$ ").partition(" #")[0].strip():
-                yield command
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -200,7 +194,18 @@ def test_every_make_target_in_the_readme_exists(root: Path) -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"make {target}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/analysis.md", "docs/audio.md", "docs/listening.md"])
+PAGES = sorted(p.relative_to(ROOT).as_posix() for p in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+WITH_COMMANDS = {
+    p for p in PAGES if any("troubadour " in command for command in commands((ROOT / p).read_text()))
+}
+
+
+def test_the_guides_have_commands() -> None:
+    guides = ("composing", "recommending", "listening", "analysis", "audio", "model-card", "model-card-vae")
+    assert {"README.md", *(f"docs/{guide}.md" for guide in guides)} <= WITH_COMMANDS
+
+
+@pytest.mark.parametrize("page", sorted(WITH_COMMANDS))
 def test_every_command_and_option_in_the_documents_exists(root: Path, page: str) -> None:
     seen = 0
     for line in commands((root / page).read_text()):
@@ -219,6 +224,65 @@ def test_every_command_and_option_in_the_documents_exists(root: Path, page: str)
         assert {w.partition("=")[0] for w in words if w.startswith("--")} <= options, line
         seen += 1
     assert seen
+
+
+NAMED_FILE = re.compile(r"(?<![\w/.*-])((?:[\w-]+/)*[\w-]+\.py|(?:[\w-]+/)+[\w-]+\.(?:toml|json))\b")
+NAMED_MODULE = re.compile(r"\btroubadour(?:\.[A-Za-z_]\w*)+")
+ENTRY_POINT_GROUPS = {"troubadour.composers", "troubadour.recommenders", "troubadour.renderers"}
+RECIPES = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "CHANGELOG.md", "NOTICE", "Makefile", *RECIPES, *PAGES])
+def test_every_file_and_module_that_a_page_names_exists(root: Path, page: str) -> None:
+    """A file is named from the root, from the package, from the page's folder, or by its name alone."""
+    text = (root / page).read_text()
+    folders = (root, root / "src/troubadour", (root / page).parent)
+    names = {p.name for folder in ("src", "tests", "benchmarks") for p in (root / folder).rglob("*.py")}
+    for named in NAMED_FILE.findall(text):
+        assert named in names or any((folder / named).is_file() for folder in folders), named
+    for named in set(NAMED_MODULE.findall(text)) - ENTRY_POINT_GROUPS:
+        assert is_importable(named), named
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", *PAGES])
+def test_every_link_of_a_page_leads_somewhere(root: Path, page: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", (root / page).read_text()):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        path = ((root / page).parent / target) if target else root / page
+        assert path.exists(), link
+        assert not anchor or anchor in headings(path), link
+
+
+def test_every_setting_and_every_command_is_documented(root: Path) -> None:
+    from troubadour.cli import app
+    from troubadour.core.config import PREFIX, Settings
+
+    readme = (root / "README.md").read_text()
+    fields = [field.name for field in dataclasses.fields(Settings)]
+    assert [name for name in fields if f"`{PREFIX}{name.upper()}`" not in readme] == []
+    text = "\n".join((root / p).read_text() for p in PAGES)
+    top: Any = typer.main.get_command(app)
+    assert [n for n in top.commands if not re.search(rf"`{n}\b|(?:troubadour|make) {n}\b", text)] == []
+
+
+def is_importable(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of one."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        return all((found := getattr(found, part, None)) is not None for part in parts[cut:])
+    return False
 
 
 def test_constraints_pin_every_dependency_within_its_range(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Does what came just now repeat an earlier passage, and what came after that one?"""
+"""Copy features: the longest earlier match of the current passage, and its continuation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MATCH_LEVELS = len(_STEPS) + 1
 
 
 class Passages:
-    """The longest passage that equals the last frames, some beats back and at least a beat long.
+    """Longest earlier passage equal to the last frames, whole beats back and at least a beat long.
 
-    Grows with the piece; a step costs O(frames so far).
+    State grows with the piece; a step costs O(earlier frames).
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Passages:
         self._equal = np.zeros(1, dtype=np.int64)
 
     def add(self, agree: NDArray[np.bool_]) -> None:
-        """One more frame, which agrees with those of the earlier ones, (frames so far,)."""
+        """Add one frame; the argument says which earlier frames equal it, (earlier frames,)."""
         self._equal = np.pad(np.where(agree, self._equal[:-1] + 1, 0), 1)
 
     def longest(self) -> tuple[int, int]:

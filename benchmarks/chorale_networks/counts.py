@@ -1,7 +1,7 @@
-"""Four voices by counting: what each did in contexts like this, from the finest that was seen.
+"""Count model of four voices: intervals in nested contexts, from the most specific one seen.
 
-Interpolated by Witten & Bell (1991). Everything is counted as intervals from the voice's own last
-pitch, so one piece counts in all keys at once.
+Interpolated by Witten & Bell (1991). Counts are of intervals from the voice's last
+pitch, so one piece counts in all keys.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class VoiceCounts:
         self._total: dict[_Context, int] = defaultdict(int)
 
     def fit(self, pieces: Sequence[VoiceGrid]) -> VoiceCounts:
-        """Count these pieces too."""
+        """Add the counts of these pieces."""
         for piece in pieces:
             for _, _, contexts, symbol in self._cells(piece):
                 for context in contexts:
@@ -42,7 +42,7 @@ class VoiceCounts:
         return self
 
     def cell_nats(self, pieces: Sequence[VoiceGrid]) -> list[np.ndarray]:
-        """What each cell of each piece costs, (time, 4) nats."""
+        """Nats of each cell of each piece, (time, 4)."""
         found = []
         for piece in pieces:
             nats = np.empty(piece.frames.shape)
@@ -59,7 +59,7 @@ class VoiceCounts:
         return found
 
     def _cells(self, piece: VoiceGrid) -> Iterator[tuple[int, int, list[_Context], int]]:
-        """Frame, voice, contexts from coarse to fine, and the interval that came."""
+        """Frame, voice, contexts from coarse to fine, and the interval."""
         for t in range(len(piece)):
             frame, before, reference = (
                 piece.frames[t].tolist(),

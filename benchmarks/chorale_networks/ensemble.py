@@ -1,8 +1,8 @@
-"""Several networks as one model: the mean of what they give each note, in several keys.
+"""Ensemble of networks: mean probability of each note, over networks and keys.
 
-Each is a causal model in one and the same order, so that the mean of their probabilities is one too
-and the chain rule stays exact. Networks that learnt little data by heart are wrong in different
-places; and none is quite the same in all keys.
+All members are causal models in the same order, so their mean is one, too,
+and the chain rule stays exact. Overfitted networks make different errors,
+and results of one network differ between keys.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .voices import VoiceGrid, transpose
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Equal parts of each network in each key.
+    """Ensemble with equal weights of each network in each key.
 
     Raises:
         InputError: no network, no key, a temperature not above 0, or networks that give the voices in different orders.
@@ -29,10 +29,10 @@ class Ensemble:
 
     networks: Sequence[VoiceNetwork]
     shifts: tuple[int, ...] = (0,)
-    """Semitones by which a piece is moved before it is judged."""
+    """Transpositions of a piece before scoring, in semitones."""
     temperature: float = 1.0
-    """Logits are divided by it, above 0: networks that learnt little data by heart are too sure of
-    themselves (Guo et al. 2017)."""
+    """Temperature, above 0: divides logits, because overfitted networks are overconfident
+    (Guo et al. 2017)."""
 
     def __post_init__(self) -> None:
         if not self.networks or not self.shifts:
@@ -45,14 +45,14 @@ class Ensemble:
 
     @property
     def weights(self) -> int:
-        """Of all networks together."""
+        """Number of weights of all networks."""
         return sum(p.numel() for network in self.networks for p in network.parameters())
 
     def cell_nats(self, pieces: Sequence[VoiceGrid]) -> list[np.ndarray]:
-        """What each cell of each piece costs, (time, 4) nats.
+        """Nats of each cell of each piece, (time, 4).
 
         Raises:
-            InputError: a piece moved by one of the shifts leaves the pitches that are told apart.
+            InputError: a transposed piece leaves the range of pitches.
         """
         parts = [
             cell_nats(network, [transpose(piece, shift) for piece in pieces], temperature=self.temperature)
@@ -63,7 +63,7 @@ class Ensemble:
 
 
 def mean_nats(parts: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    """What cells cost by the mean of several models' probabilities, given what they cost by each.
+    """Nats of cells under the mean probability of several models, from the nats of each model.
 
     >>> mean_nats([[np.array([0.0])], [np.array([3.0])]])[0].round(3).tolist()
     [0.645]

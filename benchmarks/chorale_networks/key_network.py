@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.models.options import TrainOptions
+from troubadour.networks.blocks import Norm
+from troubadour.networks.trainer import ValidationLosses
 
-from .backbones import BackboneLayer, TransformerCore
+from .backbones import SmallFeedForward, TransformerBackbone
 from .copies import MATCH_LEVELS
 from .network import FeatureEmbedding, near
 from .piano_roll import KEYS, LONGEST, PianoRoll, room_of, transpose_roll
@@ -51,15 +53,15 @@ class KeyNetwork(nn.Module):
         width = spec.width
         self.places = FeatureEmbedding([16, 12, 33, MATCH_LEVELS], width, spec.feature_dropout)
         self.sounds = nn.Linear(4 * KEYS, width, bias=False)
-        self.core = TransformerCore(spec)
+        self.core = TransformerBackbone(spec)
         width = spec.reader_width
         self.context = nn.Linear(spec.width, width, bias=False)
         self.last = FeatureEmbedding([KEYS + 1, KEYS + 2, 2 * _NEAR + 1], width, 0.0)
         self.given = nn.Linear(2 * KEYS, width, bias=False)
         self.reader = nn.ModuleList(
-            BackboneLayer(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
+            SmallFeedForward(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
         )
-        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.norm = Norm(width)
         # Of each key itself; as an interval from the key below, from the lowest and the highest key of
         # the frame before; and of keys that are down, have just been struck, or are foretold.
         self.head = nn.Linear(width, KEYS + 1 + 3 * (2 * _NEAR + 1) + _KINDS)
@@ -149,30 +151,34 @@ def piece_nats(network: KeyNetwork, rolls: Sequence[PianoRoll], window: int = 51
 
 
 class KeyTask:
-    """To foretell piano rolls; nats a frame."""
+    """Prediction of piano rolls; losses in nats a frame."""
+
+    kind = "piano-roll"
 
     def __init__(
         self,
         spec: FrameSpec,
+        options: TrainOptions,
         train: Sequence[PianoRoll],
         valid: Sequence[PianoRoll],
         shift: int = 6,
         window: int = 256,
     ) -> None:
-        self.spec, self._train, self._valid, self._shift, self._window = spec, train, valid, shift, window
+        self.spec, self.options = spec, options
+        self._train, self._valid, self._shift, self._window = train, valid, shift, window
 
     def network(self) -> KeyNetwork:
-        """A new network."""
+        """See `TrainingTask.network`."""
         return KeyNetwork(self.spec)
 
-    def batches(self, options: TrainOptions, first: int) -> Iterator[Rolls]:
-        """Windows of pieces, each transposed anew, from the batch `first` on."""
+    def batches(self, first: int) -> Iterator[Rolls]:
+        """Windows of pieces, each transposed anew, from number `first` on."""
         lengths = np.array([len(roll) for roll in self._train], dtype=np.float64)
-        many = max(1, options.tokens_a_step // self._window)
+        many = max(1, self.options.batch_tokens // self._window)
         while True:
-            rng = np.random.default_rng([options.seed, first])
+            rng = np.random.default_rng([self.options.seed, first])
             parts = []
-            # As long as they are likely; the start is any frame from which a window remains.
+            # A piece's probability is its share of the frames; the start is any frame from which a window remains.
             for i in rng.choice(len(lengths), size=many, p=lengths / lengths.sum()):
                 roll = self._train[i]
                 start = int(rng.integers(0, max(1, len(roll) - self._window + 1)))
@@ -182,12 +188,11 @@ class KeyTask:
             yield rolls_of(parts)
             first += 1
 
-    def loss(self, network: nn.Module, batch: Rolls) -> Tensor:
-        """Mean over frames."""
-        assert isinstance(network, KeyNetwork)
-        return network.frame_nats(batch).sum() / batch.counted.sum()
+    def loss(self, network: KeyNetwork, batch: Rolls) -> tuple[Tensor, Tensor]:
+        """See `TrainingTask.loss`."""
+        return network.frame_nats(batch).sum(), batch.counted.sum()
 
-    def judge(self, network: nn.Module) -> dict[str, float]:
+    def validate(self, network: KeyNetwork) -> ValidationLosses:
         """Mean over all frames."""
-        assert isinstance(network, KeyNetwork)
-        return {"valid": float(np.concatenate(piece_nats(network, self._valid)).mean())}
+        nats = float(np.concatenate(piece_nats(network, self._valid)).mean())
+        return ValidationLosses(nats, {"valid": nats})

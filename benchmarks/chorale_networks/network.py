@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.generation.evaluation.voice_leading import PERFECT
+from troubadour.networks.blocks import Norm
 
-from .backbones import BackboneLayer, CoreMemory, LstmCore, TransformerCore
+from .backbones import BackboneMemory, LstmBackbone, SmallFeedForward, TransformerBackbone
 from .copies import MATCH_LEVELS
 from .spec import FrameSpec
 from .voices import LONGEST_HOLD, PITCHES, VOICES
@@ -99,7 +100,7 @@ class VoiceNetwork(nn.Module):
             spec.width,
             spec.feature_dropout,
         )
-        self.core = (LstmCore if spec.core == "lstm" else TransformerCore)(spec)
+        self.core = (LstmBackbone if spec.core == "lstm" else TransformerBackbone)(spec)
         width = spec.reader_width
         self.context = nn.Linear(spec.width, VOICES * width, bias=False)
         v = VOICES
@@ -109,9 +110,9 @@ class VoiceNetwork(nn.Module):
         sizes += [v * 2 * (2 * _HARMONIC + 1), v * (2 * _MELODIC + 2), v * 2 * IDS] * v
         self.reader_bag = FeatureEmbedding(sizes, width, spec.feature_dropout, spec.reader_rank)
         self.reader = nn.ModuleList(
-            BackboneLayer(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
+            SmallFeedForward(width, spec.reader_hidden, spec.dropout) for _ in range(spec.reader_layers)
         )
-        self.reader_norm = nn.RMSNorm(width, eps=1e-6)
+        self.reader_norm = Norm(width)
         self.rows = IDS + (2 * _MELODIC + 1) + v * (2 * _HARMONIC + 1) + 2
         self.head = nn.Linear(width, self.rows)
         nn.init.normal_(self.head.weight, std=0.02)
@@ -139,7 +140,7 @@ class VoiceNetwork(nn.Module):
         """(batch, time, width): what the core makes of the frames before each."""
         return self.go_on(x, None)[0]
 
-    def go_on(self, x: Frames, past: CoreMemory | None) -> tuple[Tensor, CoreMemory]:
+    def go_on(self, x: Frames, past: BackboneMemory | None) -> tuple[Tensor, BackboneMemory]:
         """`hidden` of one more frame, (batch, 1, width), and what to remember for the next."""
         columns = []
         foretold = x.foretold[..., 0, :]

@@ -1,7 +1,7 @@
-"""Piano rolls on a grid: frames of any number of keys, and what is known before each.
+"""Piano rolls on a grid: frames of any number of keys, and the input features of each.
 
-A frame is told as its keys from the lowest up and then an end, so a set has one telling and its
-probability is exact.
+A frame is a sequence of its keys in rising order and an end token, so each set has one sequence and an
+exact probability.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ LONGEST = 16
 
 @dataclass(frozen=True, slots=True)
 class PianoRoll:
-    """A piece, with what is known before each of its frames."""
+    """A piece with the input features of each frame."""
 
     keys: NDArray[np.bool_]
     """(time, 88)."""
     before: NDArray[np.bool_]
     """(time, 88): the frame before; silent before the first."""
     held: NDArray[np.int8]
-    """(time, 88): for how many frames each key has been down, 0 to 16."""
+    """(time, 88): number of frames since each key was pressed, 0 to 16."""
     foretold: NDArray[np.bool_]
-    """(time, 88): what followed the longest earlier passage that equals what came just now; the frame
-    before, where there is none."""
+    """(time, 88): frame after the longest earlier match; the previous frame without
+    a match."""
     match_level: NDArray[np.int64]
-    """(time,): how long that passage is, as `Passages` has it."""
+    """(time,): length level of that match, as in `Passages`."""
     at: NDArray[np.int64]
     """(time,): frames since the piece began."""
 
@@ -43,12 +43,12 @@ class PianoRoll:
         return len(self.keys)
 
     def part(self, start: int, stop: int) -> PianoRoll:
-        """Some of its frames, still knowing what came before them."""
+        """Some frames with their features."""
         return PianoRoll(*(getattr(self, name)[start:stop] for name in self.__slots__))
 
 
 def prepare_roll(keys: NDArray[np.generic]) -> PianoRoll:
-    """What is known before each frame of a piano roll; O(time²).
+    """Input features of each frame of a piano roll; O(time²).
 
     Args:
         keys: (time, 88), nonzero = down.
@@ -76,7 +76,7 @@ def prepare_roll(keys: NDArray[np.generic]) -> PianoRoll:
 
 
 def transpose_roll(roll: PianoRoll, semitones: int) -> PianoRoll:
-    """The roll, moved; the caller sees to it that no key falls off (`room_of`)."""
+    """The transposed roll; the caller ensures that all keys stay in range (`room_of`)."""
     return PianoRoll(
         np.roll(roll.keys, semitones, axis=1),
         np.roll(roll.before, semitones, axis=1),
@@ -111,6 +111,6 @@ def read_rolls(path: Path) -> dict[str, list[NDArray[np.uint8]]]:
 def without_copies(
     pieces: Sequence[NDArray[np.generic]], train: Sequence[NDArray[np.generic]]
 ) -> list[NDArray[np.generic]]:
-    """The pieces that are not, frame by frame, a piece of `train`."""
+    """Pieces that do not equal a piece of `train` frame by frame."""
     known = {piece.tobytes() for piece in train}
     return [piece for piece in pieces if piece.tobytes() not in known]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .backbones import CoreMemory
+from .backbones import BackboneMemory
 from .network import VoiceNetwork
 from .training import batch_of
 from .voices import LOWEST, VOICES, Past, VoiceGrid
@@ -56,7 +56,7 @@ def write(
     pasts = [Past() for _ in range(pieces)]
     known = [np.zeros((pieces, frames, VOICES), dtype=np.int64) for _ in range(4)]
     known += [np.zeros((pieces, frames, 2), dtype=np.int64) for _ in range(2)]
-    memories: list[CoreMemory | None] = [None] * len(networks)
+    memories: list[BackboneMemory | None] = [None] * len(networks)
     cost = 0.0
     for t in range(frames):
         for i, past in enumerate(pasts):

@@ -1,4 +1,4 @@
-"""How well four voices are foretold: one scorer for all models, in nats a note by the exact chain rule."""
+"""One scorer for all models of four voices, in nats a note by the exact chain rule."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _GRAM = 12
 
 
 class CellModel(Protocol):
-    """Anything that gives each note a probability from what comes before it in a fixed order."""
+    """Model of each note's probability given the earlier notes in a fixed order."""
 
     def cell_nats(self, pieces: Sequence[VoiceGrid]) -> list[np.ndarray]:
-        """What each cell of each piece costs, (time, 4) nats."""
+        """Nats of each cell of each piece, (time, 4)."""
         ...
 
 
@@ -28,15 +28,15 @@ class CellScore:
     pieces: int
     cells: int
     nats: float
-    """Of all cells; most only go on."""
+    """Mean of all cells; most are held."""
     changed: float
-    """Of cells whose pitch is not that of the frame before."""
+    """Mean of cells with another pitch than in the previous frame."""
     held: float
-    """Of the others; not a number, if all changed."""
+    """Mean of the others; NaN if all changed."""
 
 
 def score(nats: Sequence[np.ndarray], pieces: Sequence[VoiceGrid]) -> CellScore:
-    """Means of what `cell_nats` found for these pieces."""
+    """Means of `cell_nats` over these pieces."""
     every = np.concatenate(nats)
     changed = np.concatenate([piece.frames != piece.before for piece in pieces])
     held = float(every[~changed].mean()) if not changed.all() else float("nan")
@@ -44,8 +44,8 @@ def score(nats: Sequence[np.ndarray], pieces: Sequence[VoiceGrid]) -> CellScore:
 
 
 def new_tunes(pieces: Sequence[VoiceGrid], train: Sequence[VoiceGrid], share: float = 0.5) -> list[int]:
-    """Which pieces do not have `share` or more of their soprano's runs of 12 intervals in common with one
-    piece of `train`, in whatever key. A soprano too short for such a run counts as new."""
+    """Whether each piece shares less than `share` of its soprano's n-grams of 12 intervals with every
+    piece of `train`, in any key. A soprano too short for an n-gram counts as new."""
     known = [_runs(piece) for piece in train]
     found = []
     for i, piece in enumerate(pieces):

@@ -19,11 +19,11 @@ class FrameSpec:
     reader_layers: int = 2
     reader_hidden: int = 512
     reader_rank: int = 0
-    """Width of the reader's table of features before it is widened (Lan et al. 2020); 0 = as wide as the reader."""
+    """Rank of the decoder's feature table (Lan et al. 2020); 0 = the decoder's width."""
     dropout: float = 0.4
     feature_dropout: float = 0.15
-    """Share of the features of an input that are left out in training."""
+    """Share of the input features dropped in training."""
     order: tuple[int, ...] = (0, 1, 2, 3)
-    """In which order the voices of a frame are given."""
+    """Order of the voices of a frame."""
     rotary_base: float = 1000.0
     context: int = 1024

@@ -1,4 +1,4 @@
-"""Four voices as batches: transpositions drawn anew each epoch, and what each cell costs."""
+"""Four voices as batches: transpositions anew in each epoch, and nats of each cell."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from troubadour.models.options import TrainOptions
+from troubadour.networks.trainer import ValidationLosses
 
 from .network import Frames, VoiceNetwork
 from .scoring import score
@@ -19,7 +20,7 @@ FIELDS = ("frames", "before", "reference", "earlier", "held", "match_level")
 
 
 def batch_of(pieces: Sequence[VoiceGrid]) -> Frames:
-    """Pieces as one batch, filled up at the end."""
+    """Pieces as one batch, padded at the end."""
     longest = max(len(p) for p in pieces)
 
     def filled(arrays: list[np.ndarray]) -> Tensor:
@@ -38,14 +39,14 @@ def batch_of(pieces: Sequence[VoiceGrid]) -> Frames:
 def batches(
     pieces: Sequence[VoiceGrid], options: TrainOptions, shift: int, first: int = 0
 ) -> Iterator[Frames]:
-    """Batches of about `options.tokens_a_step` frames without end, from the batch `first` on; each epoch
+    """Batches of about `options.batch_tokens` frames without end, from number `first` on; each epoch
     draws a new order and a new transposition, up to `shift` semitones either way, of each piece."""
     epoch, seen = 0, 0
     while True:
         rng = np.random.default_rng([options.seed, epoch])
         order = rng.permutation(len(pieces))
         moves = [int(rng.integers(low, high + 1)) for low, high in (room(p, shift) for p in pieces)]
-        groups = list(groups_of(order, [len(p) for p in pieces], options.tokens_a_step))
+        groups = list(groups_of(order, [len(p) for p in pieces], options.batch_tokens))
         for i in rng.permutation(len(groups)):
             if seen >= first:
                 yield batch_of([transpose(pieces[j], moves[j]) for j in groups[i]])
@@ -71,7 +72,7 @@ def groups_of(order: np.ndarray, lengths: Sequence[int], frames: int) -> Iterato
 def cell_nats(
     network: VoiceNetwork, pieces: Sequence[VoiceGrid], frames: int = 4096, temperature: float = 1.0
 ) -> list[np.ndarray]:
-    """What each cell of each piece costs, (time, 4) nats; so many frames at once."""
+    """Nats of each cell of each piece, (time, 4); at most `frames` frames in a batch."""
     network.eval()
     found: list[np.ndarray] = [np.empty(0)] * len(pieces)
     for group in groups_of(np.arange(len(pieces)), [len(p) for p in pieces], frames):
@@ -82,28 +83,34 @@ def cell_nats(
 
 
 class VoiceTask:
-    """To foretell four voices; nats a cell."""
+    """Prediction of four voices; losses in nats a cell."""
+
+    kind = "chorale-voices"
 
     def __init__(
-        self, spec: FrameSpec, train: Sequence[VoiceGrid], valid: Sequence[VoiceGrid], shift: int = 6
+        self,
+        spec: FrameSpec,
+        options: TrainOptions,
+        train: Sequence[VoiceGrid],
+        valid: Sequence[VoiceGrid],
+        shift: int = 6,
     ) -> None:
-        self.spec, self._train, self._valid, self._shift = spec, train, valid, shift
+        self.spec, self.options = spec, options
+        self._train, self._valid, self._shift = train, valid, shift
 
     def network(self) -> VoiceNetwork:
-        """A new network."""
+        """See `TrainingTask.network`."""
         return VoiceNetwork(self.spec)
 
-    def batches(self, options: TrainOptions, first: int) -> Iterator[Frames]:
-        """Batches without end, from the batch `first` on."""
-        return batches(self._train, options, self._shift, first)
+    def batches(self, first: int) -> Iterator[Frames]:
+        """See `TrainingTask.batches`."""
+        return batches(self._train, self.options, self._shift, first)
 
-    def loss(self, network: nn.Module, batch: Frames) -> Tensor:
-        """Mean over cells."""
-        assert isinstance(network, VoiceNetwork)
-        return network.nats(batch).sum() / (VOICES * batch.counted.sum())
+    def loss(self, network: VoiceNetwork, batch: Frames) -> tuple[Tensor, Tensor]:
+        """See `TrainingTask.loss`."""
+        return network.nats(batch).sum(), VOICES * batch.counted.sum()
 
-    def judge(self, network: nn.Module) -> dict[str, float]:
-        """Means over all cells and over those that changed."""
-        assert isinstance(network, VoiceNetwork)
+    def validate(self, network: VoiceNetwork) -> ValidationLosses:
+        """Means over all cells and over those whose pitch changed."""
         found = score(cell_nats(network, self._valid), self._valid)
-        return {"valid": found.nats, "changed": found.changed}
+        return ValidationLosses(found.nats, {"valid": found.nats, "changed": found.changed})

@@ -1,4 +1,4 @@
-"""Pitches of a voice that make no parallels with the voices already decided in a frame."""
+"""Pitches of a voice without parallels to the decided voices of a frame."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _PLACE = np.arange(1, PITCHES + 1)
 def clear(
     before: NDArray[np.integer], frame: NDArray[np.integer], voice: int, given: Sequence[int], crossing: bool
 ) -> NDArray[np.bool_]:
-    """Which ids of a voice make no parallels with the voices already given in this frame.
+    """Ids of a voice without parallels to the decided voices of this frame.
 
-    Holding and resting make none, so that there is a way on. Stricter than `check`: a fifth that is
-    reached from a fifth by contrary motion is out too.
+    Holds and rests are always allowed. Stricter than `check`: a fifth reached
+    from a fifth by contrary motion is excluded, too.
 
     Args:
         before: ids of the frame before, (4,).
-        frame: ids of this frame, of which those of `given` hold.
-        voice: whose pitch is sought.
-        given: voices that have theirs.
-        crossing: whether voices may cross; if not, only rests remain where no pitch fits.
+        frame: ids of this frame; only those of `given` are valid.
+        voice: voice to decide.
+        given: decided voices.
+        crossing: whether voices may cross; if not, a voice without an allowed pitch rests.
 
     Returns:
         (65,), rest first.

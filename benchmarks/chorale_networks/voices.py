@@ -1,7 +1,7 @@
-"""Four voices on a grid, and what is known of a piece before each of its frames.
+"""Four voices on a grid, and the input features of each frame.
 
-A frame is one step of the grid: one pitch for each voice. All that is here about a frame looks at
-the frames before it alone, and does not change when the piece is transposed.
+A frame is one step of the grid: one pitch for each voice. Features use earlier frames
+only, and are independent of transposition.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from .copies import Passages
 
 VOICES = 4
 LOWEST, PITCHES = 27, 64
-"""Pitches 27 to 90 are told apart: those of choirs, and six semitones to either side."""
+"""Pitches 27 to 90: the range of choirs plus six semitones on either side."""
 LONGEST_HOLD = 24
 NEUTRAL = np.array([70, 65, 59, 50]) - LOWEST + 1
-"""What a voice is measured from until it has sung."""
+"""Reference pitch of a voice before its first note."""
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceGrid:
-    """A piece, with what is known before each of its frames. `frames` is the piece itself, the rest
-    never looks further than one frame back."""
+    """A piece with the input features of each frame. `frames` is the piece; the features use
+    earlier frames only."""
 
     frames: Ids
     """(time, 4): 0 = rest, else MIDI pitch - 26; soprano, alto, tenor, bass."""
     before: Ids
     """(time, 4): the frame before; all rests before the first."""
     reference: Ids
-    """(time, 4): the last pitch that each voice sang, never a rest."""
+    """(time, 4): last sounded pitch of each voice, never a rest."""
     earlier: Ids
-    """(time, 4): the last pitch of each voice that differs from `reference`; itself, if none does."""
+    """(time, 4): the last pitch of each voice that differs from `reference`; `reference` itself if there is none."""
     held: Ids
-    """(time, 4): for how many frames each voice has held, 0 to 24."""
+    """(time, 4): number of frames since each voice's onset, 0 to 24."""
     matched: Ids
-    """(time, 2): frame that followed the longest earlier passage equal to what came just now: of all
-    voices, and of the soprano; -1 if there is none."""
+    """(time, 2): frame after the longest earlier match: of all
+    voices, and of the soprano; -1 without a match."""
     match_level: Ids
-    """(time, 2): how long that passage is, 0 (none) to 8 (three bars of 4/4)."""
+    """(time, 2): length level of that match, 0 (none) to 8 (three bars of 4/4)."""
 
     def __len__(self) -> int:
         return len(self.frames)
 
 
 def prepare(pitches: NDArray[np.integer]) -> VoiceGrid:
-    """What is known before each frame of a piece; O(time²).
+    """Input features of each frame of a piece; O(time²).
 
     Args:
         pitches: (time, 4) MIDI pitches, -1 = rest.
@@ -80,7 +80,7 @@ def prepare(pitches: NDArray[np.integer]) -> VoiceGrid:
 
 
 class Past:
-    """What is known before the next frame of a piece; grows with each frame that is added."""
+    """Input features of the next frame; the state grows with each added frame."""
 
     def __init__(self) -> None:
         self._lines = np.zeros((64, VOICES), dtype=np.int64)
@@ -98,7 +98,7 @@ class Past:
         return self._before, self._reference, self._earlier, self._held, matched, level
 
     def add(self, frame: Ids) -> None:
-        """The next frame, (4,) ids."""
+        """Add the next frame, (4,) ids."""
         length = self._length
         if length == len(self._lines):
             self._lines = np.concatenate([self._lines, np.zeros_like(self._lines)])
@@ -118,10 +118,10 @@ class Past:
 
 
 def transpose(piece: VoiceGrid, semitones: int) -> VoiceGrid:
-    """The piece, moved; rests stay rests.
+    """The transposed piece; rests stay rests.
 
     Raises:
-        InputError: it would leave the pitches that are told apart.
+        InputError: a pitch would leave the range 27 to 90.
     """
     sung = piece.frames[piece.frames > 0]
     if len(sung) and not (sung.min() + semitones >= 1 and sung.max() + semitones <= PITCHES):

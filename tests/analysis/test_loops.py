@@ -1,4 +1,4 @@
-"""The key of chord loops, which do not close on their tonic."""
+"""Key of chord loops, which have no cadence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 def looped(chords: str, rounds: int = 4, ending: str = "") -> Score:
-    """A chord a bar in close position over its root."""
+    """One chord per bar in close position over its root."""
     rows = []
     for bar, name in enumerate(chords.split() * rounds + ending.split()):
         root = ROOTS[name[0]] + name.count("#") - name.count("b")

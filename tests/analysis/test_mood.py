@@ -1,4 +1,4 @@
-"""What listeners' studies found of single cues (Eerola, Friberg & Bresin 2013) holds of the model."""
+"""Single cues have the signs found in listeners' studies (Eerola, Friberg & Bresin 2013)."""
 
 from __future__ import annotations
 

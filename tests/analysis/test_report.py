@@ -17,7 +17,7 @@ CHORD = {"C": (48, 64, 67, 72), "F": (53, 65, 69, 72), "G": (43, 62, 67, 71), "A
 
 
 def chorale(names: str, fifths: int = 0) -> Score:
-    """One chord a quarter, four voices, 4/4."""
+    """One chord per quarter, four voices, 4/4."""
     rows = [
         [i * 24, 24, pitch, 80, voice]
         for i, name in enumerate(names.split())
@@ -72,7 +72,7 @@ def test_a_tune_of_two_equal_and_two_other_phrases_is_a_a_b_c() -> None:
 
 
 def test_a_modulation_is_found_where_it_is() -> None:
-    # Sixteen bars in C, sixteen in E flat: far enough apart that nobody hears one key.
+    # Sixteen bars in C and sixteen in E flat: two distant keys.
     first = chorale("C F G C " * 8)
     second = first.transpose(3)
     rows = np.concatenate([first.notes(), second.notes() + np.array([first.end_ticks, 0, 0, 0, 0])])

@@ -11,7 +11,7 @@ from troubadour.music.score import Metre, Score, Track
 
 
 def tune(kind: str, rng: np.random.Generator) -> Score:
-    """Even quavers in 4/4, or a dotted lilt in 6/8; pitches at random."""
+    """Even quavers in 4/4, or a dotted rhythm in 6/8; random pitches."""
     lengths = [12] * 8 if kind == "reel" else [18, 6, 12] * 2
     rows, time = [], 0
     for _ in range(8):
@@ -48,7 +48,7 @@ def test_music_of_another_kind_gets_no_style(model: StyleModel) -> None:
     song = Score.from_notes(rows, ticks_per_quarter=24, metres=(Metre(0, 4, 4),))
     found = model.find(song)
     assert found.style == ""
-    assert "unlike all that styles were learnt from: more notes at once" in found.why_not
+    assert "unlike all training pieces: more notes at once" in found.why_not
 
 
 def test_a_stored_model_answers_the_same(model: StyleModel) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from troubadour.app.embedding_search import Neighbours
+from troubadour.app.embedding_search import EmbeddingSearch
 from troubadour.app.studio import Studio
 from troubadour.cli import app
 from troubadour.core.errors import InputError, ModelError
@@ -22,7 +22,7 @@ def call(*words: str) -> Any:
 
 
 class Counting:
-    """Embeds a score as its first pitches, and counts the scores it saw."""
+    """Embeds a score as its first pitches, and counts the embedded scores."""
 
     seen = 0
 
@@ -33,7 +33,7 @@ class Counting:
 
 def test_a_piece_is_embedded_once_and_a_new_composer_starts_anew(small_home: Path, tmp_path: Path) -> None:
     with Studio(small_home) as studio:
-        first = Neighbours(studio.store, tmp_path)
+        first = EmbeddingSearch(studio.store, tmp_path)
         composer = Counting()
         piece = studio.store.pieces(medium="score")[0].id
         found = first.nearest(piece, composer, "composer-1", 5)
@@ -41,7 +41,7 @@ def test_a_piece_is_embedded_once_and_a_new_composer_starts_anew(small_home: Pat
         assert count == len(studio.store.pieces(medium="score"))
         assert len(found) == 5
         assert piece not in {f.piece.id for f in found}
-        again = Neighbours(studio.store, tmp_path)
+        again = EmbeddingSearch(studio.store, tmp_path)
         assert [f.piece.id for f in again.nearest(piece, composer, "composer-1", 5)] == [
             f.piece.id for f in found
         ]
@@ -50,7 +50,7 @@ def test_a_piece_is_embedded_once_and_a_new_composer_starts_anew(small_home: Pat
         assert composer.seen == 2 * count
         (tmp_path / "composer-1.npz").write_bytes(b"damaged")
         with pytest.raises(ModelError, match="delete the file"):
-            Neighbours(studio.store, tmp_path).nearest(piece, composer, "composer-1")
+            EmbeddingSearch(studio.store, tmp_path).nearest(piece, composer, "composer-1")
 
 
 @pytest.mark.slow

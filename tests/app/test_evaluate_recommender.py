@@ -23,7 +23,7 @@ QUICK = TuningBudget(seconds=1000, trials=0, recipes=("ease", "rp3beta"))
 
 
 def tribes(seed: int = 3) -> Interactions:
-    """Eighty listeners in four tribes of 15 pieces, who play most things more than once."""
+    """Eighty listeners in four groups with 15 pieces each, most of which they play more than once."""
     rng = np.random.default_rng(seed)
     n = 80 * 30
     who = np.repeat(np.arange(80), 30)
@@ -53,7 +53,7 @@ def test_what_was_chosen_beats_popularity_and_the_report_says_how_surely(report:
     assert rows["popular"]["p"] < 0.01
     assert rows["chosen"]["ndcg_against_chosen"] == [0.0, 0.0, 0.0]
     assert rows["popular"]["coverage"] < rows["chosen"]["coverage"] <= 1
-    # Tribes like one style each: popularity is off it, the chosen one near to it.
+    # Each group likes one style: popularity is miscalibrated, the chosen recipe is not.
     assert rows["chosen"]["miscalibration"][0] < rows["popular"]["miscalibration"][0]
 
 
@@ -76,8 +76,8 @@ def test_without_times_nothing_is_said_of_the_next_play() -> None:
     timeless = dataclasses.replace(log, time=np.zeros(len(log), np.int64))
     report = measure(timeless, None, INFOS, k=5, effort=QUICK)
     assert report["next_play"] is None
-    assert "no times" in report["split"]
-    assert "no times" in to_markdown(report)
+    assert "without times" in report["split"]
+    assert "without times" in to_markdown(report)
 
 
 def test_measuring_cannot_see_the_test_when_it_chooses() -> None:
@@ -109,18 +109,18 @@ def test_a_log_in_which_nobody_finds_anything_new_is_refused() -> None:
 
 def test_a_home_is_measured_from_the_command_line(small_home: Path) -> None:
     run = CliRunner()
-    told = run.invoke(
+    result = run.invoke(
         app,
         ["evaluate", "recommender", "--home", str(small_home), "--k", "5", "--recipe", "rp3beta", "--json"],
     )
-    assert told.exit_code == 0, told.output
-    report = json.loads(told.stdout)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
     assert {"chosen", "popular", "rp3beta"} <= report["discovery"].keys()
     assert report["k"] == 5
     assert report["events"]["test"] > 0
-    told = run.invoke(app, ["evaluate", "recommender", "--home", str(small_home), "--recipe", "nobody"])
-    assert told.exit_code != 0
-    assert "'nobody' is not one of the recommenders" in str(told.exception)
+    result = run.invoke(app, ["evaluate", "recommender", "--home", str(small_home), "--recipe", "nobody"])
+    assert result.exit_code != 0
+    assert "'nobody' is not one of the recommenders" in str(result.exception)
 
 
 def test_training_from_the_command_line_says_what_it_chose_and_keeps_the_report(
@@ -128,15 +128,15 @@ def test_training_from_the_command_line_says_what_it_chose_and_keeps_the_report(
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(small_home, home)
-    told = CliRunner().invoke(app, ["train", "recommender", "--home", str(home), "--recipe", "rp3beta"])
-    assert told.exit_code == 0, told.output
+    result = CliRunner().invoke(app, ["train", "recommender", "--home", str(home), "--recipe", "rp3beta"])
+    assert result.exit_code == 0, result.output
     with Studio(home) as studio:
         live = studio.releases.live()
         assert live is not None
-        assert f"release {live.id} is live" in told.stdout
+        assert f"release {live.id} is live" in result.stdout
         report = (studio.releases.folder(live.parts["recommender"]) / "choice.md").read_text()
     choice = live.notes["choice"]
-    assert choice["why"] in told.stdout
+    assert choice["why"] in result.stdout
     assert choice["why"] in report
     assert {t["model"] for t in choice["trials"]} == {"popular", "rp3beta"}
     if choice["exposure"]["ndcg"]:
@@ -144,6 +144,6 @@ def test_training_from_the_command_line_says_what_it_chose_and_keeps_the_report(
 
 
 def test_an_empty_home_says_what_to_do(tmp_path: Path) -> None:
-    told = CliRunner().invoke(app, ["evaluate", "recommender", "--home", str(tmp_path / "none")])
-    assert told.exit_code != 0
-    assert "record more plays" in told.output + str(told.exception)
+    result = CliRunner().invoke(app, ["evaluate", "recommender", "--home", str(tmp_path / "none")])
+    assert result.exit_code != 0
+    assert "record more plays" in result.output + str(result.exception)

@@ -1,4 +1,4 @@
-"""What a listener does changes their next list at once, without retraining, whichever face it comes through."""
+"""An event changes the listener's next list at once, without retraining, through every interface."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def recorded(studio: Studio, who: str, piece: str, kind: str = "play", value: fl
 def test_a_play_changes_the_next_list_for_less_than_a_second_of_processor_time(studio: Studio) -> None:
     studio.store.add_listeners([("quick", "", False)])
     ranker = studio.models().ranker
-    heard = [piece for piece, count in zip(ranker.items, ranker.heard, strict=True) if count > 2]
+    heard = [piece for piece, count in zip(ranker.items, ranker.listener_count, strict=True) if count > 2]
     before, release = studio.recommend("quick")
     taken: list[float] = []
     changed = 0
@@ -65,7 +65,7 @@ def test_over_rest_somebody_signs_up_plays_and_gets_a_list_of_their_own(client: 
     assert made.json() == {"id": "ann", "name": "Ann", "simulated": False}
     assert client.put("/api/listeners/ann", json={"name": "Other"}).json()["name"] == "Ann"
     new = client.get("/api/listeners/ann/recommendations").json()["items"]
-    assert {item["fallback"] for item in new} == {"nothing is known to go by yet: chosen by popularity"}
+    assert {item["fallback"] for item in new} == {"no usable history yet: chosen by popularity"}
     assert all(item["reasons"][0].startswith("heard by ") for item in new)
     liked = new[3]["id"]
     started = time.process_time()
@@ -89,12 +89,12 @@ def test_a_new_play_is_in_every_context_at_once(studio: Studio) -> None:
     assert service.because(studio, who)["lists"][0]["because"]["id"] == piece
     assert piece not in {i["id"] for i in service.discover(studio, who)["items"]}
     assert piece not in {
-        i["id"] for i in service.play_radio(studio, service.Tuned(listener=who), 10)["items"]
+        i["id"] for i in service.play_radio(studio, service.RadioRequest(listener=who), 10)["items"]
     }
 
 
 def test_turning_away_pulls_the_list_away(studio: Studio) -> None:
-    """Of two listeners alike, one skips and rates down what sounds like the head of the list."""
+    """Of two equal listeners, one skips and rates down pieces similar to the head of the list."""
     pieces = studio.store.piece_ids()
     lists: dict[str, list[Any]] = {}
     for who in ("stays", "turns"):
@@ -134,7 +134,7 @@ def test_what_is_blocked_over_rest_is_gone_from_the_next_list(client: TestClient
         ("POST", "events", {"piece": "PIECE", "kind": "rating"}, 422, "rating is None"),
         ("POST", "events", {"piece": "PIECE", "kind": "play", "value": -1}, 422, "share heard is -1.0"),
         ("POST", "blocks", {"what": "style", "value": "jig"}, 422, "'piece', 'artist' or 'explicit'"),
-        ("POST", "blocks", {"what": "artist", "value": ""}, 422, "names nobody"),
+        ("POST", "blocks", {"what": "artist", "value": ""}, 422, "empty or a placeholder"),
         ("POST", "blocks", {"what": "piece", "value": "none"}, 404, "no piece 'none'"),
         ("GET", "export", None, 200, ""),
     ],

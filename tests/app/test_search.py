@@ -31,7 +31,7 @@ def piece(small_home: Path) -> str:
 
 @pytest.fixture
 def fragment(small_home: Path, piece: str, tmp_path: Path) -> Path:
-    """Its first bars a third higher, as a MIDI file."""
+    """First bars of a piece, transposed up by a third, as a MIDI file."""
     with Studio(small_home) as studio:
         score = studio.store.score(piece)
     path = tmp_path / "fragment.mid"
@@ -68,7 +68,7 @@ def test_an_analysis_says_what_it_rests_on(small_home: Path, fragment: Path) -> 
     assert {"key", "metre", "chords", "style", "valence", "arousal"} <= set(found)
     assert found["key"]["evidence"]
     assert found["key"]["regions"][0]["bars"]
-    assert found["style"]["why_not"]  # the small folk collections bear too few labels to learn from
+    assert found["style"]["why_not"]  # the small folk collections have too few labels
 
 
 def test_a_piece_of_the_catalogue_can_be_named_by_id(small_home: Path, piece: str) -> None:
@@ -83,7 +83,7 @@ def test_a_copy_is_found_out_and_a_piece_is_not_compared_with_itself(
     copied = call("originality", str(fragment), "--home", str(small_home))
     assert copied["items"][0]["id"] == piece
     assert copied["items"][0]["notes"] > copied["human"]["notes_of_95_in_100"]
-    assert "look at the passages" in copied["verdict"]
+    assert "check the passages" in copied["verdict"]
     assert copied["items"][0]["bars"][0] <= 1
     assert set(copied["items"][0]) >= RIGHTS
     own = call("originality", piece, "--home", str(small_home))
@@ -126,13 +126,13 @@ def test_a_new_piece_is_found_at_once(tmp_path: Path) -> None:
     home = tmp_path / "home"
     call("import", str(music), "--home", str(home))
     with Studio(home) as studio:
-        from troubadour.app import jobs
+        from troubadour.app import importing
 
-        assert len(studio.understanding.melodies()) == 1
+        assert len(studio.melodies.index()) == 1
         (tmp_path / "b.abc").write_text(
             "X:1\nT:Second\nM:4/4\nL:1/8\nK:D\nFdAF GEcA|d2fa g2ec|d2B2 A4|F2E2 D4|\n"
         )
-        jobs.import_folder(studio.store, tmp_path / "b.abc")
+        importing.import_folder(studio.store, tmp_path / "b.abc")
         found = studio.search(query_skyline(studio.store.score(studio.store.piece_ids()[1])))
     assert found[0].piece.title == "Second"
 

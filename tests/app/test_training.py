@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from troubadour.app import evaluate_composer, jobs
-from troubadour.app.studio import Composed, Studio
+from troubadour.app.generate import GeneratedPiece
+from troubadour.app.studio import Studio
 from troubadour.app.training import material, shape
 from troubadour.catalogue.importing import import_pieces
 from troubadour.cli import app
@@ -22,7 +23,7 @@ pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 RECIPE = TrainingRecipe(
-    "tiny", train={"steps": 4, "tokens_a_step": 800, "warmup": 1, "evaluate_every": 4, "context": 300}
+    "tiny", train={"steps": 4, "batch_tokens": 800, "warmup": 1, "evaluate_every": 4, "context": 300}
 )
 
 
@@ -78,7 +79,7 @@ def test_fine_tuning_tuning_and_evaluating_by_command(tmp_path: Path, small_home
     done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     report = json.loads(done.stdout)
     assert report["verdict"]["finding"] in ("no gain", "sound", "memorises", "overfits", "still learning")
-    # It starts from what the shipped model knows, and not from nothing (6.7 nats).
+    # Training starts from the installed model, not from random weights (6.7 nats).
     assert report["verdict"]["start"]["valid"] < 1.5
     assert report["verdict"]["words"] in (folder / "report.md").read_text()
     assert (folder / "curves.svg").read_text().startswith("<svg")
@@ -97,7 +98,7 @@ def test_a_stream_shows_each_bar_and_stores_the_piece_at_its_end(small_home: Pat
     with Studio(small_home) as studio:
         before = studio.store.counts()["generated"]
         *bars, last = studio.stream(Brief(style="jig", bars=8, upbeat=False), seed=3)
-        assert isinstance(last, Composed)
+        assert isinstance(last, GeneratedPiece)
         assert bars[-1] == last.score
         assert len(bars) >= 8
         assert len(bars_text(last.score)) == 8

@@ -29,7 +29,7 @@ head = 16
 hidden = 32
 [train]
 steps = 4
-tokens_a_step = 300
+batch_tokens = 300
 warmup = 1
 checkpoint_every = 1
 context = 300
@@ -59,13 +59,13 @@ def test_a_search_that_was_killed_goes_on_with_its_trial_and_beats_or_keeps_the_
     done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     found = json.loads(done.stdout)
     assert found["trials"] == 2
-    # The killed trial went on in its own folder, and stands in the table once.
+    # The interrupted trial was resumed in its own folder, and is listed once.
     assert not (folder / "trial-1").exists()
     rows = (folder / "trials.md").read_text().splitlines()[2:]
     assert len(rows) == 2
     assert sum("complete" in row for row in rows) >= 1
     assert not any("fail" in row for row in rows)
-    # The recipe as it is was tried first; what is written is no worse, and can be trained with.
+    # The unchanged recipe was the first trial; the best recipe is no worse and can be trained.
     first = next(
         p for p in json.loads((folder / "trial-0" / "checkpoint.json").read_text())["state"]["history"][::-1]
     )

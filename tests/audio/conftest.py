@@ -1,4 +1,4 @@
-"""Sounds whose properties are known."""
+"""Sounds with known properties."""
 
 from __future__ import annotations
 

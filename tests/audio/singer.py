@@ -1,7 +1,7 @@
-"""An invented singer, since no recordings of real ones are at hand: what a hum, a whistle or a la-la is made of.
+"""Synthetic singer for tests of transcription: hum, whistle or syllables.
 
-Pitches glide into each other, tremble, drift out of tune and stray; lengths are uneven; the voice is a
-row of harmonics under the resonances of a closed or an open mouth, with breath and a room's noise.
+No recordings of real singers are available. Pitches have glides, vibrato, drift and errors; durations are
+uneven; the voice is a harmonic series with the formants of a closed or open mouth, breath and room noise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 RATE: Final = 22_050
 _STEP: Final = 1 / 200
 _RESONANCES: Final = {
-    # Hertz, width and gain of each resonance.
+    # Frequency in Hz, width and gain of each formant.
     "hum": ((250, 80, 1.0), (1100, 200, 0.06), (2200, 300, 0.02)),
     "la": ((700, 90, 1.0), (1200, 110, 0.6), (2600, 170, 0.25)),
     "oo": ((320, 70, 1.0), (800, 90, 0.25), (2300, 200, 0.05)),
@@ -24,7 +24,7 @@ _RESONANCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Singer:
-    """How somebody sings; the default sings perfectly."""
+    """Parameters of a singer; the default is perfect."""
 
     voice: str = "hum"
     """`hum`, `la`, `oo` or `whistle`."""
@@ -33,30 +33,30 @@ class Singer:
     intonation_cents: float = 0.0
     """Standard deviation of a note from its pitch."""
     drift_cents: float = 0.0
-    """Standard deviation of what the tuning moves from note to note, for good."""
+    """Standard deviation of the permanent change of tuning from note to note."""
     off_cents: float = 0.0
-    """The whole lies so far from 440 Hz."""
+    """Tuning offset from 440 Hz."""
     glide_seconds: float = 0.02
-    """Time in which a pitch comes two thirds of the way from the last one."""
+    """Time constant of a glide (two thirds of the interval)."""
     scoop_cents: float = 0.0
-    """The first note of a breath starts so far below."""
+    """Depth below the pitch at which the first note of a breath starts."""
     timing: float = 0.0
-    """Standard deviation of the logarithm of each length."""
+    """Standard deviation of the logarithm of each duration."""
     gap: float = 0.1
-    """Share of a note that is silence before the next."""
+    """Share of a note that is silent before the next one."""
     wrong: float = 0.0
-    """Share of notes a tone or semitone off; half as many are left out."""
+    """Share of notes a semitone or tone off; half as many are omitted."""
     noise_db: float = -60.0
-    """Of the room, below the voice."""
+    """Level of the room noise relative to the voice."""
     breath: float = 0.003
-    """Of the voice itself."""
+    """Level of the breath noise relative to the voice."""
     jitter: float = 0.0
-    """Roughness: standard deviation of the pitch from period to period, in cents."""
+    """Jitter: standard deviation of the pitch from period to period, in cents."""
 
     def sing(
         self, pitch: NDArray[np.float64], seconds: NDArray[np.float64], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """The sound of notes one after the other, shape (n,), at `RATE`, the loudest sample .5."""
+        """Audio of consecutive notes, shape (n,), at `RATE`, peak .5."""
         pitch, seconds = self._misremembered(pitch, seconds, rng)
         n = len(pitch)
         seconds = seconds * np.exp(self.timing * rng.normal(size=n))
@@ -106,7 +106,7 @@ class Singer:
                 out += alive * _gain(self.voice, k * hertz) / k * np.sin(k * phase)
         out /= max(float(np.sqrt(np.mean(np.square(out)))), 1e-9)
         out = level * (out + self.breath * 10 * rng.normal(size=n) * (1 + 0.3 * rng.normal(size=n)))
-        room = np.cumsum(rng.normal(size=n + RATE // 2))  # louder towards the bass, as rooms are
+        room = np.cumsum(rng.normal(size=n + RATE // 2))  # more energy at low frequencies, as in rooms
         room = room - np.convolve(room, np.ones(200) / 200, mode="same")
         room = room / max(float(room.std()), 1e-9) + 0.3 * rng.normal(size=len(room))
         silence = np.zeros(RATE // 4)
@@ -116,7 +116,7 @@ class Singer:
 
 
 def _envelope(steps: int, gap: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Of one note: a soft attack, a level that wavers, a release and a gap."""
+    """Envelope of one note: soft attack, unsteady level, release and gap."""
     silent = round(gap * steps)
     on = steps - silent
     rise, fall = min(8, on // 2), min(10, on // 2)
@@ -145,7 +145,7 @@ POOR: Final = Singer(
 
 
 def in_voice(singer: Singer, voice: str) -> Singer:
-    """The same skill with another voice; whistlers slide more and tremble less."""
+    """The same accuracy with another voice; whistlers glide more and have less vibrato."""
     if voice == "whistle":
         return replace(singer, voice=voice, vibrato_cents=singer.vibrato_cents / 2, gap=0.08)
     return replace(singer, voice=voice)

@@ -1,4 +1,4 @@
-"""The pitch of one voice, and the notes that it sings."""
+"""Pitch tracking and transcription of a monophonic signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as users have them: every one gives a clear answer or a clear error."""
+"""Real-world audio files give a clear result or a clear error."""
 
 from __future__ import annotations
 
@@ -118,13 +118,13 @@ BAD = {
         b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(200),
         "not audio, although its name ends in .wav",
     ),
-    "text.mp3": (b"#EXTM3U\nhttp://example.invalid/a.mp3\n", "not audio that can be read"),
+    "text.mp3": (b"#EXTM3U\nhttp://example.invalid/a.mp3\n", "not readable as audio"),
     "sdp.ogg": (b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n", "no known format"),
-    "header.wav": (wav(tone(440, 1.0))[:30], "not audio that can be read"),
+    "header.wav": (wav(tone(440, 1.0))[:30], "not readable as audio"),
     "nothing.wav": (wav(np.zeros((0, 1), dtype=np.float32)), "no sound in it"),
     "nan.wav": (wav(np.full((44_100, 1), np.nan, dtype=np.float32), subtype="FLOAT"), "NaN"),
     "nine.wav": (wav(tone(440, 1.0, channels=9)), "9 channels; allowed: 1 to 8"),
-    "slow.wav": (wav(tone(440, 1.0, 1_000), 1_000), "1000 frames a second"),
+    "slow.wav": (wav(tone(440, 1.0, 1_000), 1_000), "1000 Hz sample rate"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Features against what librosa 0.11 makes of the same samples (`benchmarks/librosa_reference.py`)."""
+"""Features equal to those of librosa 0.11 for the same samples (`benchmarks/librosa_reference.py`)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from troubadour.catalogue.importing import import_pieces
 from troubadour.catalogue.store import Store
-from troubadour.catalogue.works import place, split_of
+from troubadour.catalogue.works import assign_works, split_of
 from troubadour.core.errors import InputError
 from troubadour.corpora.builtin import read_collection
 from troubadour.corpora.folder import read_path
@@ -34,8 +34,8 @@ def tune(seed: int, notes: int = 60) -> Score:
 def varied(score: Score, changes: int, seed: int) -> Score:
     rng = np.random.default_rng(seed)
     pitch = score.pitch.copy()
-    where = rng.choice(len(pitch), changes, replace=False)
-    pitch[where] += rng.choice([-2, -1, 1, 2], changes)
+    assignment = rng.choice(len(pitch), changes, replace=False)
+    pitch[assignment] += rng.choice([-2, -1, 1, 2], changes)
     return score.replace(pitch=pitch)
 
 
@@ -77,9 +77,9 @@ def test_a_transposed_copy_is_a_duplicate_and_a_variant_is_one_work(tmp_path: Pa
 def test_works_do_not_depend_on_order_and_never_straddle_a_split(order: list[int], seed: int) -> None:
     scores = [varied(tune(seed + i // 3).transpose(i % 3), 4 * (i % 3 > 0), i) for i in range(12)]
     named = [(f"p{i}", grams(s)) for i, s in enumerate(scores)]
-    straight = dict(zip([n for n, _ in named], place(named, []), strict=True))
+    straight = dict(zip([n for n, _ in named], assign_works(named, []), strict=True))
     shuffled_pieces = [named[i] for i in order]
-    shuffled = dict(zip([n for n, _ in shuffled_pieces], place(shuffled_pieces, []), strict=True))
+    shuffled = dict(zip([n for n, _ in shuffled_pieces], assign_works(shuffled_pieces, []), strict=True))
     assert {n: (w.work, w.split) for n, w in straight.items()} == {
         n: (w.work, w.split) for n, w in shuffled.items()
     }
@@ -91,8 +91,8 @@ def test_a_newcomer_between_two_works_goes_to_the_held_out_side() -> None:
     one, two = grams(tune(1)), grams(tune(2))
     both = np.union1d(one, two).astype(np.uint32)
     known = [("a", "work-a", "train", "fa", one), ("b", "work-b", "test", "fb", two)]
-    placed = place([("new", both)], known)[0]
-    assert (placed.work, placed.split) == ("work-b", "test")
+    assigned = assign_works([("new", both)], known)[0]
+    assert (assigned.work, assigned.split) == ("work-b", "test")
 
 
 def test_splits_are_about_eight_one_one() -> None:
@@ -101,7 +101,7 @@ def test_splits_are_about_eight_one_one() -> None:
     assert 0.08 < splits.count("valid") / 3000 < 0.12
 
 
-def test_what_is_bad_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_bad_files_are_named_and_the_rest_is_imported(tmp_path: Path) -> None:
     source = [
         Unreadable("broken.mid", "damaged MIDI"),
         piece(tune(1, 3), "Too short"),
@@ -153,7 +153,7 @@ def test_restricted_collections_need_their_terms_accepted() -> None:
         read_collection("essen")
 
 
-# Ten batches of twelve pieces, with time to be killed in or between them.
+# Ten batches of twelve pieces, with pauses, so that the process is killed in or between them.
 _IMPORT = """
 import sys, time
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Recordings are recommended by what they sound like, beside pieces with notes and without them."""
+"""Recommendation of recordings by their sound, with and without scores in the catalogue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from tests.audio.conftest import chord_song
 
-from troubadour.app import jobs
+from troubadour.app import importing, jobs
 from troubadour.app.studio import Studio
 from troubadour.audio.describe import STATISTICS
 from troubadour.catalogue.item_vectors import item_vectors
@@ -21,7 +21,7 @@ RATE = 22_050
 
 
 def bright(seed: int) -> np.ndarray:
-    """Noise struck ten times a second: nothing like the songs of chords."""
+    """Noise with ten attacks per second, unlike the songs of chords."""
     time = np.arange(3 * RATE) / RATE
     noise = np.random.default_rng(seed).normal(size=len(time))
     return (0.2 * np.diff(noise, prepend=0.0) * np.exp(-20 * (time % 0.1))).astype(np.float32)
@@ -37,10 +37,10 @@ def music(folder: Path, first: int, last: int) -> Path:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home of recordings alone, with two listeners of different taste and a release."""
+    """Home with recordings only, two listeners of different taste, and a release."""
     home = tmp_path_factory.mktemp("audio")
     with Studio(home) as studio:
-        jobs.import_path(studio.store, music(home / "music", 0, 3))
+        importing.import_path(studio.store, music(home / "music", 0, 3))
         studio.store.add_listeners([("ann", "Ann", False), ("ben", "Ben", False), ("eve", "Eve", False)])
         ids = {p.title: p.id for p in studio.store.pieces()}
         studio.record(
@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_a_home_of_recordings_alone_recommends_by_sound_and_says_so(home: Path) -> None:
+def test_recordings_without_scores_are_recommended_by_sound(home: Path) -> None:
     with Studio(home) as studio:
         for listener, kind in (("ann", "chords"), ("ben", "bright")):
             found, _ = studio.recommend(listener, 2)
@@ -60,7 +60,7 @@ def test_a_home_of_recordings_alone_recommends_by_sound_and_says_so(home: Path) 
 
 def test_a_recording_that_came_after_fitting_is_recommended_at_once(home: Path) -> None:
     with Studio(home) as studio:
-        jobs.import_path(studio.store, music(home / "music", 3, 4))
+        importing.import_path(studio.store, music(home / "music", 3, 4))
         titles = [f.title for f in studio.recommend("ann", 3)[0]]
         assert sorted(titles) == ["chords1", "chords2", "chords3"]
         assert studio.similar(next(p.id for p in studio.store.pieces() if p.title == "bright3"), 1)[
@@ -74,7 +74,7 @@ def test_pieces_with_notes_and_recordings_stand_in_one_space(folk_home: Path, tm
         alone = item_vectors(studio.store)
         assert alone.shape == (len(studio.store.pieces()), len(FEATURES) + len(STATISTICS))
         assert np.isnan(alone[:, len(FEATURES) :]).all()
-        jobs.import_path(studio.store, music(tmp_path / "music", 0, 2))
+        importing.import_path(studio.store, music(tmp_path / "music", 0, 2))
         both = item_vectors(studio.store)
         rows = {p.title: p.row for p in studio.store.pieces()}
         assert np.array_equal(both[: len(alone)], alone, equal_nan=True)

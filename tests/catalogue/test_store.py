@@ -7,14 +7,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event as sqlalchemy_event
 
 from troubadour.catalogue.store import Event, NewPiece, Store
 from troubadour.core.errors import InputError, NotFoundError, StorageError
+from troubadour.music.quality import QualityFlag
 from troubadour.music.score import Score, Track
 
 
@@ -33,6 +38,22 @@ def event(n: int, listener: str = "ann", piece: str = "a", kind: str = "play") -
     return Event(f"e{n}", listener, piece, kind, 1_700_000_000 + n, 0.5 if kind == "play" else None)
 
 
+@contextmanager
+def counted(store: Store) -> Iterator[list[str]]:
+    """Collects the SELECT, INSERT, UPDATE and DELETE statements of a store."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.split(maxsplit=1)[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            statements.append(statement)
+
+    sqlalchemy_event.listen(store._engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        sqlalchemy_event.remove(store._engine, "before_cursor_execute", note)
+
+
 @pytest.fixture
 def store(tmp_path: Path):
     with Store.open(tmp_path) as opened:
@@ -46,6 +67,62 @@ def test_a_piece_comes_back_as_it_was_stored(store: Store) -> None:
     assert store.piece("b").attributes == {"metre": "4/4"}
     assert store.piece_ids() == ["a", "b"]
     np.testing.assert_array_equal(store.vectors()[1], np.arange(4))
+
+
+def test_pieces_are_read_by_id_in_one_statement(store: Store) -> None:
+    store.add_pieces([new_piece(f"p{i}") for i in range(1200)])
+    ids = [f"p{i}" for i in reversed(range(1200))]
+    with counted(store) as statements:
+        found = store.pieces_by_id([*ids, "a", "a"])
+    assert [*found] == [*ids, "a"]
+    assert found["p7"] == store.piece("p7")
+    assert len(statements) == 1
+    assert store.pieces_by_id([]) == {}
+    with pytest.raises(NotFoundError, match="no piece 'gone'"):
+        store.pieces_by_id(["a", "gone"])
+
+
+def test_quality_flags_are_read_from_codes_and_from_sentences_of_earlier_versions(store: Store) -> None:
+    store.add_pieces(
+        [
+            replace(new_piece("new"), quality=("2 grace notes left out", "unreliable-barlines")),
+            replace(new_piece("old"), quality=("barlines are not to be trusted",)),
+        ]
+    )
+    assert store.piece("new").quality == ["2 grace notes left out", "barlines are unreliable"]
+    flagged = {p.id for p in store.pieces() if QualityFlag.UNRELIABLE_BARLINES in p.flags}
+    assert flagged == {"new", "old"}
+
+
+def test_listeners_are_read_by_page_and_by_words(store: Store) -> None:
+    store.add_listeners([("eva", "Évora", False), ("x_y", "100%", False), ("joan", "Joan", False)])
+    assert [p.id for p in store.listeners(limit=2, offset=1)] == ["bob", "eva"]
+    assert [p.row for p in store.listeners(limit=2, offset=1)] == [1, 2]
+    assert [(p.row, p.id) for p in store.listeners("évo")] == [(2, "eva")]
+    assert [p.id for p in store.listeners("%")] == ["x_y"]
+    assert [p.id for p in store.listeners("B B")] == ["bob"]
+    assert [(p.row, p.id) for p in store.listeners("an", offset=1)] == [(4, "joan")]
+    assert (store.count_listeners(), store.count_listeners("an")) == (5, 2)
+    with pytest.raises(InputError, match="offset -1"):
+        store.listeners(offset=-1)
+
+
+def test_events_of_a_listener_come_as_columns(store: Store) -> None:
+    store.record([event(2, piece="b"), event(1), replace(event(3), flags=1), event(4, kind="like")])
+    last = store.last_event()
+    store.record([event(5, listener="bob"), event(6, piece="b")])
+    with counted(store) as statements:
+        found = store.listener_events("ann", until=last)
+    assert len(statements) == 3
+    assert (found.ids, found.item.tolist(), found.kind.tolist()) == (("a", "b"), [0, 1, 0], [0, 0, 1])
+    assert found.time.tolist() == [1_700_000_001, 1_700_000_002, 1_700_000_004]
+    np.testing.assert_array_equal(found.value, np.array([0.5, 0.5, np.nan], np.float32))
+    newest = store.listener_events("ann", 2)
+    assert [newest.ids[i] for i in newest.item] == ["a", "b"]
+    assert newest.time.tolist() == [1_700_000_004, 1_700_000_006]
+    assert len(store.listener_events("bob", 0).ids) == 0
+    with pytest.raises(NotFoundError, match="no listener 'eve'; there are ann, bob"):
+        store.listener_events("eve")
 
 
 def test_adding_a_piece_again_changes_nothing(store: Store) -> None:
@@ -209,7 +286,7 @@ def test_a_full_disk_acknowledges_nothing_and_recovers(store: Store, tmp_path: P
         assert again.counts()["interactions"] == int(lines[1]) + 1
 
 
-def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_damaged_file_gives_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "catalogue.sqlite").write_bytes(b"this is no database" * 1000)
     with pytest.raises(StorageError, match="restore"):
         Store.open(tmp_path)

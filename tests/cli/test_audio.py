@@ -1,4 +1,4 @@
-"""The commands of hearing, on files as users have them: an answer or a clear error, and never NaN in the store."""
+"""Audio commands on real-world files: an answer or a clear error, and no NaN in the store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def call(*words: str) -> Any:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Good files of odd kinds, and bad ones."""
+    """Valid files of unusual kinds, and invalid ones."""
     folder = tmp_path_factory.mktemp("odd")
     song = chord_song(3.0, 96_000)
     soundfile.write(folder / "song96k.wav", song, 96_000)
@@ -74,8 +74,8 @@ def test_odd_files_come_in_or_are_refused_and_nothing_stored_is_nan(home: Path) 
 def test_what_sounds_alike_is_listed_for_a_piece_and_for_a_file(home: Path, folder: Path, by: str) -> None:
     with Store.open(home) as store:
         piece = next(p.id for p in store.pieces() if p.title == "surround")
-    for asked in (piece, str(folder / "surround.wav")):
-        found = call("similar", asked, "--by", by, "--n", "3", "--home", str(home))
+    for query in (piece, str(folder / "surround.wav")):
+        found = call("similar", query, "--by", by, "--n", "3", "--home", str(home))
         assert found["by"] == by
         assert len(found["items"]) == 3
         assert found["items"][-1]["score"] <= found["items"][0]["score"]
@@ -101,10 +101,10 @@ def test_what_is_no_sound_is_refused_with_the_cause(
 
 def test_recordings_in_the_home_disturb_neither_melodies_nor_what_needs_notes(home: Path) -> None:
     with Studio(home) as studio:
-        assert len(studio.understanding.melodies()) == 0
+        assert len(studio.melodies.index()) == 0
         piece = studio.store.pieces(medium="audio")[0].id
-        with pytest.raises(TroubadourError, match="three"):
-            studio.understanding.map()
+        with pytest.raises(TroubadourError, match="at least 3"):
+            studio.analysis.map()
         for words in (
             ("draw", "roll", piece),
             ("originality", piece),

@@ -147,9 +147,9 @@ def test_a_bad_request_says_what_is_allowed(
     words: tuple[str, ...],
     message: str,
 ) -> None:
-    told = refused(capsys, monkeypatch, *words, "--home", str(small_home))
-    assert message in told
-    assert "Traceback" not in told
+    stderr = refused(capsys, monkeypatch, *words, "--home", str(small_home))
+    assert message in stderr
+    assert "Traceback" not in stderr
 
 
 def test_an_empty_home_says_what_to_do(
@@ -184,6 +184,6 @@ def test_a_recipe_with_an_unknown_setting_is_refused(
 ) -> None:
     recipe = tmp_path / "bad.toml"
     recipe.write_text("[train]\nstpes = 4\n")
-    told = refused(capsys, monkeypatch, "train", "composer", str(recipe), "--home", str(small_home))
-    assert "stpes" in told
-    assert "steps" in told
+    stderr = refused(capsys, monkeypatch, "train", "composer", str(recipe), "--home", str(small_home))
+    assert "stpes" in stderr
+    assert "steps" in stderr

@@ -22,14 +22,14 @@ from troubadour.server.app import create_app
 WHO = "sim-0003"
 
 
-def told(home: Path, *words: str) -> str:
+def stdout_of(home: Path, *words: str) -> str:
     done = CliRunner().invoke(app, [*words, "--home", str(home)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
 
 def call(home: Path, *words: str) -> Any:
-    return json.loads(told(home, *words, "--json"))
+    return json.loads(stdout_of(home, *words, "--json"))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def client(studio: Studio) -> Iterator[TestClient]:
 
 @pytest.fixture
 def liked(studio: Studio) -> str:
-    """The piece that they liked last."""
+    """Id of the latest liked piece."""
     history = studio.history(WHO, studio.models())
     return studio.models().ranker.items.id(int(history.items[history.weights > 0][-1]))
 
@@ -62,10 +62,10 @@ def test_because_you_played_names_the_pieces_and_repeats_nothing(
     assert not heard & set(ids)
     assert all(item["reasons"] and item["licence"] for one in found["lists"] for item in one["items"])
     assert client.get(f"/api/listeners/{WHO}/because?n=4").json()["lists"] == found["lists"]
-    words = told(small_home, "because", WHO, "--n", "2")
+    words = stdout_of(small_home, "because", WHO, "--n", "2")
     assert words.startswith(f"Because you played {studio.store.piece(liked).title}  [{liked}]\n  1. ")
     other = next(p for p in studio.store.piece_ids() if p not in heard)
-    assert told(small_home, "because", WHO, "--piece", other).startswith("Because of ")
+    assert stdout_of(small_home, "because", WHO, "--piece", other).startswith("Because of ")
 
 
 def test_more_like_this_goes_by_who_hears_it_too(
@@ -111,7 +111,7 @@ def test_a_radio_plays_to_the_end_of_the_catalogue(studio: Studio, small_home: P
     works = {p.work for p in studio.store.pieces()}
     assert len(everything) == len(works), "one of the variants of each work"
     words = [word for piece in everything for word in ("--played", piece)]
-    assert "all has been played" in told(small_home, "radio", "--style", style, *words)
+    assert "all pieces are played" in stdout_of(small_home, "radio", "--style", style, *words)
 
 
 def test_what_a_listener_blocked_is_in_no_list_of_theirs(studio: Studio) -> None:
@@ -141,7 +141,7 @@ def test_charts_and_trends_tell_what_they_rest_on(
     assert [item["rank"] for item in found["items"]] == [1, 2, 3, 4, 5]
     assert found["plays"] >= found["listeners"] > 0
     assert client.get("/api/charts?period=month&n=5").json() == found
-    text = told(small_home, "charts", "--period", "month", "--n", "5")
+    text = stdout_of(small_home, "charts", "--period", "month", "--n", "5")
     assert f"{found['plays']} plays by {found['listeners']} listeners" in text
     assert f"  1. {found['items'][0]['title']}" in text
     early = call(small_home, "charts", "--period", "month", "--until", "1990-01-01")
@@ -150,7 +150,7 @@ def test_charts_and_trends_tell_what_they_rest_on(
     assert moves["items"]
     assert all(len(item["forecast"]) == 4 and "naive_mase" in item for item in moves["items"])
     assert client.get("/api/trends").json() == moves
-    assert moves["verdict"] in told(small_home, "trends")
+    assert moves["verdict"] in stdout_of(small_home, "trends")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_charts_and_trends_tell_what_they_rest_on(
         (("discover", "nobody"), 404, "no listener 'nobody'"),
         (("radio",), 422, "nothing to start a radio from"),
         (("radio", "--piece", "x", "--style", "march"), 422, "both a piece (x) and a style (march)"),
-        (("radio", "--style", "tango"), 422, "no piece of style 'tango'; there are "),
+        (("radio", "--style", "tango"), 422, "no piece of style 'tango'; known styles: "),
         (("radio", "--piece", "none"), 404, "no piece 'none'"),
         (("radio", "--listener", WHO, "--drift", "2"), 422, "drift is 2"),
         (("radio", "--listener", WHO, "--played", "none"), 422, "'none' was played, but is not in the catalogue"),
@@ -175,7 +175,7 @@ def test_what_cannot_be_is_refused_alike_by_both_faces(
     small_home: Path, client: TestClient, words: tuple[str, ...], status: int, message: str
 ) -> None:
     with pytest.raises(TroubadourError) as refused:
-        told(small_home, *words)
+        stdout_of(small_home, *words)
     assert message in str(refused.value)
     assert isinstance(refused.value, NotFoundError if status == 404 else InputError)
     answer = _over_rest(client, words)
@@ -184,7 +184,7 @@ def test_what_cannot_be_is_refused_alike_by_both_faces(
 
 
 def _over_rest(client: TestClient, words: tuple[str, ...]) -> Any:
-    """The request that asks the same as a command."""
+    """REST request equivalent to a command."""
     command, rest = words[0], list(words[1:])
     subject = rest.pop(0) if rest and not rest[0].startswith("--") else ""
     given: dict[str, Any] = dict(zip((w.removeprefix("--") for w in rest[::2]), rest[1::2], strict=True))

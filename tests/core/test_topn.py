@@ -24,7 +24,9 @@ def test_the_best_are_those_that_sorting_finds(scores: list[float], n: int) -> N
 )
 def test_products_in_tiles_are_those_at_once(rows: int, width: int, n: int) -> None:
     rng = np.random.default_rng(rows)
-    vectors = rng.integers(-3, 4, (rows, width)).astype(np.float32)  # small integers: many equals, all exact
+    vectors = rng.integers(-3, 4, (rows, width)).astype(
+        np.float32
+    )  # small integers: exact products, many ties
     query = rng.integers(-3, 4, width).astype(np.float32)
     tiles = Tiles.of(vectors)
     found, products = tiles.best(query, n)

@@ -26,7 +26,7 @@ TRAINED = {
 
 @pytest.fixture
 def trained(small_home: Path, tmp_path: Path) -> Path:
-    """The shipped weights, with a report of a training beside them."""
+    """Installed weights with a training report beside them."""
     folder = tmp_path / "run"
     with Studio(small_home) as studio:
         shutil.copytree(jobs.composer_folder(studio.releases, "shipped"), folder)
@@ -36,12 +36,12 @@ def trained(small_home: Path, tmp_path: Path) -> Path:
 
 def test_a_card_tells_data_terms_training_figures_and_limits(trained: Path, small_home: Path) -> None:
     done = CliRunner().invoke(app, ["card", str(trained), "--home", str(small_home)], catch_exceptions=False)
-    for told in (
+    for expected in (
         "mine (12 pieces), folk (3 pieces)", "CC BY 4.0; public domain", "400 steps, 800,000 tokens, 10 minutes",
         "kept: step 350", "0.7123 nats", "No sign of overfitting.", "| jig | 554 | 1 | 0.654 |",
-        "Fewer than 10 pieces stand behind: minuet, slide, waltz",
+        "Styles with fewer than 10 training pieces: minuet, slide, waltz",
     ):  # fmt: skip
-        assert told in done.stdout
+        assert expected in done.stdout
 
 
 def test_a_release_keeps_the_report_of_its_composer(trained: Path, tmp_path: Path, small_home: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_nobody_wrote_down_is_said_to_be_so(trained: Path) -> None:
     (trained / REPORT).unlink()
     facts = cards.card(trained)
     assert (facts["data"], facts["training"], facts["verdict"]) == (None, None, None)
-    assert "not told beside the weights" in cards.markdown(facts)
+    assert "not recorded beside the weights" in cards.markdown(facts)
 
 
 def test_a_card_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that leave the house, in every format."""
+"""Export of pieces in every format."""
 
 from __future__ import annotations
 

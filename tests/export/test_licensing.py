@@ -26,7 +26,7 @@ from troubadour.music.score import Score
 
 @pytest.fixture(scope="module")
 def bound_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that holds made-up tunes under the terms of the Essen collection."""
+    """Home with synthetic tunes under the terms of the Essen collection."""
     home = tmp_path_factory.mktemp("bound")
     with Studio(home) as studio:
         for k in range(12):
@@ -99,7 +99,7 @@ def test_a_composed_piece_says_so_in_every_file(small_home: Path) -> None:
         if m.is_meta and hasattr(m, "text")
     }
     assert "composed by machine" in texts["text"]
-    assert made.release in texts["text"]
+    assert made.provenance.release in texts["text"]
     assert '<miscellaneous-field name="generated">' in page
     assert "composed by machine" in shown
-    assert made.release in shown
+    assert made.provenance.release in shown

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import ModelError
-from troubadour.generation.style_statistics import StyleStatistics, draw, profiles
+from troubadour.generation.style_statistics import StyleStatistics, draw, style_statistics
 from troubadour.music.score import Score
 
 Pieces = list[tuple[Score, str]]
 
 
-def test_a_style_is_counted_as_it_is(pieces: Pieces) -> None:
-    jig = profiles(pieces)["jig"]
+def test_the_pieces_of_a_style_are_counted(pieces: Pieces) -> None:
+    jig = style_statistics(pieces)["jig"]
     assert jig.pieces == 8
     assert jig.metres == {"6/8": 8}
     assert jig.bars == {"8": 4, "16": 4}
@@ -26,8 +26,8 @@ def test_a_style_is_counted_as_it_is(pieces: Pieces) -> None:
     assert jig.ranges[0][1] <= 74
 
 
-def test_the_empty_style_counts_every_melody_but_no_duet(pieces: Pieces) -> None:
-    found = profiles(pieces)
+def test_the_empty_style_counts_melodies_but_no_duets(pieces: Pieces) -> None:
+    found = style_statistics(pieces)
     assert found[""].pieces == 16
     assert found[""].metres == {"6/8": 8, "4/4": 8}
     assert found["song"].programs == {"52:1 52:1": 4}
@@ -35,18 +35,18 @@ def test_the_empty_style_counts_every_melody_but_no_duet(pieces: Pieces) -> None
     assert found["song"].ranges[1][0] < found["song"].ranges[0][0]
 
 
-def test_pieces_without_notes_count_nowhere() -> None:
-    assert profiles([(Score.from_notes([], ticks_per_quarter=24), "jig")]) == {}
+def test_pieces_without_notes_are_skipped() -> None:
+    assert style_statistics([(Score.from_notes([], ticks_per_quarter=24), "jig")]) == {}
 
 
-def test_a_profile_comes_back_from_json(pieces: Pieces) -> None:
-    jig = profiles(pieces)["jig"]
+def test_statistics_can_be_read_back_from_json(pieces: Pieces) -> None:
+    jig = style_statistics(pieces)["jig"]
     assert StyleStatistics.from_dict(json.loads(json.dumps(jig.to_dict()))) == jig
 
 
 @pytest.mark.parametrize("damage", ["missing", "unknown", "ranges"])
-def test_a_damaged_profile_is_refused(pieces: Pieces, damage: str) -> None:
-    values = profiles(pieces)["jig"].to_dict()
+def test_damaged_statistics_are_refused(pieces: Pieces, damage: str) -> None:
+    values = style_statistics(pieces)["jig"].to_dict()
     if damage == "missing":
         del values["bars"]
     elif damage == "unknown":
@@ -57,7 +57,7 @@ def test_a_damaged_profile_is_refused(pieces: Pieces, damage: str) -> None:
         StyleStatistics.from_dict(values)
 
 
-def test_values_are_drawn_as_often_as_they_were_counted() -> None:
+def test_values_are_drawn_in_proportion_to_their_counts() -> None:
     rng = np.random.default_rng(0)
     seen = Counter(draw({"6/8": 3, "9/8": 1}, rng) for _ in range(2000))
     assert set(seen) == {"6/8", "9/8"}

@@ -1,4 +1,4 @@
-"""Each task under random controls: what was asked for holds in the files written, or two demands are named."""
+"""Each task under random controls: the controls hold in the written files, or two of them are named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from troubadour.formats.midi import write_midi
 from troubadour.formats.musicxml import write_musicxml
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.generation.tasks import (
     Accompany,
     Continue,
@@ -45,7 +45,7 @@ def composer(
 ) -> TransformerComposer:
     known = TransformerSpec(**{**spec.to_dict(), "styles": (*spec.styles, "chorale")})
     return TransformerComposer(
-        known, weights, profiles([*pieces, *[(choir(i), "chorale") for i in range(3)]])
+        known, weights, style_statistics([*pieces, *[(choir(i), "chorale") for i in range(3)]])
     )
 
 
@@ -99,7 +99,7 @@ def controls(rng: np.random.Generator) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_a_control_holds_or_is_refused_with_what_it_clashes_with(
+def test_a_control_holds_or_is_refused_with_the_one_it_contradicts(
     composer: TransformerComposer, part: int
 ) -> None:
     rng = np.random.default_rng(part)
@@ -116,9 +116,13 @@ def test_a_control_holds_or_is_refused_with_what_it_clashes_with(
                 refused.append(str(error))
                 continue
             done[name] += 1
-            heard = read(write_midi(made), write_musicxml(made, title="x"))
-            asked = replace(brief, bars=made.n_bars)
-            assert all(checks(asked, heard, None).values()), (name, brief, checks(asked, heard, None))
+            written = read(write_midi(made), write_musicxml(made, title="x"))
+            complete = replace(brief, bars=made.n_bars)
+            assert all(checks(complete, written, None).values()), (
+                name,
+                brief,
+                checks(complete, written, None),
+            )
             if brief.max_common:
                 assert corpus.longest_match(made).notes <= brief.max_common
     assert not [text for text in refused if " clash" not in text]
@@ -158,8 +162,8 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("task", "wishes", "message"), REFUSED.values(), ids=list(REFUSED))
-def test_what_is_given_is_held_against_the_controls(
+def test_given_notes_are_checked_against_the_controls(
     composer: TransformerComposer, task: Task, wishes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        task.settle(composer, Brief(**wishes))
+        task.prepare(composer, Brief(**wishes))

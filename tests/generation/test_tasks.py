@@ -1,4 +1,4 @@
-"""Tasks with a composer that has learnt nothing: whatever is kept is kept by construction."""
+"""Tasks with an untrained composer: constraints alone keep the given music."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.generation.constraints.parallels import parallel
 from troubadour.generation.request import Brief, GivenNote
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.generation.tasks import (
     Accompany,
     Continue,
@@ -25,8 +25,8 @@ from troubadour.generation.tasks import (
     Vary,
     run_task,
 )
-from troubadour.generation.tasks.infilling import HEED, after_gap
-from troubadour.generation.tasks.source import lanes, stretch
+from troubadour.generation.tasks.infilling import CONTEXT_GUIDANCE, after_gap
+from troubadour.generation.tasks.source import bar_span, voice_spans
 from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
 from troubadour.music.quantise import quantise
@@ -42,10 +42,10 @@ VOICES = 4
 def composer(
     spec: TransformerSpec, weights: dict[str, NDArray[np.float32]], pieces: Pieces
 ) -> TransformerComposer:
-    """Knows one voice, two (`song`) and four (`chorale`)."""
+    """Composer for one voice, two voices (`song`) and four (`chorale`)."""
     chorale = TransformerSpec(**{**spec.to_dict(), "styles": (*spec.styles, "chorale")})
     return TransformerComposer(
-        chorale, weights, profiles([*pieces, *[(choir(i), "chorale") for i in range(3)]])
+        chorale, weights, style_statistics([*pieces, *[(choir(i), "chorale") for i in range(3)]])
     )
 
 
@@ -103,11 +103,11 @@ def test_a_continuation_begins_with_the_piece(composer: TransformerComposer, upb
 
 @pytest.mark.parametrize("upbeat", [0, 12])
 @pytest.mark.parametrize("bars", [(1, 2), (3, 5), (8, 8)])
-def test_infilling_changes_the_bars_asked_for_and_no_others(
+def test_infilling_changes_the_requested_bars_only(
     composer: TransformerComposer, upbeat: int, bars: tuple[int, int]
 ) -> None:
     score = jig(upbeat)
-    start, stop = stretch(score, bars)
+    start, stop = bar_span(score, bars)
     for new in done(composer, Infill(score, bars), n=2, style="jig"):
         assert rows(new, 0, start) == rows(score, 0, start)
         assert rows(new, stop) == rows(score, stop)
@@ -139,33 +139,33 @@ def test_infilling_works_within_a_piece_that_changes_its_metre_elsewhere(
         )
     )
     (new,) = done(composer, Infill(score, (7, 8)))
-    start, stop = stretch(score, (7, 8))
+    start, stop = bar_span(score, (7, 8))
     assert rows(new, 0, start) + rows(new, stop) == rows(score, 0, start) + rows(score, stop)
     assert new.metres == score.metres
     with pytest.raises(InputError, match="the metre changes within the bars to infill"):
         done(composer, Infill(score, (4, 6)))
 
 
-def test_what_comes_after_the_gap_is_shown_before_it(composer: TransformerComposer) -> None:
+def test_the_notes_after_the_gap_are_the_visible_context(composer: TransformerComposer) -> None:
     score = jig()
-    ready = Infill(score, (3, 4)).settle(composer, Brief(style="jig"))
-    closing = len(ready.opening) - 1 - ready.opening[::-1].index(vocab.FILL)
-    shown = ready.opening[ready.opening.index(vocab.FILL) : closing]
-    assert shown.count(vocab.BAR) == 7
-    pitches = [t - vocab.PITCH for t in shown if vocab.PITCH <= t < vocab.SPARE]
+    prepared = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
+    closing = len(prepared.opening) - 1 - prepared.opening[::-1].index(vocab.FILL)
+    visible = prepared.opening[prepared.opening.index(vocab.FILL) : closing]
+    assert visible.count(vocab.BAR) == 7
+    pitches = [t - vocab.PITCH for t in visible if vocab.PITCH <= t < vocab.SPARE]
     assert pitches == score.pitch[score.onset >= 4 * 72].tolist()
-    # The bars before the gap are written already.
-    written = [t - vocab.PITCH for t in ready.opening[closing:] if vocab.PITCH <= t < vocab.SPARE]
+    # The bars before the gap are forced after it.
+    written = [t - vocab.PITCH for t in prepared.opening[closing:] if vocab.PITCH <= t < vocab.SPARE]
     assert written == score.pitch[score.onset < 2 * 72].tolist()
 
 
-def test_of_what_is_given_only_what_comes_after_the_first_gap_is_shown() -> None:
-    voices = lanes(choir(1))
+def test_only_given_events_after_the_first_gap_are_visible() -> None:
+    voices = voice_spans(choir(1))
     given = [voices[0], [s for s in voices[1] if s.start != 96], voices[2], voices[3]]
-    assert [lane[0].start for lane in after_gap(given)] == [96, 120, 96, 96]
+    assert [voice[0].start for voice in after_gap(given)] == [96, 120, 96, 96]
 
 
-def test_context_guidance_changes_what_is_composed_before_what_is_shown(
+def test_context_guidance_changes_the_notes_before_the_visible_ones(
     composer: TransformerComposer,
 ) -> None:
     score = jig()
@@ -174,29 +174,29 @@ def test_context_guidance_changes_what_is_composed_before_what_is_shown(
         for context_guidance in (1.0, 2.0, 4.0)
     ]
     assert len({tuple(rows(new)) for new in made}) > 1
-    # From the gap's end on all is given, and nothing is left to choose.
-    ready = Infill(score, (3, 4)).settle(composer, Brief(style="jig"))
-    guide = ready.setting.guide()
-    for token in (vocab.START, vocab.BODY, *ready.opening):
-        guide.advance(token)
+    # All tokens after the gap are forced.
+    prepared = Infill(score, (3, 4)).prepare(composer, Brief(style="jig"))
+    decoder = prepared.constraint_plan.decoder()
+    for token in (vocab.START, vocab.BODY, *prepared.opening):
+        decoder.advance(token)
     rng = np.random.default_rng(0)
-    while not guide.fully_forced:
-        assert guide.automaton.now < 4 * 72
-        assert guide.take(int(rng.choice(np.flatnonzero(guide.allowed()))))
-    assert guide.automaton.time == 4 * 72
-    while not guide.done:
-        (token,) = np.flatnonzero(guide.allowed()).tolist()
-        assert guide.take(token)
-        assert guide.fully_forced
+    while not decoder.fully_forced:
+        assert decoder.automaton.now < 4 * 72
+        assert decoder.take(int(rng.choice(np.flatnonzero(decoder.allowed()))))
+    assert decoder.automaton.time == 4 * 72
+    while not decoder.done:
+        (token,) = np.flatnonzero(decoder.allowed()).tolist()
+        assert decoder.take(token)
+        assert decoder.fully_forced
 
 
-def test_what_follows_is_heeded_more_in_one_voice_alone_unless_asked_for(
+def test_context_guidance_is_above_1_by_default_in_one_voice_only(
     composer: TransformerComposer,
 ) -> None:
     def context_guidance(task: Infill) -> float:
-        return task.settle(composer, Brief()).context_guidance
+        return task.prepare(composer, Brief()).context_guidance
 
-    assert context_guidance(Infill(jig(), (3, 4))) == HEED > 1
+    assert context_guidance(Infill(jig(), (3, 4))) == CONTEXT_GUIDANCE > 1
     assert context_guidance(Infill(choir(1), (2, 3))) == 1.0
     assert context_guidance(Infill(choir(1), (2, 3), context_guidance=2.0)) == 2.0
     assert context_guidance(Infill(jig(), (3, 4), context_guidance=1.0)) == 1.0
@@ -212,7 +212,7 @@ def test_a_melody_is_harmonised_in_four_parts(composer: TransformerComposer) -> 
     assert rows(bass_kept.where(bass_kept.track == 3)) == rows(choir(3).where(choir(3).track == 3))
 
 
-def test_controls_hold_for_what_is_added_to_a_melody(composer: TransformerComposer) -> None:
+def test_controls_hold_for_the_voices_added_to_a_melody(composer: TransformerComposer) -> None:
     melody = quantise(choir(5).where(choir(5).track == 0))
     (new,) = done(composer, Harmonise(melody), parallels=False, lowest=45, temperature=1.5)
     assert new.pitch.min() >= 45
@@ -245,10 +245,10 @@ def test_chords_and_accompaniment_keep_the_tune_and_a_steady_pace(
     assert [t.program for t in played.tracks] == [73, 24, 32]
     assert [r[:3] for r in rows(played.where(played.track == 0))] == [r[:3] for r in rows(score)]
     bass, chord = (set(played.onset[played.track == t].tolist()) for t in (2, 1))
-    assert bass & chord <= {max(bass)}  # the chord comes after the bass, but for a short last one
+    assert bass & chord <= {max(bass)}  # chords come after the bass, except a short last one
 
 
-def test_a_new_harmony_is_another_one(composer: TransformerComposer) -> None:
+def test_a_new_harmony_differs_from_the_given_one(composer: TransformerComposer) -> None:
     score = choir(7)
     for new in done(composer, Reharmonise(score), n=3):
         assert rows(new.where(new.track == 0)) == rows(score.where(score.track == 0))
@@ -263,7 +263,7 @@ def test_variations_keep_rhythm_or_pitches(composer: TransformerComposer, upbeat
     assert {p % 12 for p in pitches.pitch.tolist()} <= {2, 4, 6, 7, 9, 11, 1}
     (rhythm,) = done(composer, Vary(score, "pitch", (2, 3)), style="jig")
     assert rhythm.pitch.tolist() == score.pitch.tolist()
-    start, stop = stretch(score, (2, 3))
+    start, stop = bar_span(score, (2, 3))
     assert [r[:3] for r in rows(rhythm, 0, start)] == [r[:3] for r in rows(score, 0, start)]
     assert [r[:3] for r in rows(rhythm, stop)] == [r[:3] for r in rows(score, stop)]
 
@@ -275,7 +275,7 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
     "no notes": (Infill(jig().where(np.zeros(48, dtype=bool)), (1, 1)), {}, "the given piece has no notes"),
     "bars that are not there": (Infill(jig(), (7, 9)), {}, "bars are 7 to 9; allowed: 1 to 8"),
     "voices that are not there": (Infill(jig(), (1, 2), (2,)), {}, r"voices are \[2\]; allowed: 1 to 1"),
-    "too much heed": (Infill(jig(), (1, 2), context_guidance=5.0), {}, "context_guidance is 5.0; allowed: 1 to 4"),
+    "too much guidance": (Infill(jig(), (1, 2), context_guidance=5.0), {}, "context_guidance is 5.0; allowed: 1 to 4"),
     "nothing left": (Infill(jig()), {}, "leave nothing of the given piece; use compose"),
     "infilling and instruments": (Infill(jig(), (1, 2)), {"instruments": (40,)}, "instruments and the given piece clash"),
     "continuing and notes": (Continue(jig(), 2), {"notes": NOTE}, "notes and the given piece clash"),
@@ -299,11 +299,11 @@ REFUSED: dict[str, tuple[Task, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("task", "wishes", "message"), REFUSED.values(), ids=list(REFUSED))
-def test_what_cannot_be_done_is_refused_with_a_reason(
+def test_impossible_tasks_are_refused_with_a_reason(
     composer: TransformerComposer, task: Task, wishes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        task.settle(composer, Brief(**wishes))
+        task.prepare(composer, Brief(**wishes))
 
 
 def test_a_piece_too_long_for_the_model_is_refused(composer: TransformerComposer) -> None:
@@ -320,4 +320,4 @@ def test_a_piece_too_long_for_the_model_is_refused(composer: TransformerComposer
         )
     )
     with pytest.raises(InputError, match=r"takes \d+ tokens of the model's 2048"):
-        Vary(long, "rhythm", (50, 60)).settle(composer, Brief())
+        Vary(long, "rhythm", (50, 60)).prepare(composer, Brief())

@@ -1,4 +1,4 @@
-"""What is given to a task comes back as it was, event by event, as an independent reader sees it."""
+"""Given music stays unchanged in the results of tasks, event by event, as an independent reader finds it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.generation.test_tasks import choir
 from troubadour.core.errors import InputError
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.generation.request import Brief
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.generation.tasks import (
     Accompany,
     Continue,
@@ -24,7 +24,7 @@ from troubadour.generation.tasks import (
     Vary,
     run_task,
 )
-from troubadour.generation.tasks.source import track_of_lanes
+from troubadour.generation.tasks.source import voice_tracks
 from troubadour.generation.tasks.tracks import simplified
 from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
@@ -43,7 +43,7 @@ def composer(
 ) -> TransformerComposer:
     chorale = TransformerSpec(**{**spec.to_dict(), "styles": (*spec.styles, "chorale")})
     return TransformerComposer(
-        chorale, weights, profiles([*pieces, *[(choir(i), "chorale") for i in range(3)]])
+        chorale, weights, style_statistics([*pieces, *[(choir(i), "chorale") for i in range(3)]])
     )
 
 
@@ -59,7 +59,7 @@ def events(score: Score) -> Counter[tuple[int, int, str]]:
 def changed(
     before: Score, after: Score
 ) -> tuple[Counter[tuple[int, int, str]], Counter[tuple[int, int, str]]]:
-    """Events that went, and events that came."""
+    """Events that were removed, and events that were added."""
     return events(before) - events(after), events(after) - events(before)
 
 
@@ -73,15 +73,15 @@ def test_infilling_changes_the_notes_of_some_bars_of_one_track(
     composer: TransformerComposer, pop: Score, track: int
 ) -> None:
     score = made(composer, Infill(pop, (3, 4), tracks=(track + 1,)))
-    went, came = changed(pop, score)
-    assert went
-    assert came
+    removed, added = changed(pop, score)
+    assert removed
+    assert added
     chunk = track + 1  # chunk 0 holds the maps
-    for tick, index, text in (*went, *came):
+    for tick, index, text in (*removed, *added):
         assert index == chunk
-        assert "note" in text or "la" in text  # what is sung goes with its note
+        assert "note" in text or "la" in text  # lyrics are removed with their notes
         assert 2 * BAR - 240 <= tick <= 4 * BAR + 240
-    starts = [tick for tick, _, text in came if text.startswith("note_on")]
+    starts = [tick for tick, _, text in added if text.startswith("note_on")]
     assert all(2 * BAR <= tick < 4 * BAR for tick in starts)
     velocities = pop.velocity[pop.track == track]
     fresh = score.velocity[(score.track == track) & (score.onset >= 2 * BAR) & (score.onset < 4 * BAR)]
@@ -92,8 +92,8 @@ def test_infilling_changes_the_notes_of_some_bars_of_one_track(
 
 
 def test_infilling_two_tracks_leaves_the_others(composer: TransformerComposer, pop: Score) -> None:
-    went, came = changed(pop, made(composer, Infill(pop, (2, 2), tracks=(3, 4))))
-    assert {index for _, index, _ in (*went, *came)} == {3, 4}
+    removed, added = changed(pop, made(composer, Infill(pop, (2, 2), tracks=(3, 4))))
+    assert {index for _, index, _ in (*removed, *added)} == {3, 4}
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_tracks_of_a_kind_that_cannot_be_composed_are_refused_by_name(
 
 def test_continuing_adds_bars_and_changes_none(composer: TransformerComposer, pop: Score) -> None:
     score = made(composer, Continue(pop, 2, tracks=(4,)))
-    went, came = changed(pop, score)
-    assert {text for _, _, text in went} <= {"MetaMessage('end_of_track', time=0)"}
-    notes = [(tick, index) for tick, index, text in came if text.startswith("note_on")]
+    removed, added = changed(pop, score)
+    assert {text for _, _, text in removed} <= {"MetaMessage('end_of_track', time=0)"}
+    notes = [(tick, index) for tick, index, text in added if text.startswith("note_on")]
     assert notes
     assert all(8 * BAR <= tick < 10 * BAR and index == LEAD + 1 for tick, index in notes)
 
@@ -128,10 +128,10 @@ def test_continuing_adds_bars_and_changes_none(composer: TransformerComposer, po
 @pytest.mark.parametrize("keep", ["rhythm", "pitch"])
 def test_varying_leaves_other_tracks_and_bars(composer: TransformerComposer, pop: Score, keep: str) -> None:
     score = made(composer, Vary(pop, keep, (3, 4), tracks=(4,)))  # type: ignore[arg-type]
-    went, came = changed(pop, score)
-    assert {index for _, index, _ in (*went, *came)} == {LEAD + 1}
-    assert all(2 * BAR - 240 <= tick <= 4 * BAR + 240 for tick, _, _ in (*went, *came))
-    if keep == "rhythm":  # played just as the notes that they replace
+    removed, added = changed(pop, score)
+    assert {index for _, index, _ in (*removed, *added)} == {LEAD + 1}
+    assert all(2 * BAR - 240 <= tick <= 4 * BAR + 240 for tick, _, _ in (*removed, *added))
+    if keep == "rhythm":  # exact timing and velocity of the notes they replace
         lead, new = (s.notes()[s.track == LEAD] for s in (pop, score))
         assert new[:, [0, 1, 3]].tolist() == lead[:, [0, 1, 3]].tolist()
 
@@ -140,18 +140,18 @@ def test_varying_leaves_other_tracks_and_bars(composer: TransformerComposer, pop
 def test_voices_are_added_in_tracks_of_their_own(
     composer: TransformerComposer, pop: Score, task: type[Harmonise] | type[Accompany]
 ) -> None:
-    voice = track_of_lanes(simplified(on_grid(pop))).index(LEAD) + 1
-    asked = Harmonise(pop, keep=(voice,)) if task is Harmonise else Accompany(pop, voice=voice)
-    score = made(composer, asked)
-    went, came = changed(pop, score)
-    assert not went
-    assert {index for _, index, _ in came} == set(range(5, 8 if task is Harmonise else 7))
+    voice = voice_tracks(simplified(on_grid(pop))).index(LEAD) + 1
+    task_of_voice = Harmonise(pop, keep=(voice,)) if task is Harmonise else Accompany(pop, voice=voice)
+    score = made(composer, task_of_voice)
+    removed, added = changed(pop, score)
+    assert not removed
+    assert {index for _, index, _ in added} == set(range(5, 8 if task is Harmonise else 7))
     assert len(score.tracks) == 4 + (3 if task is Harmonise else 2)
     assert score.marks == pop.marks
 
 
 def test_a_new_harmony_leaves_melody_and_drums(composer: TransformerComposer, pop: Score) -> None:
-    voice = track_of_lanes(simplified(on_grid(pop))).index(LEAD) + 1
+    voice = voice_tracks(simplified(on_grid(pop))).index(LEAD) + 1
     score = made(composer, Reharmonise(pop, keep=(voice,)))
     for track in (DRUMS, LEAD):
         assert score.notes()[score.track == track].tolist() == pop.notes()[pop.track == track].tolist()
@@ -179,7 +179,9 @@ def marked_tune() -> Score:
     )
 
 
-def test_marks_outside_the_bars_stay_and_those_of_notes_that_go_go(composer: TransformerComposer) -> None:
+def test_marks_outside_the_bars_are_kept_and_those_of_removed_notes_removed(
+    composer: TransformerComposer,
+) -> None:
     given = marked_tune()
     score = made(composer, Infill(given, (2, 2)))
     outside = [m for m in given.marks if not BAR <= m.tick < 2 * BAR]
@@ -192,7 +194,7 @@ def test_marks_outside_the_bars_stay_and_those_of_notes_that_go_go(composer: Tra
 
 
 @pytest.mark.parametrize("bpm", [121.0, 97.3])
-def test_a_tempo_that_is_asked_for_is_exact(composer: TransformerComposer, pop: Score, bpm: float) -> None:
+def test_a_requested_tempo_is_exact(composer: TransformerComposer, pop: Score, bpm: float) -> None:
     score = made(composer, Infill(pop, (3, 4), tracks=(4,)), tempo_bpm=bpm)
     assert score.tempos == (Tempo(0, bpm),)
     assert read_midi(write_midi(score), "x").score.tempos[0].bpm == pytest.approx(bpm, abs=1e-4)

@@ -10,13 +10,13 @@ START = 1_711_929_600  # midnight, UTC
 
 
 def flags(rows: list[tuple[int, int, int]], kind: Kind = Kind.PLAY, known: int = 0) -> list[int]:
-    """Of (listener, item, seconds after midnight)."""
+    """Flags of (listener, item, seconds after midnight)."""
     table = np.array(rows, dtype=np.int64).reshape(-1, 3)
     kinds = np.full(len(table), kind)
     return [int(f) for f in flag_suspicious(table[:, 0], table[:, 1], kinds, table[:, 2] + START, known)]
 
 
-def test_a_person_is_not_suspected() -> None:
+def test_a_plausible_listener_is_not_flagged() -> None:
     day = [(0, i % 7, 200 * i) for i in range(288)]  # sixteen hours without a pause
     assert not any(flags(day + [(0, i % 7, 86_400 + 200 * i) for i in range(288)]))
     assert flags([]) == []
@@ -32,7 +32,7 @@ def test_of_a_pair_the_one_that_was_not_known_is_the_duplicate() -> None:
     assert flags([(0, 1, 104), (0, 1, 100)], known=1) == [0, Flag.DUPLICATE]
 
 
-def test_three_pieces_in_a_second_are_no_person() -> None:
+def test_three_pieces_in_one_second_are_flagged() -> None:
     assert flags([(0, 1, 5), (0, 2, 5)]) == [0, 0]
     assert flags([(0, 1, 5), (0, 2, 5), (0, 3, 5), (0, 4, 6), (1, 5, 5)]) == [2, 2, 2, 0, 0]
 

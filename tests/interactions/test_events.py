@@ -60,7 +60,7 @@ def test_repeated_plays_count_less_and_less_and_the_latest_rating_holds() -> Non
     events += [("ann", "banshee", Kind.RATING, 3.0, 30)]
     matrix = log(*events).to_matrix()
     assert matrix.toarray()[0].tolist() == pytest.approx([2, 0, 0, -1, 0])
-    assert len(matrix.data) == 2  # a rating of 3 says nothing
+    assert len(matrix.data) == 2  # a rating of 3 has weight 0
 
 
 def test_weights_are_the_callers_choice(small: Interactions) -> None:
@@ -98,11 +98,28 @@ def test_histories_equal_the_matrix_and_follow_the_last_event(small: Interaction
     assert small.items.ids_of(ann.without(CATALOGUE.row("kesh")).items) == ["morrisons"]
 
 
+def test_a_history_from_columns_equals_that_of_the_log(small: Interactions) -> None:
+    rng = np.random.default_rng(4)
+    for row in range(2):
+        mine = np.flatnonzero(small.listener == row)
+        shuffled = rng.permutation(mine)
+        built = History.from_events(
+            small.item[shuffled], small.kind[shuffled], small.value[shuffled], small.time[shuffled]
+        )
+        assert built.items.tolist() == small.history(row).items.tolist()
+        assert built.weights.tolist() == small.history(row).weights.tolist()
+    assert len(History.from_events([], [], [], [])) == 0
+    with pytest.raises(InputError, match="rating"):
+        History.from_events([0], [Kind.RATING], [7.0], [1])
+    with pytest.raises(InputError, match="2, 1, 1 and 1 entries"):
+        History.from_events([0, 1], [Kind.PLAY], [1.0], [1])
+
+
 def test_the_catalogue_can_grow_but_not_change(small: Interactions) -> None:
-    grown = small.over(CATALOGUE.extended(["composed just now"]))
+    grown = small.with_catalogue(CATALOGUE.extended(["composed just now"]))
     assert grown.to_matrix().shape == (2, 6)
-    with pytest.raises(InputError, match="must begin with"):
-        small.over(IdMap(["aria", "kesh"]))
+    with pytest.raises(InputError, match="begins with the items of this log"):
+        small.with_catalogue(IdMap(["aria", "kesh"]))
 
 
 def test_an_empty_log_is_fine() -> None:

@@ -24,7 +24,7 @@ from troubadour.interactions.names import artist_key, title_key
         ("Song", "Song - Single Version"),
     ],
 )
-def test_what_people_call_the_same_has_one_key(one: str, other: str) -> None:
+def test_equivalent_names_have_one_key(one: str, other: str) -> None:
     assert title_key(one) == title_key(other)
 
 
@@ -41,11 +41,11 @@ def test_what_people_call_the_same_has_one_key(one: str, other: str) -> None:
         ("Drift", "Dr"),
     ],
 )
-def test_what_is_another_recording_or_word_has_another_key(one: str, other: str) -> None:
+def test_other_recordings_have_other_keys(one: str, other: str) -> None:
     assert title_key(one) != title_key(other)
 
 
-def test_guests_and_articles_do_not_part_an_artist_and_nobody_is_nobody() -> None:
+def test_guests_and_articles_are_ignored_and_placeholders_have_no_key() -> None:
     assert artist_key("The Quills feat. Rosa Ito") == artist_key("QUILLS") == "quills"
     assert artist_key("The The") == "the"
     assert artist_key("Trad.") == artist_key("Anonymous") == artist_key("  ") == ""

@@ -55,7 +55,7 @@ def test_the_log_looks_like_what_people_do() -> None:
     assert ratings.max() <= 5
 
 
-def test_listeners_play_what_they_secretly_like() -> None:
+def test_plays_follow_latent_tastes() -> None:
     ids, described = catalogue()
     made, truth = simulate_with_truth(ids, described, np.random.default_rng(2), SimulationSpec(listeners=80))
     log = made.interactions

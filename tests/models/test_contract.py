@@ -6,7 +6,7 @@ from tests.models.contract import AutoregressiveContract, ComposerContract, rand
 
 from troubadour.core.registry import names
 from troubadour.generation.autoregressive import AutoregressiveComposer
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.models.lstm.composer import LstmComposer
 from troubadour.models.lstm.spec import LstmSpec
 from troubadour.models.transformer.composer import TransformerComposer
@@ -38,38 +38,43 @@ class TestTransformer(AutoregressiveContract):
             shapes |= {f"{at}attention_norm.weight": (width,), f"{at}feed_norm.weight": (width,)}
             shapes |= {f"{at}qkv.weight": (3 * width, width), f"{at}out.weight": (width, width)}
             shapes |= {f"{at}up.weight": (hidden, width), f"{at}down.weight": (width, hidden)}
-        return TransformerComposer(spec, random_weights(shapes), profiles(pieces))
+        return TransformerComposer(spec, random_weights(shapes), style_statistics(pieces))
+
+
+def random_lstm(pieces: Pieces) -> LstmComposer:
+    """A tiny LSTM with random weights and the styles of some pieces."""
+    spec = LstmSpec(width=32, layers=2, styles=STYLES)
+    gates = 4 * spec.width
+    shapes = inputs(spec)
+    for i in range(spec.layers):
+        at = f"layer.{i}."
+        shapes[f"{at}norm.weight"] = (spec.width,)
+        for kind in ("ih", "hh"):
+            shapes[f"{at}lstm.weight_{kind}_l0"] = (gates, spec.width)
+            shapes[f"{at}lstm.bias_{kind}_l0"] = (gates,)
+    return LstmComposer(spec, random_weights(shapes), style_statistics(pieces))
 
 
 class TestLstm(AutoregressiveContract):
     @pytest.fixture(scope="class")
     @classmethod
     def composer(cls, pieces: Pieces) -> AutoregressiveComposer:
-        spec = LstmSpec(width=32, layers=2, styles=STYLES)
-        gates = 4 * spec.width
-        shapes = inputs(spec)
-        for i in range(spec.layers):
-            at = f"layer.{i}."
-            shapes[f"{at}norm.weight"] = (spec.width,)
-            for kind in ("ih", "hh"):
-                shapes[f"{at}lstm.weight_{kind}_l0"] = (gates, spec.width)
-                shapes[f"{at}lstm.bias_{kind}_l0"] = (gates,)
-        return LstmComposer(spec, random_weights(shapes), profiles(pieces))
+        return random_lstm(pieces)
 
 
 class TestVae(ComposerContract):
-    refuses = ("upbeat is asked for", "metre is")
+    refuses = ("upbeat is set", "metre is")
 
     @pytest.fixture(scope="class")
     @classmethod
     def composer(cls, pieces: Pieces, tmp_path_factory: pytest.TempPathFactory) -> VaeComposer:
         known = {
-            "": profiles(pieces)[""],
-            **{k: v for k, v in profiles(pieces).items() if k in ("jig", "march")},
+            "": style_statistics(pieces)[""],
+            **{k: v for k, v in style_statistics(pieces).items() if k in ("jig", "march")},
         }
         drawn = random_vae()
         folder = tmp_path_factory.mktemp("vae")
-        VaeComposer(drawn.spec, drawn.weights, known, drawn.space.atlas).save(folder)
+        VaeComposer(drawn.spec, drawn.weights, known, drawn.space.latent_map).save(folder)
         return VaeComposer.load(folder)  # with the weights as they are stored
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError
-from troubadour.models.dataset import Batch, Example, assemble, batches, draw, example, load, save
+from troubadour.models.dataset import Batch, Example, augment, batches, build, example, load, save
 from troubadour.music.score import Score, Track
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import FEATURE_SIZES
+from troubadour.tokens.position import FEATURE_SIZES
 from troubadour.tokens.prefix import FIELDS, density_level, prefix_of
 from troubadour.tokens.tokenizer import decode, encode, features
 
@@ -68,10 +68,10 @@ def test_transposition_moves_pitches_keys_and_what_is_heard_together(
 ) -> None:
     """A sequence shifted after encoding is the one that encoding the shifted piece gives."""
     for score, style in (pieces[0], pieces[1], pieces[-1]):
-        moved, places, _ = assemble(example(score, style, "x", STYLES), ALL, shift)
+        moved, places, _ = build(example(score, style, "x", STYLES), ALL, shift)
         assert decode(moved) == score.transpose(shift)
         direct = example(score.transpose(shift), style, "x", STYLES)
-        told, expected, _ = assemble(direct, ALL)
+        told, expected, _ = build(direct, ALL)
         assert moved.tolist() == told.tolist()
         assert places.tolist() == expected.tolist()
 
@@ -79,21 +79,21 @@ def test_transposition_moves_pitches_keys_and_what_is_heard_together(
 def test_the_positions_are_those_that_composing_will_see(examples: list[Example]) -> None:
     for item in examples[:4]:
         for kept in (ALL, NONE):
-            tokens, places, start = assemble(item, kept)
+            tokens, places, start = build(item, kept)
             assert tokens[start] == vocab.BODY
             assert (places[start:] == features(tokens)[start:]).all()
 
 
 def test_without_its_length_a_piece_is_not_told_how_many_bars_are_left(examples: list[Example]) -> None:
-    assert set(assemble(examples[0], NONE)[1][:, 3].tolist()) == {0}
-    assert set(assemble(examples[0], ALL)[1][:, 3].tolist()) == set(range(17))
+    assert set(build(examples[0], NONE)[1][:, 3].tolist()) == {0}
+    assert set(build(examples[0], ALL)[1][:, 3].tolist()) == set(range(17))
 
 
 def test_a_metre_is_told_whole_or_not_at_all(examples: list[Example]) -> None:
     rng = np.random.default_rng(0)
     seen = set()
     for _ in range(200):
-        tokens = draw(examples[0], rng, keep=0.5, transpose=False)[0].tolist()
+        tokens = augment(examples[0], rng, cond_keep_prob=0.5, transpose=False)[0].tolist()
         prefix = tokens[1 : tokens.index(vocab.BODY)]
         numerator = any(vocab.NUMERATOR <= t < vocab.DENOMINATOR for t in prefix)
         assert numerator == any(vocab.DENOMINATOR <= t < vocab.KEY for t in prefix)
@@ -106,7 +106,7 @@ def test_transposed_drawings_stay_in_range_and_are_still_music(examples: list[Ex
     rng = np.random.default_rng(3)
     keys = set()
     for _ in range(60):
-        tokens, places, _ = draw(examples[0], rng, keep=0.5, transpose=True)
+        tokens, places, _ = augment(examples[0], rng, cond_keep_prob=0.5, transpose=True)
         score = decode(tokens)
         assert int(score.pitch.min()) >= 33
         assert int(score.pitch.max()) <= 96
@@ -119,7 +119,7 @@ def test_drums_are_not_transposed() -> None:
     drums = Score.from_notes([(0, 24, 36, 80, 0)], ticks_per_quarter=24, tracks=(Track(0, True),))
     item = example(drums, "", "d", STYLES)
     rng = np.random.default_rng(0)
-    assert {decode(draw(item, rng, 0.5, True)[0]).pitch.tolist()[0] for _ in range(40)} == {36}
+    assert {decode(augment(item, rng, 0.5, True)[0]).pitch.tolist()[0] for _ in range(40)} == {36}
 
 
 def test_batches_count_targets_after_the_prefix_only(examples: list[Example]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError
-from troubadour.models.dataset import Example, assemble, batches, example, with_part_shown
+from troubadour.models.dataset import Example, batches, build, example, with_visible_context
 from troubadour.models.objectives import OBJECTIVES, choose, part
 from troubadour.models.options import TrainOptions
 from troubadour.music.score import Score
@@ -49,8 +49,8 @@ def test_a_part_is_shown_before_the_piece_and_only_the_piece_counts(
 ) -> None:
     rng = np.random.default_rng(1)
     for item in examples:
-        whole = assemble(item, item.prefix >= 0, 3)
-        tokens, places, start = with_part_shown(whole, objective, rng, 2048)
+        whole = build(item, item.prefix >= 0, 3)
+        tokens, places, start = with_visible_context(whole, objective, rng, 2048)
         if vocab.FILL not in tokens:
             continue
         assert decode(tokens) == decode(whole[0])

@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError, ModelError, TroubadourError
 from troubadour.generation.autoregressive import load_composer
-from troubadour.generation.style_statistics import profiles
-from troubadour.models.dataset import Example, example, save
+from troubadour.generation.network_spec import Spec
+from troubadour.generation.style_statistics import style_statistics
+from troubadour.models.dataset import Batch, Example, example, save
 from troubadour.models.lstm.composer import LstmComposer
 from troubadour.models.lstm.spec import LstmSpec
 from troubadour.models.scoring import scored
@@ -27,16 +30,20 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from troubadour.models.event_training import EventTask, evaluate, save_composer  # noqa: E402
 from troubadour.models.families import family_of  # noqa: E402
-from troubadour.models.trainer import Run, TrainOptions, evaluate, rate, save_composer  # noqa: E402
-from troubadour.models.transformer.network import Norm, autocast  # noqa: E402
+from troubadour.models.options import TrainOptions  # noqa: E402
+from troubadour.models.train_report import train_report  # noqa: E402
+from troubadour.networks.blocks import Norm, autocast  # noqa: E402
+from troubadour.networks.options import TrainerOptions, rate  # noqa: E402
+from troubadour.networks.trainer import Trainer, ValidationLosses  # noqa: E402
 
 pytestmark = pytest.mark.torch
 OPTIONS = TrainOptions(
     steps=30,
-    tokens_a_step=600,
+    batch_tokens=600,
     learning_rate=1e-2,
-    matrix_rate=1e-2,
+    muon_lr=1e-2,
     warmup=3,
     context=256,
     evaluate_every=10,
@@ -55,11 +62,17 @@ def data(pieces: list[tuple[Score, str]], spec: TransformerSpec) -> Data:
     return examples[:12] + examples[16:], examples[12:16]
 
 
+def run_of(
+    folder: Path, spec: Spec, data: Data, options: TrainOptions = OPTIONS, start: dict[str, Any] | None = None
+) -> Trainer[Batch]:
+    return Trainer(folder, EventTask(spec, options, *data), options, start)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, spec: TransformerSpec, data: Data) -> Path:
     """The folder of an uninterrupted run of thirty steps."""
     folder = tmp_path_factory.mktemp("whole")
-    Run(folder, spec, OPTIONS).go(*data)
+    run_of(folder, spec, data).run()
     return folder
 
 
@@ -73,16 +86,17 @@ def killed_at(step: int, folder: Path, spec: TransformerSpec, data: Data) -> Non
             raise Killed
 
     with pytest.raises(Killed):
-        Run(folder, spec, OPTIONS).go(*data, progress=progress)
+        run_of(folder, spec, data).run(progress=progress)
 
 
 @BOTH
 def test_thirty_steps_lower_the_loss(
     tmp_path: Path, spec: TransformerSpec, data: Data, precision: str
 ) -> None:
-    run = Run(tmp_path, spec, replace(OPTIONS, precision=precision))
+    run = run_of(tmp_path, spec, data, replace(OPTIONS, precision=precision))
     _, before = evaluate(run.network, data[1], OPTIONS.context)
-    report = run.go(*data)
+    run.run()
+    report = train_report(run)
     assert before == pytest.approx(np.log(spec.tokens), rel=0.05)  # knows nothing
     assert report.valid_loss < before - 1.5
     assert report.step == 30
@@ -96,7 +110,7 @@ def test_a_run_that_was_killed_goes_on_to_the_very_same_weights(
     tmp_path: Path, spec: TransformerSpec, data: Data, finished: Path, step: int
 ) -> None:
     killed_at(step, tmp_path, spec, data)
-    Run(tmp_path, spec, OPTIONS).go(*data)
+    run_of(tmp_path, spec, data).run()
     ours, theirs = (load_file(f / "checkpoint-30.safetensors") for f in (tmp_path, finished))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
@@ -108,13 +122,16 @@ KILLED = """
 import sys
 from pathlib import Path
 from troubadour.models.dataset import load
-from troubadour.models.spec import SPECS
-from troubadour.models.trainer import Run, TrainOptions
+from troubadour.models.families import family as family_named
+from troubadour.models.event_training import EventTask
+from troubadour.models.options import TrainOptions
+from troubadour.networks.trainer import Trainer
 import json
 folder, data, family, spec, options = sys.argv[1:]
-shape = SPECS[family].from_dict(json.loads(spec))
+shape = family_named(family).spec_type.from_dict(json.loads(spec))
 parts = [load(Path(data) / f"{part}.npz") for part in ("train", "valid")]
-Run(Path(folder), shape, TrainOptions(**json.loads(options))).go(*parts)
+options = TrainOptions(**json.loads(options))
+Trainer(Path(folder), EventTask(shape, options, *parts), options).run()
 """
 LSTM = LstmSpec(width=32, layers=2, styles=("jig", "march", "song"))
 
@@ -136,10 +153,10 @@ def test_after_kill_9_either_family_goes_on_to_the_very_same_weights(
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    ours, whole = Run(run, shape, options), Run(tmp_path / "whole", shape, options)
+    ours, whole = run_of(run, shape, data, options), run_of(tmp_path / "whole", shape, data, options)
     assert 0 < ours.state["step"] < 40
-    ours.go(*data)
-    whole.go(*data)
+    ours.run()
+    whole.run()
     first, second = (load_file(r.folder / "checkpoint-40.safetensors") for r in (ours, whole))
     assert all(torch.equal(first[k], second[k]) for k in second)
     assert ours.state["best"] == whole.state["best"]
@@ -154,11 +171,12 @@ def _step_of(run: Path) -> int:
 def test_a_run_of_an_lstm_lowers_the_loss_and_composes_what_it_learnt(
     tmp_path: Path, data: Data, pieces: list[tuple[Score, str]], precision: str
 ) -> None:
-    run = Run(tmp_path, LSTM, replace(OPTIONS, precision=precision))
-    report = run.go(*data)
+    run = run_of(tmp_path, LSTM, data, replace(OPTIONS, precision=precision))
+    run.run()
+    report = train_report(run)
     assert report.verdict.start.valid == pytest.approx(np.log(LSTM.tokens), rel=0.05)
     assert report.valid_loss < report.verdict.start.valid - 1.5
-    save_composer(tmp_path, run, profiles(pieces), "small")
+    save_composer(tmp_path, run, style_statistics(pieces), "small")
     composer = load_composer(tmp_path)
     assert isinstance(composer, LstmComposer)
     found = scored(composer, data[1])
@@ -169,8 +187,10 @@ def test_a_run_of_an_lstm_lowers_the_loss_and_composes_what_it_learnt(
 def test_the_curves_say_that_a_run_on_two_pieces_overfits(
     tmp_path: Path, spec: TransformerSpec, data: Data
 ) -> None:
-    few = replace(OPTIONS, steps=300, evaluate_every=25, checkpoint_every=300, decay=0.1)
-    report = Run(tmp_path, replace(spec, dropout=0.0), few).go(data[0][:2], data[1])
+    few = replace(OPTIONS, steps=300, evaluate_every=25, checkpoint_every=300, cooldown=0.1)
+    run = run_of(tmp_path, replace(spec, dropout=0.0), (data[0][:2], data[1]), few)
+    run.run()
+    report = train_report(run)
     assert report.verdict.finding == "overfits"
     assert report.best_step < report.step
     assert report.verdict.last.gap > report.verdict.start.gap + 0.2
@@ -178,7 +198,7 @@ def test_the_curves_say_that_a_run_on_two_pieces_overfits(
 
 def test_a_finished_run_has_nothing_more_to_do(finished: Path, spec: TransformerSpec, data: Data) -> None:
     before = (finished / "best.safetensors").read_bytes()
-    assert Run(finished, spec, OPTIONS).go(*data).step == 30
+    assert run_of(finished, spec, data).run()["step"] == 30
     assert (finished / "best.safetensors").read_bytes() == before
 
 
@@ -188,9 +208,9 @@ def test_old_checkpoints_go_and_no_half_written_file_stays(finished: Path) -> No
     ]  # fmt: skip
 
 
-def test_another_seed_is_another_model(tmp_path: Path, spec: TransformerSpec) -> None:
+def test_another_seed_is_another_model(tmp_path: Path, spec: TransformerSpec, data: Data) -> None:
     first, second, other = (
-        Run(tmp_path / str(i), spec, replace(OPTIONS, seed=seed)).network.state_dict()
+        run_of(tmp_path / str(i), spec, data, replace(OPTIONS, seed=seed)).network.state_dict()
         for i, seed in enumerate((1, 1, 2))
     )
     assert torch.equal(first["token.weight"], second["token.weight"])
@@ -203,23 +223,23 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
 ) -> None:
     killed_at(12, tmp_path, spec, data)
     good = (tmp_path / "checkpoint-10.safetensors").read_bytes()
-    run = Run(tmp_path, spec, OPTIONS)
+    run = run_of(tmp_path, spec, data)
     with torch.no_grad():
         run.network.token.weight[3, 0] = float("nan")
     with pytest.raises(TroubadourError, match=r"loss is nan at step 10; .*Lower the learning rate"):
-        run.go(*data)
+        run.run()
     assert (tmp_path / "checkpoint-10.safetensors").read_bytes() == good
-    assert Run(tmp_path, spec, OPTIONS).go(*data).step == 30
+    assert run_of(tmp_path, spec, data).run()["step"] == 30
 
 
 def test_without_a_usable_piece_it_says_so(tmp_path: Path, spec: TransformerSpec, data: Data) -> None:
     with pytest.raises(InputError, match="no usable piece to train on"):
-        Run(tmp_path, spec, OPTIONS).go([], data[1])
+        run_of(tmp_path, spec, ([], data[1])).run()
 
 
-def test_a_checkpoint_of_another_spec_is_refused(finished: Path, spec: TransformerSpec) -> None:
+def test_a_checkpoint_of_another_spec_is_refused(finished: Path, spec: TransformerSpec, data: Data) -> None:
     with pytest.raises(ModelError, match="another spec; train in a new folder"):
-        Run(finished, replace(spec, layers=1), OPTIONS)
+        run_of(finished, replace(spec, layers=1), data)
 
 
 @pytest.mark.parametrize("damage", ["json", "arrays", "gone"])
@@ -235,29 +255,32 @@ def test_a_damaged_checkpoint_is_refused_with_its_folder(
     else:
         arrays.unlink()
     with pytest.raises(ModelError, match="checkpoint cannot be read"):
-        Run(tmp_path, spec, OPTIONS)
+        run_of(tmp_path, spec, data)
 
 
 def test_fine_tuning_starts_from_the_weights_it_is_given(
     tmp_path: Path, spec: TransformerSpec, data: Data, finished: Path
 ) -> None:
     start = load_file(finished / "best.safetensors")
-    run = Run(tmp_path, spec, replace(OPTIONS, steps=5, learning_rate=1e-4, matrix_rate=1e-4), start)
+    run = run_of(tmp_path, spec, data, replace(OPTIONS, steps=5, learning_rate=1e-4, muon_lr=1e-4), start)
     _, before = evaluate(run.network, data[1], OPTIONS.context)
     assert before < 5.2
-    assert run.go(*data).valid_loss == pytest.approx(before, abs=0.2)
+    run.run()
+    assert train_report(run).valid_loss == pytest.approx(before, abs=0.2)
 
 
 def test_training_stops_when_nothing_gets_better(tmp_path: Path, spec: TransformerSpec, data: Data) -> None:
-    still = replace(OPTIONS, steps=200, learning_rate=0.0, matrix_rate=0.0, evaluate_every=2, patience=2)
-    report = Run(tmp_path, spec, still).go(*data)
+    still = replace(OPTIONS, steps=200, learning_rate=0.0, muon_lr=0.0, evaluate_every=2, patience=2)
+    run = run_of(tmp_path, spec, data, still)
+    run.run()
+    report = train_report(run)
     assert report.step < 20
     assert report.best_step == 0
     assert report.verdict.finding == "no gain"
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:
-    options = TrainOptions(steps=1000, warmup=100, decay=0.2)
+    options = TrainOptions(steps=1000, warmup=100, cooldown=0.2)
     rates = [rate(step, options) for step in range(1000)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[100:800] == [1.0] * 700
@@ -270,10 +293,12 @@ def test_progress_and_the_log_tell_how_it_goes(
     tmp_path: Path, spec: TransformerSpec, data: Data, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[int] = []
-    with caplog.at_level(logging.INFO, logger="troubadour.models.trainer"):
-        Run(tmp_path, spec, replace(OPTIONS, steps=10)).go(*data, progress=lambda step, _: seen.append(step))
+    with caplog.at_level(logging.INFO, logger="troubadour.networks.trainer"):
+        run_of(tmp_path, spec, data, replace(OPTIONS, steps=10)).run(
+            progress=lambda step, _: seen.append(step)
+        )
     assert seen == list(range(1, 11))
-    assert "step 10: train" in caplog.text
+    assert "step 10: " in caplog.text
 
 
 def test_composing_loads_no_torch() -> None:
@@ -283,11 +308,11 @@ def test_composing_loads_no_torch() -> None:
 
 @pytest.mark.parametrize("family", ["transformer", "lstm"])
 def test_bfloat16_is_another_sum_and_nearly_the_same(spec: TransformerSpec, data: Data, family: str) -> None:
-    run_of = {"transformer": spec, "lstm": LSTM}[family]
+    shape = {"transformer": spec, "lstm": LSTM}[family]
     losses = []
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(0)
-        network = family_of(run_of).network(run_of).eval()
+        network = family_of(shape).network(shape).eval()
         network.precision = precision
         losses.append(evaluate(network, data[1], OPTIONS.context)[1])
     assert losses[0] != losses[1]
@@ -307,3 +332,40 @@ def test_gains_take_the_type_of_what_they_scale() -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(InputError, match="precision is 'half'; allowed: auto, float32, bfloat16"):
         TrainOptions(precision="half")
+
+
+def test_the_end_of_a_pass_is_a_validation_and_a_task_without_one_keeps_the_last_weights() -> None:
+    class Line:
+        """y = w x; the answer is 3."""
+
+        kind, spec = "line", LSTM
+
+        def __init__(self, passes: int, validates: bool) -> None:
+            self.passes, self.validates = passes, validates
+
+        def network(self) -> Any:
+            return torch.nn.Linear(1, 1, bias=False)
+
+        def batches(self, first: int) -> Iterator[Any]:
+            for _ in range(self.passes):
+                yield from (1.0, 2.0)
+                yield None
+
+        def loss(self, network: Any, batch: float) -> tuple[Any, int]:
+            return (network(torch.tensor([batch])) - 3 * batch).square().sum(), 1
+
+        def validate(self, network: Any) -> ValidationLosses | None:
+            return ValidationLosses(abs(float(network.weight) - 3)) if self.validates else None
+
+    options = TrainerOptions(
+        steps=1000, learning_rate=0.1, muon_lr=None, warmup=1, cooldown=0.0, ema_decay=0.0, evaluate_every=0
+    )
+    run = Trainer(None, Line(60, True), options)
+    state = run.run()
+    assert [entry["step"] for entry in state["history"]] == list(range(0, 121, 2))
+    assert float(run.best["weight"]) == pytest.approx(3, abs=0.1)
+    last = Trainer(None, Line(60, False), options)
+    assert last.run()["history"] == []
+    assert torch.equal(last.best["weight"], last.network.state_dict()["weight"])
+    stopped = Trainer(None, Line(60, True), replace(options, learning_rate=0.0, patience=4)).run()
+    assert stopped["step"] == 8

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from troubadour.core.errors import InputError, ModelError, TroubadourError
 from troubadour.generation.request import Brief
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.models.transformer.composer import DOCUMENT, WEIGHTS, TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
 from troubadour.music.quantise import METRONOME, quantise
@@ -30,7 +30,7 @@ METRES = ((6, 8), (4, 4), (3, 4), (2, 2), (9, 8), (5, 8), (2, 4), (3, 2))
 def composer(spec: TransformerSpec, weights: Weights, pieces: list[tuple[Score, str]]) -> TransformerComposer:
     """A composer that has learnt nothing: whatever it keeps to, it keeps to by construction."""
     half = {k: v.astype(np.float16).astype(np.float32) for k, v in weights.items()}
-    return TransformerComposer(spec, half, profiles(pieces), "tiny")
+    return TransformerComposer(spec, half, style_statistics(pieces), "tiny")
 
 
 @pytest.fixture
@@ -129,16 +129,16 @@ def test_an_unknown_style_is_told_which_there_are(composer: TransformerComposer)
 
 
 def test_voices_that_a_style_has_not_are_refused(composer: TransformerComposer) -> None:
-    with pytest.raises(InputError, match="'jig' is composed in 1 voices; asked for 2"):
+    with pytest.raises(InputError, match="voices is 2 and style 'jig' has 1; allowed: 1"):
         compose(composer, style="jig", voices=2)
-    with pytest.raises(InputError, match="voices is 7; this composer has learnt: 1, 2"):
+    with pytest.raises(InputError, match="voices is 7; allowed for this composer: 1, 2"):
         compose(composer, voices=7)
 
 
 def test_a_piece_that_does_not_fit_the_context_is_told_so(
     spec: TransformerSpec, weights: Weights, pieces: list[tuple[Score, str]]
 ) -> None:
-    small = TransformerComposer(replace(spec, context=40), weights, profiles(pieces))
+    small = TransformerComposer(replace(spec, context=40), weights, style_statistics(pieces))
     with pytest.raises(TroubadourError, match="ask for fewer bars"):
         compose(small, style="jig", bars=64)
 
@@ -146,7 +146,7 @@ def test_a_piece_that_does_not_fit_the_context_is_told_so(
 def test_styles_are_those_with_music_behind_them(
     spec: TransformerSpec, weights: Weights, pieces: list[tuple[Score, str]]
 ) -> None:
-    known = {k: v for k, v in profiles(pieces).items() if k != "march"}
+    known = {k: v for k, v in style_statistics(pieces).items() if k != "march"}
     assert TransformerComposer(spec, weights, known).styles == ("jig", "song")
 
 

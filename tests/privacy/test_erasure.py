@@ -25,7 +25,7 @@ SONG = "The Lost Song of Nobody"
 
 @pytest.fixture(scope="module")
 def known(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that knows somebody well: plays, blocks, lists shown, a piece composed for them, two releases."""
+    """Home with a listener who has plays, blocks, stored lists, a composed piece and two releases."""
     home = tmp_path_factory.mktemp("known") / "home"
     shutil.copytree(small_home, home)
     with Studio(home) as studio:
@@ -73,7 +73,7 @@ def test_nothing_of_a_forgotten_listener_is_left_but_the_hash(known: Path, tmp_p
         assert WHO not in {p.id for p in studio.store.listeners()}
         with pytest.raises(NotFoundError):
             studio.recommend(WHO)
-        # Everybody else goes on, on the new release, and can go back to the one before.
+        # The other listeners keep their data, on the new release, with a previous one to roll back to.
         found, release = studio.recommend("sim-0003")
         assert len(found) == 10
         assert release not in before
@@ -85,7 +85,7 @@ def test_nothing_of_a_forgotten_listener_is_left_but_the_hash(known: Path, tmp_p
         assert piece.provenance["influences"] == []
         with pytest.raises(NotFoundError):
             forget(studio.store, studio.releases, home, WHO)
-        # While the store is open: neither in the file nor in its write-ahead log.
+        # With the store open: neither in the database file nor in its write-ahead log.
         left = bytes_of(home)
         for trace in (WHO, NAME, SONG):
             assert trace.encode() not in left, trace
@@ -93,14 +93,14 @@ def test_nothing_of_a_forgotten_listener_is_left_but_the_hash(known: Path, tmp_p
         "blocks": 1, "impressions": 1, "interactions": 31, "unmatched": 1, "provenance": 1,
     }  # fmt: skip
     assert set(receipt.releases_removed) == before
-    told = json.loads(path.read_text())
-    assert told["listener"] == hashed
-    # The older one had been fitted before they came; the newer one had learnt from them.
-    treated = [m["treatment"] for m in told["models"] if m["part"] == "recommender"]
+    stored = json.loads(path.read_text())
+    assert stored["listener"] == hashed
+    # The older release was fitted before the listener arrived, the newer one with their events.
+    treated = [m["treatment"] for m in stored["models"] if m["part"] == "recommender"]
     assert treated[0] == "untouched"
     assert treated[1] in ("downdated", "refitted")
-    assert {m["treatment"] for m in told["models"] if m["part"] in MADE_FROM_MUSIC} == {"untouched"}
-    assert not {m["artefact"] for m in told["models"] if m["treatment"] != "untouched"} & {
+    assert {m["treatment"] for m in stored["models"] if m["part"] in MADE_FROM_MUSIC} == {"untouched"}
+    assert not {m["artefact"] for m in stored["models"] if m["treatment"] != "untouched"} & {
         p.name for p in (home / "models" / "artefacts").iterdir()
     }
 
@@ -132,12 +132,12 @@ def test_somebody_without_any_event_is_forgotten_too(known: Path, tmp_path: Path
         receipt, _ = forget(studio.store, studio.releases, home, "quiet")
         assert sum(receipt.rows.values()) == 0
         assert len(studio.recommend(WHO)[0]) == 10
-        # Rows of listeners stay dense where somebody is missing.
+        # Row numbers of listeners stay dense after an erasure.
         assert [p.row for p in studio.store.listeners()] == list(range(len(studio.store.listeners())))
 
 
 def test_every_part_of_a_release_is_known_to_hold_listeners_or_not(known: Path) -> None:
-    """A new part has to be named in `forgetting`, or forgetting deletes it."""
+    """A new part must be classified in `erasure`, or an erasure deletes it."""
     with Studio(known) as studio:
         live = studio.releases.live()
         assert live is not None

@@ -1,4 +1,4 @@
-"""A small log made by hand, and one with times made by chance."""
+"""A small hand-made log, and a random one with times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from troubadour.interactions.id_map import IdMap
 def plays(
     rows: Sequence[tuple[int, int, int]], n_listeners: int, n_items: int, kinds: Sequence[int] = ()
 ) -> Interactions:
-    """A log from (listener, item, time); plays where no kind is given."""
+    """Builds a log from (listener, item, time); plays by default."""
     listener, item, time = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
     kind = np.array(kinds or [Kind.PLAY] * len(rows), dtype=np.uint8)
     value = np.where(kind == Kind.RATING, 5.0, np.nan).astype(np.float32)
@@ -26,7 +26,7 @@ def plays(
 
 @pytest.fixture(scope="session")
 def make_plays() -> Callable[..., Interactions]:
-    """`plays`, for tests that write their own logs."""
+    """The function `plays`, for tests with their own logs."""
     return plays
 
 

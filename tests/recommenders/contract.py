@@ -1,6 +1,6 @@
-"""What every registered recommender must do, plugins included; run by test_contract.py.
+"""Contract of every registered recommender, plugins included; run by test_contract.py.
 
-A plugin's own tests can run it too: `from contract import *` beside a fixture `make`.
+Tests of a plugin can run it by `from contract import *` beside a fixture `make`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import pytest
 from troubadour.core.errors import InputError, ModelError
 from troubadour.interactions.events import History, Interactions, Kind, Weights
 from troubadour.interactions.id_map import IdMap
-from troubadour.recommenders.base import Additive, FitOptions, Forgetful, Persistent
+from troubadour.recommenders.base import Additive, FitOptions, Persistent, Unlearning
 
 LISTENERS, ITEMS = 24, 16
-UNPLAYED = ITEMS  # one more item, which nobody meets
+UNPLAYED = ITEMS  # one more item, without listeners
 Make = Callable[[], Any]
 
 
 def log_of(
     cells: list[tuple[int, int, float]], items: int = ITEMS + 1, listeners: int = LISTENERS
 ) -> Interactions:
-    """Ratings, so that recommenders of ratings and of plays can both learn: 5 weighs 1, 1 weighs -1."""
+    """Ratings as the common input of rating and play models: 5 has weight 1, 1 has weight -1."""
     return Interactions(
         np.array([c[0] for c in cells], dtype=np.int32),
         np.array([c[1] for c in cells], dtype=np.int32),
@@ -39,7 +39,7 @@ def log_of(
 
 
 def checkerboard() -> Interactions:
-    """Even listeners love even items, odd ones odd items; each has yet to meet two of each kind."""
+    """Even listeners like even items, odd listeners odd items; two of each kind are held out for each."""
     cells = [
         (who, what, 5.0 if (who + what) % 2 == 0 else 1.0)
         for who in range(LISTENERS)
@@ -51,7 +51,7 @@ def checkerboard() -> Interactions:
 
 
 def options() -> FitOptions:
-    """Vectors that tell even from odd, and none for one item."""
+    """Vectors that separate even from odd items; one item has none."""
     rng = np.random.default_rng(4)
     vectors = rng.normal(0, 0.1, (ITEMS + 1, 3)).astype(np.float32)
     vectors[:, 0] += np.where(np.arange(ITEMS + 1) % 2 == 0, 1.0, -1.0)
@@ -79,7 +79,7 @@ def test_a_checkerboard_is_completed(fitted: Any, personalised: bool) -> None:
         np.testing.assert_array_equal(scores[0, unmet], scores[1, unmet])
 
 
-def test_scores_have_the_shape_and_order_that_were_asked_for(fitted: Any) -> None:
+def test_scores_have_the_requested_shape_and_order(fitted: Any) -> None:
     everything = fitted.score([fresh(0), fresh(1), History.empty()])
     assert everything.shape == (3, ITEMS + 1)
     assert everything.dtype == np.float64
@@ -102,12 +102,12 @@ def test_an_item_is_either_known_to_all_or_to_none(fitted: Any) -> None:
     assert known[0, :ITEMS].all(), "all of these were met, and have vectors"
 
 
-def test_an_item_that_nobody_met_is_unknown_or_last(fitted: Any) -> None:
+def test_items_without_listeners_are_unknown_or_last(fitted: Any) -> None:
     row = fitted.score([fresh(0)])[0]
     assert np.isnan(row[UNPLAYED]) or row[UNPLAYED] <= np.nanmin(row)
 
 
-def test_items_that_came_after_fitting_are_unknown_and_harmless(fitted: Any) -> None:
+def test_items_added_after_fitting_are_unknown(fitted: Any) -> None:
     later = np.array([ITEMS + 5, 3], dtype=np.int32)
     row = fitted.score([fresh(0)], later)[0]
     assert np.isnan(row[0])
@@ -122,18 +122,18 @@ def test_negative_rows_are_refused(fitted: Any) -> None:
         fitted.score([fresh(0)], np.array([-1], dtype=np.int32))
 
 
-def test_a_history_is_all_that_counts(fitted: Any) -> None:
+def test_scores_depend_on_the_history_only(fitted: Any) -> None:
     alone = fitted.score([fresh(0)])
     among = fitted.score([fresh(1), fresh(0), History.empty()])
     np.testing.assert_allclose(among[1], alone[0], rtol=1e-5, atol=1e-6)
 
 
-def test_somebody_new_gets_scores(fitted: Any) -> None:
+def test_a_new_listener_gets_scores(fitted: Any) -> None:
     row = fitted.score([History.empty()])[0]
     assert np.isfinite(row[:ITEMS]).all()
 
 
-def test_negative_weights_are_no_praise(fitted: Any, personalised: bool) -> None:
+def test_negative_weights_do_not_raise_scores(fitted: Any, personalised: bool) -> None:
     against = History(fresh(0).items, -fresh(0).weights)
     scores = fitted.score([fresh(0), against, History.empty()])
     assert np.isfinite(scores[:, :ITEMS]).all()
@@ -170,7 +170,7 @@ def test_the_same_log_gives_the_same_scores(make: Make, fitted: Any) -> None:
     ],
     ids=["empty log", "one event", "one listener", "nothing but dislikes", "all equal"],
 )
-def test_poor_logs_are_no_failure(make: Make, cells: list[tuple[int, int, float]]) -> None:
+def test_small_logs_do_not_fail(make: Make, cells: list[tuple[int, int, float]]) -> None:
     model = make().fit(log_of(cells), options())
     met = History(np.array([3]), np.array([1.0]))
     scores = model.score([met, History.empty()])
@@ -184,13 +184,13 @@ def test_equal_items_score_alike(make: Make, fair: bool) -> None:
     assert not fair or np.allclose(row, row[0], rtol=1e-5)
 
 
-def test_an_empty_catalogue_is_no_failure(make: Make) -> None:
+def test_an_empty_catalogue_does_not_fail(make: Make) -> None:
     nothing = log_of([], items=0, listeners=0)
     model = make().fit(nothing, FitOptions(Weights(), np.zeros((0, 3), dtype=np.float32)))
     assert model.score([History.empty()]).shape == (1, 0)
 
 
-def test_what_is_stored_scores_exactly_the_same(fitted: Any) -> None:
+def test_a_stored_recommender_gives_equal_scores(fitted: Any) -> None:
     assert isinstance(fitted, Persistent)
     spec, arrays = fitted.state()
     assert all(array.dtype != object for array in arrays.values())
@@ -206,7 +206,7 @@ def test_an_incomplete_state_is_refused(fitted: Any) -> None:
             type(fitted).from_state(spec, {k: a for k, a in arrays.items() if k != name})
 
 
-def test_contributions_add_up_and_what_is_taken_away_is_missed(fitted: Any) -> None:
+def test_contributions_sum_to_the_score_and_removal_changes_it(fitted: Any) -> None:
     if not isinstance(fitted, Additive):
         pytest.skip("its score is no sum over the history")
     history = History(np.array([0, 2, 4, 9, ITEMS + 5]), np.array([1.0, 2.0, 0.5, -0.25, 1.0]))
@@ -218,7 +218,7 @@ def test_contributions_add_up_and_what_is_taken_away_is_missed(fitted: Any) -> N
     assert np.isnan(fitted.contributions(history, ITEMS + 5)).all()
 
 
-def test_taking_a_play_away_changes_the_score_as_told(fitted: Any, linear: bool) -> None:
+def test_removing_a_play_changes_the_score_by_its_term(fitted: Any, linear: bool) -> None:
     if not (isinstance(fitted, Additive) and linear):
         pytest.skip("its score is not linear in the history")
     history = History(np.array([0, 2, 4, 9]), np.array([1.0, 2.0, 0.5, -0.25]))
@@ -231,7 +231,7 @@ def test_taking_a_play_away_changes_the_score_as_told(fitted: Any, linear: bool)
 
 
 def test_a_forgotten_listener_leaves_no_trace(make: Make, fitted: Any) -> None:
-    if not isinstance(fitted, Forgetful):
+    if not isinstance(fitted, Unlearning):
         pytest.skip("it has to be fitted again")
     log = checkerboard()
     for gone in (0, 5):
@@ -244,7 +244,7 @@ def test_a_forgotten_listener_leaves_no_trace(make: Make, fitted: Any) -> None:
 def test_all_can_be_forgotten_one_after_the_other(make: Make) -> None:
     log = checkerboard()
     model = make().fit(log, options())
-    if not isinstance(model, Forgetful):
+    if not isinstance(model, Unlearning):
         pytest.skip("it has to be fitted again")
     for gone in range(LISTENERS - 2):
         model = model.forget(log.history(gone))
@@ -257,8 +257,8 @@ def test_all_can_be_forgotten_one_after_the_other(make: Make) -> None:
     np.testing.assert_allclose(model.score(histories), nothing.score(histories), rtol=0, atol=1e-8)
 
 
-def test_who_was_never_there_cannot_be_forgotten(fitted: Any) -> None:
-    if not isinstance(fitted, Forgetful):
+def test_forgetting_an_unknown_history_is_refused(fitted: Any) -> None:
+    if not isinstance(fitted, Unlearning):
         pytest.skip("it has to be fitted again")
     few = type(fitted)().fit(log_of([(0, 1, 5.0), (0, 2, 5.0), (1, 2, 5.0), (1, 3, 5.0)]), options())
     with pytest.raises(InputError, match="listener"):

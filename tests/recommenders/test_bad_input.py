@@ -1,4 +1,4 @@
-"""Logs that nobody would wish for, each with a defined behaviour."""
+"""Degenerate logs with defined behaviour."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fitted(log: Interactions, vectors: np.ndarray | None = VECTORS, blend: Blend
 def some_plays(n_listeners: int = 40, per_listener: int = 12) -> Interactions:
     rng = np.random.default_rng(1)
     n = n_listeners * per_listener
-    item = rng.integers(0, N - 5, n)  # nobody plays the last five
+    item = rng.integers(0, N - 5, n)  # the last five have no listeners
     return log_of(
         np.repeat(np.arange(n_listeners), per_listener), item, n_listeners, rng.integers(1, 10**6, n)
     )
@@ -46,15 +46,15 @@ def test_a_log_without_events_gives_lists_from_the_catalogue_and_says_so() -> No
     ranker = fitted(Interactions.empty(ITEMS))
     found = ranker.recommend(History.empty(), 10)
     assert len({one.id for one in found}) == 10
-    assert {one.fallback for one in found} == {"nothing is known to go by yet: chosen by popularity"}
-    assert {one.reasons[0].text for one in found} == {"nobody has heard it yet"}
+    assert {one.fallback for one in found} == {"no usable history yet: chosen by popularity"}
+    assert {one.reasons[0].text for one in found} == {"no listeners yet"}
     liked = ranker.recommend(History(np.array([3]), np.ones(1)), 5)
     assert len(liked) == 5
     assert "i3" not in {one.id for one in liked}
     assert all("Song 3" in one.reasons[0].text for one in liked), "by its sound"
 
 
-def test_a_listener_without_history_gets_what_is_popular() -> None:
+def test_a_listener_without_history_gets_popular_pieces() -> None:
     ranker = fitted(some_plays(), blend=BlendSpec())
     found = ranker.recommend(History.empty(), 5)
     counts = [int(ranker.blend.popular.counts[ranker.items.row(one.id)]) for one in found]
@@ -63,15 +63,13 @@ def test_a_listener_without_history_gets_what_is_popular() -> None:
     assert found[0].propensity == 1.0
 
 
-def test_what_nobody_played_is_recommendable_by_its_sound() -> None:
+def test_items_without_listeners_are_recommended_by_content() -> None:
     ranker = fitted(some_plays(), blend=BlendSpec())
     history = History(np.array([1, 2]), np.ones(2))
     assert np.isfinite(ranker.score([history])).all()
     everything = {one.id: one for one in ranker.recommend(history, N)}
     assert {f"i{i}" for i in range(N - 5, N)} <= set(everything), "everything has its place"
-    assert (
-        everything["i59"].fallback == "no listener links it to what they play yet: chosen by its sound alone"
-    )
+    assert everything["i59"].fallback == "no common listeners with the history yet: chosen by sound alone"
     assert everything["i59"].reasons
 
 

@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from contract import *  # noqa: E402, F403
 
 NOT_PERSONAL = {"popular", "personal"}
-"""Outside the history these say the same to everybody."""
+"""Models whose scores outside the history are equal for all listeners."""
 NOT_FAIR = {"bpr", "cold", "content", "sequential", "ratings"}
-"""Where the log says nothing, the random start of these shows, or the sound."""
+"""Models whose scores of equal items differ by random initialisation or by content."""
 NOT_LINEAR = {"content", "als"}
-"""The score is divided by the length of the profile, or by how much else there is to fit."""
+"""Models whose score is normalised by the history."""
 
 
 @pytest.fixture(scope="module", params=registry.names("recommenders"))

@@ -1,4 +1,4 @@
-"""A studio on the small home, and a server that listens."""
+"""Studio on the small home, and a listening server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def studio(small_home: Path) -> Iterator[Studio]:
 
 @pytest.fixture(scope="module")
 def port(studio: Studio) -> Iterator[int]:
-    """Of a server: the test client can neither hang up nor be looked at."""
+    """Real server: the test client cannot disconnect or serve a browser."""
     server = uvicorn.Server(uvicorn.Config(create_app(studio), port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,4 +1,4 @@
-"""The page in a real browser. A test fails on whatever the browser complains of, and on a request to anybody else."""
+"""The page in a real browser. Browser errors and requests to other hosts fail a test."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from troubadour.app.studio import Studio
+from troubadour.generation.control_spec import describe
+from troubadour.generation.request import Brief
 from troubadour.similarity.melody_search.lines import query_skyline
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -20,7 +22,7 @@ expect = sync_api.expect
 
 pytestmark = pytest.mark.browser
 
-# Without these it asks hosts of its maker at every start.
+# Without these options the browser contacts its maker's hosts at every start.
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 QUIET += ["--disable-gpu", "--disable-quic"]
 KEYS = ["C", "C sharp", "D", "D sharp", "E", "F", "F sharp", "G", "G sharp", "A", "A sharp", "B"]
@@ -28,13 +30,13 @@ KEYS = ["C", "C sharp", "D", "D sharp", "E", "F", "F sharp", "G", "G sharp", "A"
 
 @dataclass
 class Watch:
-    """What the browser complained of, whom it asked, and what it was refused."""
+    """Console errors, requested hosts and refused requests of the browser."""
 
     complaints: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
     expected: list[int] = field(default_factory=list)
-    """Statuses that a test provokes."""
+    """HTTP statuses that a test provokes."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def page(chromium: Any, port: int, watch: Watch) -> Iterator[Any]:
     context = chromium.new_context(base_url=home, viewport={"width": 1440, "height": 900})
     context.set_default_timeout(20_000)
     opened = context.new_page()
-    # A refusal is logged as an error, too; it is counted by its status instead.
+    # The browser also logs refusals as errors; they are counted by their status instead.
     opened.on(
         "console",
         lambda m: (
@@ -89,13 +91,14 @@ def titles(page: Any) -> list[str]:
 
 
 def entry(page: Any, title: str) -> Any:
-    """Entries of the lists that are shown with just this title."""
+    """Entries of the current lists with exactly this title."""
     return page.locator("#lists .title").filter(has_text=re.compile(f"^\\s*{re.escape(title)}\\s*$"))
 
 
 def play(page: Any, piece: str) -> None:
-    """Start the player once it holds a piece. What `play` promises is not waited for: it may never come, and
-    `evaluate` knows no timeout."""
+    """Start the player once it has a source. The promise of `play` is not awaited: it may never resolve, and
+    `evaluate` has no timeout.
+    """
     expect(page.locator("#player")).to_have_attribute("src", re.compile(piece))
     page.evaluate("() => { document.getElementById('player').play().catch(() => {}); }")
 
@@ -125,7 +128,7 @@ def test_a_piece_grows_bar_by_bar_is_engraved_played_and_liked(page: Any, studio
     assert Path(fetched.value.path()).read_bytes()[:4] == b"MThd"
     play(page, made)
     page.wait_for_function("() => document.getElementById('player').currentTime > 0.2")
-    # Into the middle, which a server has to allow.
+    # Seek to the middle, which needs byte ranges.
     page.evaluate("() => { document.getElementById('player').currentTime = 3; }")
     page.wait_for_function("() => document.getElementById('player').currentTime > 3.1")
     page.keyboard.press("l")
@@ -186,6 +189,33 @@ def test_a_refusal_says_why_beside_the_control(page: Any, watch: Watch) -> None:
     expect(page.locator("#brief .problem")).to_contain_text("clash")
 
 
+def test_the_form_has_a_labelled_field_for_every_control(page: Any, studio: Studio) -> None:
+    page.goto("/#compose")
+    page.get_by_text("More controls").click()
+    for control in describe(Brief):
+        field = page.locator(f"#brief [name={control['name']}]")
+        expect(field).to_be_visible()
+        expect(field).to_have_attribute("title", control["help"])
+        assert page.get_by_label(control["label"]).and_(field).count() == 1, control
+    styles = page.locator("#brief [name=style] option").all_inner_texts()
+    assert styles == ["open", *studio.models().composer.styles]
+    assert page.locator("#brief [name=bars]").get_attribute("max") == "64"
+
+
+def test_controls_as_people_write_them_reach_the_piece(page: Any, studio: Studio) -> None:
+    page.goto("/#compose")
+    page.locator("#brief [name=style]").select_option("jig")
+    page.get_by_text("More controls").click()
+    for name, text in {"bars": "4", "ranges": "D4-D6", "instruments": "flute", "lowest": "G4"}.items():
+        page.locator(f"#brief [name={name}]").fill(text)
+    page.locator("#brief [name=cadence]").select_option("yes")
+    page.get_by_role("button", name="Compose", exact=True).click()
+    expect(page.locator("#title")).to_contain_text("Jig in")
+    controls = studio.store.piece(page.url.split("piece=")[1]).provenance["controls"]
+    wanted = {"ranges": [[62, 86]], "instruments": ["flute"], "lowest": 67, "cadence": True, "bars": 4}
+    assert controls.items() >= wanted.items()
+
+
 def test_a_melody_played_on_the_keys_is_found_and_its_piece_analysed(page: Any, studio: Studio) -> None:
     known = studio.store.pieces(generated=False, medium="score")[20]
     pitches = query_skyline(studio.store.score(known.id)).pitch[:9].astype(int)
@@ -224,7 +254,7 @@ def test_radio_goes_on_after_a_skip_and_nothing_comes_twice(page: Any) -> None:
     expect(page.locator("#programme li")).to_have_count(22)
     ids = page.locator("#programme button.open").evaluate_all("all => all.map(b => b.dataset.piece)")
     assert len(set(ids)) == 22
-    # Heard to its end, a piece is followed by the next, of itself.
+    # At the end of a piece the next one starts automatically.
     page.locator("#programme button.open").nth(2).click()
     play(page, ids[2])
     page.wait_for_function("() => document.getElementById('player').currentTime > 0.1")

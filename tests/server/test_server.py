@@ -111,12 +111,12 @@ def test_overload_is_refused_in_time_and_lists_stay_quick(
 ) -> None:
     monkeypatch.setattr("troubadour.server.compose._PATIENCE_SECONDS", 0.05)
     with ThreadPoolExecutor(12) as pool:
-        asked = [
+        requests = [
             pool.submit(client.post, "/api/compose", json={"style": "reel", "bars": 32}) for _ in range(12)
         ]
         assert client.get("/api/listeners/sim-0004/recommendations").status_code == 200
-        left = sum(not a.done() for a in asked)
-        answers = [a.result() for a in asked]
+        left = sum(not a.done() for a in requests)
+        answers = [a.result() for a in requests]
     codes = {a.status_code for a in answers}
     assert codes == {201, 503}
     assert all("retry-after" in a.headers for a in answers if a.status_code == 503)

@@ -8,7 +8,7 @@ DATA = bytes(range(100))
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "sent", "content_range"),
+    ("requested", "status", "sent", "content_range"),
     [
         ("", 200, DATA, None),
         ("bytes=0-9", 206, DATA[:10], "bytes 0-9/100"),
@@ -22,16 +22,16 @@ DATA = bytes(range(100))
     ],
 )
 def test_the_part_that_is_asked_for_is_sent(
-    asked: str, status: int, sent: bytes, content_range: str | None
+    requested: str, status: int, sent: bytes, content_range: str | None
 ) -> None:
-    answer = part_of(DATA, asked)
+    answer = part_of(DATA, requested)
     assert (answer.status_code, answer.body) == (status, sent)
     assert answer.headers.get("content-range") == content_range
     assert answer.headers["accept-ranges"] == "bytes"
 
 
-@pytest.mark.parametrize("asked", ["bytes=100-", "bytes=9-3", "bytes=-0"])
-def test_a_part_that_is_not_there_is_refused(asked: str) -> None:
-    answer = part_of(DATA, asked)
+@pytest.mark.parametrize("requested", ["bytes=100-", "bytes=9-3", "bytes=-0"])
+def test_a_part_that_is_not_there_is_refused(requested: str) -> None:
+    answer = part_of(DATA, requested)
     assert answer.status_code == 416
     assert answer.headers["content-range"] == "bytes */100"

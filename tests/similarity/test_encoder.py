@@ -1,4 +1,4 @@
-"""The learnt embedding of sound: trained with torch, saved, and served by NumPy alone."""
+"""Audio encoder: trained with torch, saved, run with NumPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.torch
 
 
 def kinds(pieces: int, frames: int = 200, seed: int = 0) -> list[np.ndarray]:
-    """MFCCs of two kinds of sound in turn, each piece at a level of its own."""
+    """MFCCs of two alternating kinds of sound, each piece at its own level."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(0, 3, (2, 20))
     return [

@@ -14,7 +14,7 @@ pytest.importorskip("faiss", reason="faiss is an extra: pip install 'troubadour[
 
 
 def points(n: int = 3000, d: int = 16) -> VectorIndex:
-    """Clusters of fifty, as music has them."""
+    """Clusters of fifty vectors, similar to music."""
     rng = np.random.default_rng(3)
     vectors = np.repeat(rng.normal(size=(n // 50, d)), 50, axis=0) + 0.4 * rng.normal(size=(n, d))
     facts = [{"style": ("jig", "reel")[i % 2], "rare": i % 40 == 0} for i in range(n)]
@@ -48,7 +48,7 @@ def test_nearly_all_neighbours_are_found_and_not_all_lists_are_read(
     assert recall(listed, exact, where={"style": "jig"}) >= 0.95
     best = listed.nearest(exact.units[7], 1)[0]
     assert best.id == "p7"
-    assert best.similarity == pytest.approx(1.0, abs=1e-6)  # compared anew, not in eight bits
+    assert best.similarity == pytest.approx(1.0, abs=1e-6)  # full precision, not eight bits
 
 
 def test_a_selective_filter_is_answered_exactly(listed: IvfIndex, exact: VectorIndex) -> None:
@@ -66,7 +66,7 @@ def test_what_comes_is_found_and_what_goes_is_not(listed: IvfIndex, exact: Vecto
     less = moved.without(["new"])
     assert "new" not in {n.id for n in less.nearest(there, 30)}
     assert listed.nearest(there, 1)[0].id == "p7"
-    many = listed.without([f"p{i}" for i in range(500)])  # a sixth: made anew
+    many = listed.without([f"p{i}" for i in range(500)])  # a sixth: rebuilt
     assert len(many.row_of) == 2500
 
 

@@ -47,7 +47,7 @@ def test_mutual_proximity_of_one_row_equals_that_of_the_table() -> None:
 
 
 def test_mutual_proximity_takes_hubs_away() -> None:
-    # In many dimensions what lies near to the centre is near to all.
+    # In many dimensions, vectors near the centre are near to all others.
     points = np.random.default_rng(1).normal(size=(300, 40))
     distances = np.linalg.norm(points[:, None] - points, axis=2)
     before, after = hubness(distances)[0], hubness(mutual_proximity(distances))[0]

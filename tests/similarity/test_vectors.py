@@ -53,7 +53,7 @@ def test_items_can_be_added_moved_and_taken_away() -> None:
     assert len(less) == 300
     with pytest.raises(NotFoundError):
         less.vector("new")
-    assert index.nearest(there, 1)[0].id == "p7"  # the first index is as it was
+    assert index.nearest(there, 1)[0].id == "p7"  # the first index is unchanged
 
 
 def test_what_was_saved_reads_back_and_damage_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from troubadour.core.errors import InputError
 from troubadour.music.quantise import METRONOME, quantise
 from troubadour.music.score import MODES, Score
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import FEATURE_SIZES, Automaton, Phase, Plan
+from troubadour.tokens.grammar import Automaton, Phase, Plan
+from troubadour.tokens.position import FEATURE_SIZES
 from troubadour.tokens.tokenizer import decode, encode
 
 METRES = ((6, 8), (3, 4), (4, 4), (7, 8), (5, 16), (2, 2), (9, 8), (12, 8))
@@ -20,7 +21,7 @@ low_high = st.tuples(st.integers(40, 60), st.integers(72, 90))
 
 
 def ended(plan: Plan) -> Plan:
-    """Voices that wander at random never fall silent together: without a length there is only one."""
+    """A single voice for plans without a length: several random voices seldom end together."""
     return plan if plan.bars is not None else replace(plan, programs=((40, 1),))
 
 
@@ -32,7 +33,7 @@ plans = st.builds(
     key=st.none() | st.tuples(st.integers(-7, 7), st.sampled_from(MODES)),
     tempo_index=st.none() | st.integers(0, len(METRONOME) - 1),
     upbeat=st.sampled_from((None, 0, 0, 12)),
-    early=st.booleans(),
+    needs_upbeat=st.booleans(),
     changes=st.booleans(),
     dynamics=st.booleans(),
     chords=st.booleans(),
@@ -43,7 +44,7 @@ plans = st.builds(
 
 
 def walk(plan: Plan, seed: int, tokens_until_end: int = 60) -> tuple[list[int], Automaton]:
-    """A random sequence under a plan: any allowed token, END as soon as it may stand and is due."""
+    """A random sequence under a plan: any allowed token; END once it is allowed and the sequence is long enough."""
     rng = np.random.default_rng(seed)
     automaton = Automaton(plan)
     tokens: list[int] = []
@@ -60,8 +61,8 @@ def walk(plan: Plan, seed: int, tokens_until_end: int = 60) -> tuple[list[int], 
                 token = int(rng.choice(stop))
         tokens.append(token)
         automaton.advance(token)
-        told = automaton.features()
-        assert all(0 <= value < size for value, size in zip(told, FEATURE_SIZES, strict=True))
+        position = automaton.features()
+        assert all(0 <= value < size for value, size in zip(position, FEATURE_SIZES, strict=True))
         assert len(tokens) < 20_000, "the walk does not end"
     return tokens, automaton
 
@@ -92,12 +93,12 @@ def test_a_random_walk_ends_and_keeps_to_its_plan(plan: Plan, seed: int) -> None
     if plan.upbeat is not None:
         fits = plan.upbeat < score.metres[0].bar_ticks(24)
         assert score.upbeat_ticks == (plan.upbeat if fits else 0)
-    elif plan.early:
+    elif plan.needs_upbeat:
         assert score.upbeat_ticks > 0
 
 
 @given(plan=plans, seed=st.integers(0, 2**32))
-def test_whatever_is_composed_is_on_the_grid_and_encodes(plan: Plan, seed: int) -> None:
+def test_random_walks_are_on_the_grid_and_encode(plan: Plan, seed: int) -> None:
     tokens, _ = walk(plan, seed)
     score = decode(tokens)
     if {int(t) for t in score.track} == set(range(len(score.tracks))):

@@ -13,7 +13,8 @@ from troubadour.music.quantise import quantise
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 from troubadour.music.voices import split_voices
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import FEATURE_SIZES, FREE, Automaton, Phase
+from troubadour.tokens.grammar import FREE, Automaton, Phase
+from troubadour.tokens.position import FEATURE_SIZES
 from troubadour.tokens.tokenizer import decode, encode, features
 
 
@@ -52,13 +53,13 @@ def test_the_jig_comes_back(jig: Score) -> None:
     assert decode(encode(jig)) == jig
 
 
-def test_each_place_in_the_jig_is_told_to_the_model(jig: Score) -> None:
+def test_position_features_of_a_jig(jig: Score) -> None:
     """After `bar 1`: place 0, voice 1, bar 1; after the first note: place 12, and 62 sounds."""
     tokens = encode(jig, prefix=[vocab.BARS + 1])
-    told = features(tokens)
+    found = features(tokens)
     at = {
         (vocab.name(t), i): tuple(row)
-        for i, (t, row) in enumerate(zip(tokens.tolist(), told.tolist(), strict=True))
+        for i, (t, row) in enumerate(zip(tokens.tolist(), found.tolist(), strict=True))
     }
     first_bar = next(i for n, i in at if n == "bar")
     assert at["bar", first_bar] == (0, 1, 1, 2, 129, 129, 129, 129)
@@ -67,10 +68,10 @@ def test_each_place_in_the_jig_is_told_to_the_model(jig: Score) -> None:
     assert at["duration 36", second_bar - 1][0] == 192  # a barline is due
     assert at["bar", second_bar] == (0, 1, 2, 1, 69, 129, 129, 129)
     assert at["rest", second_bar + 3] == (36, 1, 2, 1, 128, 129, 129, 129)
-    assert tuple(told[0]) == (193, 0, 0, 0, 129, 129, 129, 129)  # the header
+    assert tuple(found[0]) == (193, 0, 0, 0, 129, 129, 129, 129)  # the header
 
 
-def test_bars_left_are_told_only_when_the_prefix_says_how_many(jig: Score) -> None:
+def test_bars_left_are_known_only_with_the_number_of_bars_in_the_prefix(jig: Score) -> None:
     assert set(features(encode(jig))[:, 3].tolist()) == {0}
     assert set(features(encode(jig, prefix=[vocab.BARS + 1]))[:, 3].tolist()) == {0, 1, 2}
 
@@ -82,13 +83,13 @@ def test_the_prefix_does_not_change_the_music(jig: Score) -> None:
 
 
 @given(data=st.data())
-def test_tokens_lose_nothing(quantised_scores: st.SearchStrategy[Score], data: st.DataObject) -> None:
+def test_decoding_inverts_encoding(quantised_scores: st.SearchStrategy[Score], data: st.DataObject) -> None:
     score = data.draw(quantised_scores)
     assert decode(encode(score)) == score
 
 
 @given(data=st.data())
-def test_what_is_encoded_is_what_may_be_composed(
+def test_encoded_scores_are_allowed_under_generation(
     quantised_scores: st.SearchStrategy[Score], data: st.DataObject
 ) -> None:
     """The mask under which pieces are sampled admits every score that stays in one metre."""
@@ -98,10 +99,10 @@ def test_what_is_encoded_is_what_may_be_composed(
 
 
 def accept(tokens: list[int]) -> None:
-    """Read a sequence, asking at every event whether a composer might have written it."""
+    """Read a sequence and check at every event that the mask allows the token."""
     automaton = Automaton(FREE)
     for token in tokens:
-        # Not asked of headers: a composer writes no bar shorter than an eighth.
+        # Headers are not checked: no composer writes a bar shorter than an eighth.
         if automaton.phase >= Phase.EVENT:
             assert automaton.allowed()[token], vocab.name(token)
         automaton.advance(token)
@@ -112,9 +113,9 @@ def accept(tokens: list[int]) -> None:
 def test_musical_positions_stay_within_their_tables(
     quantised_scores: st.SearchStrategy[Score], data: st.DataObject
 ) -> None:
-    told = features(encode(data.draw(quantised_scores), prefix=[vocab.BARS + data.draw(st.integers(0, 63))]))
-    assert (told >= 0).all()
-    assert (told < np.array(FEATURE_SIZES)).all()
+    found = features(encode(data.draw(quantised_scores), prefix=[vocab.BARS + data.draw(st.integers(0, 63))]))
+    assert (found >= 0).all()
+    assert (found < np.array(FEATURE_SIZES)).all()
 
 
 def test_real_music_comes_back(tunes: list[Piece], chorales: list[Piece]) -> None:

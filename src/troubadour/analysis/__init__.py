@@ -1,1 +1,1 @@
-"""What a score is: key, chords, form, style, mood, difficulty, each with its evidence."""
+"""Analysis of scores and recordings: key, chords, form, style, mood, difficulty, each with evidence."""

@@ -1,4 +1,4 @@
-"""A score cut into beats: what sounds in each, and how strongly. Key and chords are read from it."""
+"""Beat grid of a score, with pitch-class durations and bass note of each beat."""
 
 from __future__ import annotations
 
@@ -13,49 +13,50 @@ from troubadour.music.score import Metre, Score
 
 MOST_BEATS: Final = 20_000
 _ON_BEAT: Final = 2.0
-"""Weight of the first quarter of a beat: what sounds there is the harmony more often than what passes."""
+"""Weight of the first quarter of a beat, where chord tones are more frequent than passing notes."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beats:
-    """One row a beat (in compound metres the dotted beat), over the whole score."""
+    """One row per beat (in compound metres the dotted beat) over the whole score; n rows."""
 
     start: NDArray[np.int64]
-    """Tick, 24 a quarter, shape (n,)."""
+    """First tick of each beat, 24 ticks per quarter, shape (n,)."""
     stop: NDArray[np.int64]
     bar: NDArray[np.int64]
-    """From 1; 0 = upbeat."""
+    """Bar number, 1-based (0 = upbeat), shape (n,)."""
     place: NDArray[np.int64]
-    """Beat within its bar, from 1."""
+    """Position of the beat within its bar, 1-based, shape (n,)."""
     chroma: Floats
-    """Ticks that each pitch class sounds, those at the start of the beat counted double, shape (n, 12)."""
+    """Duration of each pitch class in ticks, the first quarter of the beat counted double, shape (n, 12)."""
     plain: Floats
-    """Ticks that each pitch class sounds, shape (n, 12)."""
+    """Duration of each pitch class in ticks, shape (n, 12)."""
     bass: NDArray[np.int64]
-    """Lowest pitch that sounds in the beat's first quarter, or in it at all; -1 = silence."""
+    """Lowest MIDI pitch in the beat's first quarter, else in the whole beat; -1 = silence; shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.start)
 
 
 def pitched(score: Score) -> Score:
-    """Without drums."""
+    """Score without drum notes."""
     drum = np.array([t.is_drum for t in score.tracks], dtype=bool)
     return score.where(~drum[score.track]) if len(score) and drum.any() else score
 
 
 def beat_ticks(metre: Metre) -> int:
-    """Length of a beat: three units in 6/8, 9/8 and 12/8, else the metre's unit (`Metre.tactus_ticks`)."""
+    """Length of the felt beat in ticks: dotted in 6/8, 9/8 and 12/8, else the metre's unit."""
     return metre.tactus_ticks(TICKS_PER_QUARTER)
 
 
 def beats(score: Score, per_beat: int = 1) -> Beats:
-    """Cut a quantised score into beats; drums are left out.
+    """Beat grid of a quantised score, drums excluded.
 
     Args:
-        per_beat: cut each beat into so many equal parts instead (1, 2 ...).
+        score: quantised score; at most `MOST_BEATS` beats are returned.
+        per_beat: number of equal parts per beat, 1 or more.
     """
     score = pitched(score)
     start, stop, bar, place = _grid(score, per_beat)
@@ -74,8 +75,8 @@ def beats(score: Score, per_beat: int = 1) -> Beats:
             sounding = np.minimum(end[note], until) - np.maximum(onset[note], start[row])
             sounding = np.maximum(sounding, 0)
             np.add.at(both[kind], (row, pc), sounding)
-            heard = sounding > 0
-            np.minimum.at(bass[kind], row[heard], score.pitch[note[heard]].astype(np.int64))
+            active = sounding > 0
+            np.minimum.at(bass[kind], row[active], score.pitch[note[active]].astype(np.int64))
     low = np.where(bass[1] < 999, bass[1], bass[0])
     return Beats(
         start, stop, bar, place, both[0] + (_ON_BEAT - 1) * both[1], both[0], np.where(low < 999, low, -1)

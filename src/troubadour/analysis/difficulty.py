@@ -1,9 +1,9 @@
-"""How hard a score is to play, whatever the instrument: a documented sum of what makes it so.
+"""Difficulty of a score for a player, independent of the instrument: a weighted sum of features.
 
-The parts are those that sight-reading and grading studies agree on (Sebastien et al. 2012; Chiu &
-Chen 2012): how fast the notes come, how far the hand or voice must travel and leap, how many notes
-sound at once, how irregular the rhythm is, how many notes leave the key. Each is scaled by what is
-easy and what is hard in common music; the weights are set by hand, and not by teachers' grades.
+The features follow studies of sight-reading and grading (Sebastien et al. 2012; Chiu & Chen 2012): note
+rate, range, leaps, number of simultaneous notes, rhythmic variety, syncopation, chromatic notes. Each is
+scaled between an easy and a hard value of common music. The weights are set by hand, not fitted to
+teachers' grades.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from troubadour.music.features import attributes
 from troubadour.music.score import Score
 
 _PARTS: Final = {
-    # attribute: (what it is called, easy, hard, weight)
+    # attribute: (label, easy value, hard value, weight)
     "notes_per_second": ("speed", 1.0, 10.0, 0.30),
     "range_semitones": ("range", 7.0, 40.0, 0.15),
     "leaps": ("leaps", 0.05, 0.45, 0.15),
@@ -29,21 +29,22 @@ _PARTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """How hard, and why."""
+    """Difficulty of a score with the contribution of each feature."""
 
     level: float
-    """0 (a beginner's first tune) to 1 (a virtuoso's)."""
+    """0 (a beginner's first tune) to 1 (virtuoso)."""
     word: str
     """`easy`, `moderate` or `hard`."""
     parts: tuple[tuple[str, float, float], ...]
-    """(what, as measured, what it adds to the level), the heaviest first."""
+    """(label, measured value, contribution to the level), largest contribution first."""
 
 
 def find_difficulty(score: Score, known: Mapping[str, float | str] | None = None) -> Difficulty | None:
-    """The difficulty of a quantised score; nothing for one without notes.
+    """Difficulty of a quantised score; None for a score without notes.
 
     Args:
-        known: `features.attributes` of the score, where they are at hand.
+        score: quantised score.
+        known: `features.attributes` of the score, if already computed.
     """
     if not len(score):
         return None

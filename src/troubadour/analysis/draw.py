@@ -1,4 +1,4 @@
-"""Pictures of a score and of a catalogue as plain SVG text; nothing but numpy is needed."""
+"""Pictures of a score and of a catalogue as SVG text; needs only numpy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from troubadour.analysis.report import Analysis
 from troubadour.core.errors import InputError
 from troubadour.music.score import Score
 
-# Told apart by those who do not see red and green alike (Okabe & Ito 2008), then lighter.
+# Distinguishable with red-green colour blindness (Okabe & Ito 2008), then lighter colours.
 COLOURS: Final = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#555555", "#9467bd",
     "#a6761d", "#a50026", "#e7298a",
@@ -25,13 +25,17 @@ _FONT: Final = 'font-family="sans-serif" font-size="11" fill="#333333"'
 
 
 def piano_roll(score: Score, title: str = "") -> str:
-    """Notes over bars, a colour a track; drums as small marks.
+    """Piano roll: notes over bars, one colour per track; drum notes as small marks.
+
+    Args:
+        score: quantised score.
+        title: text above the picture.
 
     Raises:
-        InputError: the score holds no note.
+        InputError: the score has no notes.
     """
     if not len(score):
-        raise InputError("the score holds no note; there is nothing to draw")
+        raise InputError("the score has no notes; there is nothing to draw")
     low, high = int(score.pitch.min()) - 1, int(score.pitch.max()) + 2
     step = max(4.0, min(9.0, 360 / (high - low)))
     height = (high - low) * step
@@ -62,15 +66,19 @@ def piano_roll(score: Score, title: str = "") -> str:
 
 
 def similarity_matrix(found: Analysis, title: str = "") -> str:
-    """How like each bar is to each other, dark = equal; phrases with their letters along the top.
+    """Self-similarity matrix of the bars, dark = equal; phrases with their letters along the top.
+
+    Args:
+        found: analysis of the score.
+        title: text above the picture.
 
     Raises:
-        InputError: the score has no pitched note.
+        InputError: the score has no pitched notes.
     """
     likeness = found.form.likeness
     n = len(likeness)
     if not n:
-        raise InputError("the score has no pitched note; there are no bars to compare")
+        raise InputError("the score has no pitched notes; there are no bars to compare")
     size = 600.0
     cell = size / n
     parts = [f'<rect x="{_LEFT}" y="20" width="{size}" height="{size}" fill="#f4f4f4"/>']
@@ -93,13 +101,18 @@ def similarity_matrix(found: Analysis, title: str = "") -> str:
 
 
 def timeline(score: Score, found: Analysis, title: str = "") -> str:
-    """Keys, chords and phrases over the bars.
+    """Timeline of keys, chords and phrases over the bars.
+
+    Args:
+        score: quantised score.
+        found: its analysis.
+        title: text above the picture.
 
     Raises:
-        InputError: the score has no pitched note.
+        InputError: the score has no pitched notes.
     """
     if not found.chords:
-        raise InputError("the score has no pitched note; there are no chords to draw")
+        raise InputError("the score has no pitched notes; there are no chords to draw")
     starts = score.bar_starts()
     first = 0 if score.upbeat_ticks else 1
     per_row = 8
@@ -148,14 +161,15 @@ def timeline(score: Score, found: Analysis, title: str = "") -> str:
 
 
 def feature_map(vectors: ArrayLike, styles: Sequence[str], title: str = "") -> str:
-    """Pieces on the two principal components of their vectors, coloured by style.
+    """Scatter plot of pieces on the two principal components of their vectors, coloured by style.
 
     Args:
         vectors: shape (n, d), n at least 3.
-        styles: of each piece; the commonest twelve get colours, the rest is grey.
+        styles: style of each piece; the twelve most frequent ones get colours, the others are grey.
+        title: text above the picture.
 
     Raises:
-        InputError: fewer than three pieces, or numbers that differ.
+        InputError: fewer than three pieces, or different numbers of vectors and styles.
     """
     table = np.asarray(vectors, dtype=np.float64)
     if table.ndim != 2 or len(table) < 3 or len(table) != len(styles):
@@ -189,11 +203,11 @@ def feature_map(vectors: ArrayLike, styles: Sequence[str], title: str = "") -> s
 
 
 def principal(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """Two principal components of rows, shape (n, 2), and their shares of the variance."""
+    """First two principal components of the rows, shape (n, 2), and their shares of the variance."""
     centred = table - table.mean(axis=0)
     values, vectors = np.linalg.eigh(centred.T @ centred)
     axes = vectors[:, ::-1][:, :2]
-    # A component's sign is arbitrary: the largest entry points up, so that a map looks the same twice.
+    # The sign of a component is arbitrary; the largest entry is made positive for reproducible maps.
     axes = axes * np.sign(axes[np.argmax(np.abs(axes), axis=0), [0, 1]])
     total = max(float(values.sum()), 1e-12)
     return centred @ axes, (float(values[-1]) / total, float(values[-2]) / total)
@@ -209,7 +223,7 @@ def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "n
 
 def _svg(parts: list[str], height: float, title: str, width: int = _WIDTH) -> str:
     top = 28 if title else 6
-    # XML admits no control characters, and a title may come from anywhere.
+    # XML forbids control characters, and titles come from arbitrary files.
     title = "".join(c for c in title if c.isprintable())
     head = (
         f'<text x="12" y="18" font-family="sans-serif" font-size="14" fill="#111111">{escape(title)}</text>'

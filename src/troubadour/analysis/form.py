@@ -1,9 +1,9 @@
-"""Phrases, their cadences and the form that they make; and how like each bar is to each other.
+"""Phrases, cadences, form letters, and the self-similarity of bars.
 
-Phrases end where the melody rests or holds a note, on a beat, about every four bars: a shortest
-path weighs those against each other (boundaries after Cambouropoulos 2001; lengths as a prior
-after Temperley 2001, chapter 3). Equal phrases get equal letters. Bars are compared slot by slot
-(self-similarity after Foote 1999, on symbols).
+Phrases end at rests or long notes of the melody, on a beat, about every four bars. A shortest path
+weighs these criteria (boundaries after Cambouropoulos 2001; lengths as a prior after Temperley 2001,
+chapter 3). Similar phrases share a letter. Bars are compared slot by slot (self-similarity after Foote
+1999, on symbols).
 """
 
 from __future__ import annotations
@@ -23,58 +23,63 @@ from troubadour.music.quantise import TICKS_PER_QUARTER, Bars, bars_of
 from troubadour.music.score import Score
 
 SLOTS: Final = 24
-"""Places of a bar that are compared."""
+"""Equal time slots per bar."""
 SAME: Final = 0.8
-"""From this likeness on two phrases bear one letter; from `VARIED` on, the letter with a prime."""
+"""Similarity from which two phrases share a letter; from `VARIED` on, the letter gets a prime."""
 VARIED: Final = 0.55
-_USUAL_BARS: Final = 4.0
+_PREFERRED_BARS: Final = 4.0
 _LONGEST_BARS: Final = 10
 _OFF_LENGTH: Final = 0.35
 _PERIOD: Final = 0.5
 _CLOSES: Final = {"authentic": 0.9, "plagal": 0.4, "half": 0.2, "deceptive": 0.2}
-"""What a cadence adds to an end."""
+"""Weight of each cadence as evidence for a phrase end."""
 MOST_BARS: Final = 400
-"""Bars that are compared with each other; of a longer piece the first."""
+"""Largest number of bars compared with each other; the rest of a longer piece is ignored."""
 
 Floats = NDArray[np.float64]
 _Placed = tuple[list[int], list[ChordSpan]]
-"""Chords that sound, and the tick of each."""
+"""Chords that sound, and the onset tick of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A stretch of music between two rests of its melody."""
+    """Phrase of the melody."""
 
     bars: tuple[int, int]
-    """First and last, from 1 (0 = upbeat)."""
+    """First and last bar, 1-based, inclusive (0 = upbeat)."""
     letter: str
-    """Equal letters: equal phrases; with a prime: varied."""
+    """Form letter: equal letters for similar phrases, with a prime for variants."""
     likeness: float
-    """To the first phrase of the letter, 0 to 1."""
+    """Similarity to the first phrase with the same letter, 0 to 1."""
     cadence: str
     """`authentic`, `half`, `plagal`, `deceptive`, or empty."""
     chords: tuple[str, ...]
-    """The last two numerals, on which the cadence rests."""
+    """Last two Roman numerals, the evidence for the cadence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """How a piece is laid out."""
+    """Form of a piece."""
 
     phrases: tuple[Phrase, ...]
     likeness: Floats
-    """Of each bar with each other, shape (n, n), 0 to 1, 1 on the diagonal; at most `MOST_BARS`."""
+    """Similarity of bars, shape (n, n), 0 to 1, 1 on the diagonal; n at most `MOST_BARS`."""
     first_bar: int
-    """Number of the first row: 0 = upbeat."""
+    """Bar number of the first row: 0 = upbeat."""
 
     @property
     def letters(self) -> str:
-        """The form in letters: `A B A' C`."""
+        """Form letters of all phrases, such as `A B A' C`."""
         return " ".join(p.letter for p in self.phrases)
 
 
 def find_form(score: Score, chords: Sequence[ChordSpan] = ()) -> Form:
-    """Phrases, cadences and self-similarity of a quantised score; about 5 ms a tune."""
+    """Form of a quantised score; about 5 ms per tune.
+
+    Args:
+        score: quantised score.
+        chords: chords from `find_chords`, for the cadences.
+    """
     score = pitched(score)
     if not len(score):
         return Form((), np.zeros((0, 0)), 1)
@@ -96,7 +101,7 @@ def find_form(score: Score, chords: Sequence[ChordSpan] = ()) -> Form:
 
 
 def self_similarity(score: Score) -> Floats:
-    """Share of slots in which two bars sound alike, shape (n_bars, n_bars)."""
+    """Share of time slots in which two bars agree, shape (n_bars, n_bars), 0 to 1."""
     score = pitched(score)
     if not len(score):
         return np.zeros((0, 0))
@@ -117,12 +122,12 @@ def self_similarity(score: Score) -> Floats:
 
 
 def _slots(score: Score, start: int, stop: int, count: int = 0) -> NDArray[np.int64]:
-    """The melody's pitch in equal slots of a stretch, negative where it is held; 0 = silence."""
+    """Melody pitch in equal slots of a tick range, negative while held; 0 = silence."""
     count = count or max((stop - start) // 6, 1)
     step = max((stop - start) / count, 1e-9)
     out = np.zeros(count, dtype=np.int64)
     inside = (score.onset < stop) & (score.onset + score.duration > start)
-    # In order of pitch, so that of notes that sound together the highest is written last.
+    # Sorted by pitch, so that the highest of simultaneous notes is written last.
     for i in np.flatnonzero(inside)[np.argsort(score.pitch[inside], kind="stable")].tolist():
         onset, end = int(score.onset[i]), int(score.onset[i] + score.duration[i])
         a = max(int((onset - start) / step + 1e-9), 0)
@@ -136,7 +141,7 @@ def _slots(score: Score, start: int, stop: int, count: int = 0) -> NDArray[np.in
 
 
 def _alike(one: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
-    """Share of slots that agree in pitch (and half of it for held against struck)."""
+    """Share of slots with equal pitch, 0 to 1; a held against a struck note counts half."""
     same = np.abs(one) == np.abs(others)
     struck = (one > 0) == (others > 0)
     sounding = (one != 0) | (others != 0)
@@ -146,30 +151,31 @@ def _alike(one: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
 
 
 def _phrase_ends(score: Score, bars: Bars, placed: _Placed) -> list[int]:
-    """Ticks at which phrases end; the last is the end of the piece."""
+    """Ticks of the phrase ends; the last one is the end of the piece."""
     lead = skyline(score, int(score.track.min()))
     onset = score.onset[lead].astype(np.int64)
     end = int(score.end_ticks)
     gap = np.diff(np.append(onset, end))
-    usual = max(float(np.median(gap)), 1.0)
+    typical = max(float(np.median(gap)), 1.0)
     beat = beat_ticks(score.metres[0])
     rest = np.append(onset[1:], end) - (onset + score.duration[lead])
-    strength = np.log2(np.maximum(gap / usual, 0.25)) + 1.5 * (rest >= beat // 2)
+    strength = np.log2(np.maximum(gap / typical, 0.25)) + 1.5 * (rest >= beat // 2)
     length = float(np.median(bars.length))
-    # A phrase may end after any note that gives way to one on a beat.
+    # Candidates: the end of any note that is followed by a note on a beat.
     places = np.append(onset[1:], end)
     origin = bars.start[0] - bars.lead[0]
     on_beat = (places - origin) % beat == 0
     usable = np.flatnonzero(on_beat | (places == end))
     ticks = np.concatenate([[0], places[usable]])
     gain = np.concatenate([[0.0], strength[usable]])
-    # A held note before the last is no end where the harmony closes a note later.
+    # A long note before the last one is no phrase end if the harmony reaches its cadence one note later.
     gain += [_CLOSES.get(_cadence(placed, tick)[0], 0.0) for tick in ticks.tolist()]
     offset = float(score.upbeat_ticks)
     period = np.abs(
-        (ticks - offset) / (_USUAL_BARS * length) - np.round((ticks - offset) / (_USUAL_BARS * length))
+        (ticks - offset) / (_PREFERRED_BARS * length)
+        - np.round((ticks - offset) / (_PREFERRED_BARS * length))
     )
-    gain = gain + _PERIOD * 2 * (period < 0.3 / _USUAL_BARS)
+    gain = gain + _PERIOD * 2 * (period < 0.3 / _PREFERRED_BARS)
     total = np.full(len(ticks), -np.inf)
     back = np.zeros(len(ticks), dtype=np.int64)
     total[0] = 0.0
@@ -178,7 +184,7 @@ def _phrase_ends(score: Score, bars: Bars, placed: _Placed) -> list[int]:
         low = int(np.searchsorted(-spans, -_LONGEST_BARS))
         if low >= j:
             low = j - 1
-        off = np.log2(np.maximum(spans[low:], 0.1) / _USUAL_BARS)
+        off = np.log2(np.maximum(spans[low:], 0.1) / _PREFERRED_BARS)
         worth = total[low:j] + gain[j] - _OFF_LENGTH * 4 * off**2
         best = int(np.argmax(worth))
         total[j], back[j] = worth[best], low + best
@@ -208,7 +214,7 @@ def _letters(slots: list[NDArray[np.int64]]) -> tuple[list[str], list[float]]:
 
 
 def _phrases_alike(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
-    """The best agreement when both are laid from their starts or from their ends."""
+    """Maximum similarity of two phrases, aligned at their starts or at their ends."""
     n = min(len(one), len(other))
     if n < 0.6 * max(len(one), len(other)):
         return 0.0
@@ -227,7 +233,7 @@ def _bar_numbers(bars: Bars, start: int, stop: int, first: int) -> tuple[int, in
 
 
 def _cadence(placed: _Placed, end: int) -> tuple[str, tuple[str, ...]]:
-    """What the last two chords before a tick make."""
+    """Cadence of the last two chords before a tick, and their numerals."""
     ticks, sounding = placed
     last = bisect_left(ticks, end) - 1
     if last < 1:
@@ -248,7 +254,7 @@ def _tick(chord: ChordSpan, bars: Bars, first: int) -> int:
 
 
 def cadence_of(before: str, last: str) -> str:
-    """The cadence that two numerals make.
+    """Cadence of two successive Roman numerals; empty if they form none.
 
     >>> cadence_of("V7", "I"), cadence_of("ii6", "V"), cadence_of("IV", "I"), cadence_of("V", "vi")
     ('authentic', 'half', 'plagal', 'deceptive')

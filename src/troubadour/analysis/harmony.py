@@ -1,9 +1,9 @@
-"""Chords of a score with Roman numerals: templates weighed beat by beat, joined by a Viterbi path.
+"""Chord recognition with Roman numerals: template matching per beat and a Viterbi path.
 
-Each beat's sound is compared with triads and seventh chords on every root; what sounds at the
-beat's start counts double, the bass speaks for the root, and the local key for its own chords.
-Changing costs something, falling a fifth costs less (after Pardo & Birmingham 2002 and Temperley
-2001, chapter 6). Numerals follow the local keys of `key`.
+Each beat is compared with triads and seventh chords on every root. The start of a beat counts double,
+the bass supports the root, and the local key supports its diatonic chords. A chord change has a cost,
+which is lower for a falling fifth (after Pardo & Birmingham 2002 and Temperley 2001, chapter 6).
+Numerals refer to the local keys of `key`.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _SUFFIX: Final = {
     "major": "", "minor": "m", "diminished": "dim", "augmented": "aug", "7": "7", "maj7": "maj7", "m7": "m7",
     "m7b5": "m7b5", "dim7": "dim7",
 }  # fmt: skip
-# How much rarer than a triad a quality is, in nats.
+# Rarity of each quality relative to a triad, in nats.
 _RARE: Final = {
     "major": 0.0, "minor": 0.0, "diminished": 0.5, "augmented": 1.6, "7": 0.35, "maj7": 0.9, "m7": 0.6,
     "m7b5": 0.6, "dim7": 0.7,
 }  # fmt: skip
-_IN: Final = 6.0  # nats for a beat that is all chord tones
-_LACK: Final = (0.3, 0.9, 0.25, 0.45)  # for a chord tone that does not sound: root, third, fifth, seventh
-_BASS: Final = (1.0, 0.55, 0.1, 0.2)  # for the bass being root, third, fifth, seventh
-_FOREIGN: Final = 1.3  # against a chord with a tone outside the key, each
+_IN: Final = 6.0  # nats for a beat that consists of chord tones only
+_LACK: Final = (0.3, 0.9, 0.25, 0.45)  # cost of a missing chord tone: root, third, fifth, seventh
+_BASS: Final = (1.0, 0.55, 0.1, 0.2)  # gain if the bass is the root, third, fifth, seventh
+_FOREIGN: Final = 1.3  # cost of each chord tone outside the key
 _CHANGE: Final = 0.7
 _FIFTH: Final = 0.35
 _MAIN: Final = {0: 0.9, 7: 0.6, 5: 0.4}
 _PLAIN: Final = 0.6
 _CLOSE: Final = 2.0
-"""Nats that a melody's last chord gains by being the tonic's."""
+"""Gain in nats of the tonic chord as the last chord of a melody."""
 _SCALES: Final = {
     # With the leading note, which is no note of the signature.
     mode: degrees(mode, raised=(7,) if mode in MINOR_MODES else ())
@@ -57,35 +57,40 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ChordSpan:
-    """A chord and how long it lasts."""
+    """Chord with its position and duration."""
 
     bar: int
-    """From 1; 0 = upbeat."""
+    """Bar number, 1-based; 0 = upbeat."""
     beat: int
-    """From 1 within the bar."""
+    """Position of the beat within the bar, 1-based."""
     beats: int
     symbol: str
-    """Such as `Dm7/F`; `-` = silence."""
+    """Chord symbol such as `Dm7/F`; `-` = silence."""
     numeral: str
-    """Such as `ii65` or `V7/V`, in the local key; empty in silence."""
+    """Roman numeral such as `ii65` or `V7/V`, in the local key; empty in silence."""
     key: str
-    """The local key."""
+    """Local key."""
     certainty: float
-    """Share of what sounds that belongs to the chord, 0 to 1."""
+    """Share of the sounding duration that belongs to the chord, 0 to 1."""
     root: int
-    """Pitch class, -1 in silence."""
+    """Pitch class of the root, -1 in silence."""
     quality: str
     inversion: int
-    """0 = root in the bass, 1 = third ..."""
+    """0 = root in the bass, 1 = third, and so on."""
 
 
 def find_chords(
     score: Score, key: KeyFinding | None = None, model: KeyModel | None = None
 ) -> tuple[ChordSpan, ...]:
-    """The chords of a quantised score, in order; about 10 ms for a chorale.
+    """Chords of a quantised score, in order; about 10 ms for a chorale.
 
-    A single melody has no chords of its own: those that it implies are given, half a bar or a bar
-    at a time and without inversions; `implied` says so.
+    For a single melody the implied chords are returned, one per half bar or bar, without inversions;
+    see `implied`.
+
+    Args:
+        score: quantised score.
+        key: key from `find_key`. Default: computed.
+        model: key model. Default: the installed one.
     """
     model = model or KeyModel.shipped()
     key = key or find_key(score, model)
@@ -100,14 +105,14 @@ def find_chords(
     local = local_keys(model, table, home)[np.searchsorted(bars, table.bar)]
     nats = chord_nats(table, local)
     if single:
-        nats += _usual(local)
+        nats += _key_prior(local)
         nats[-1, home[0] * len(QUALITIES) : (home[0] + 1) * len(QUALITIES)] += _CLOSE
     path = viterbi(nats, _CHANGE, _bonus())
     return _joined(table, path, local)
 
 
 def implied(score: Score) -> bool:
-    """Whether a score is one melody, whose chords can only be implied."""
+    """Whether a score is a single melody, whose chords are only implied."""
     tracks = np.unique(pitched(score).track)
     return len(tracks) == 1 and _mostly_single(pitched(score))
 
@@ -118,9 +123,10 @@ def _mostly_single(score: Score) -> bool:
 
 
 def chord_nats(table: Beats, local: NDArray[np.int64]) -> Floats:
-    """What speaks for each chord at each beat, shape (n_beats, 12 roots x qualities).
+    """Evidence for each chord at each beat in nats, shape (n_beats, 12 * n_qualities).
 
     Args:
+        table: beat grid.
         local: (tonic, mode) of each beat, shape (n_beats, 2).
     """
     total = table.chroma.sum(axis=1, keepdims=True)
@@ -146,8 +152,8 @@ def chord_nats(table: Beats, local: NDArray[np.int64]) -> Floats:
     return flat
 
 
-def _usual(local: NDArray[np.int64]) -> Floats:
-    """Of what a melody implies, the main chords of the key are likelier; shape as `chord_nats`."""
+def _key_prior(local: NDArray[np.int64]) -> Floats:
+    """Prior for implied chords in nats: primary chords of the key are more likely; shape as `chord_nats`."""
     nats = np.zeros((len(local), 12, len(QUALITIES)))
     nats[:, :, 4:] -= _PLAIN
     for degree, more in _MAIN.items():
@@ -157,7 +163,7 @@ def _usual(local: NDArray[np.int64]) -> Floats:
 
 
 def _bonus() -> Floats:
-    """Nats that a step from chord to chord gains: falling fifths, and staying on a root."""
+    """Gain of chord transitions in nats: falling fifths, and repetition of a root."""
     n = 12 * len(QUALITIES)
     root = np.arange(n) // len(QUALITIES)
     step = (root[None, :] - root[:, None]) % 12
@@ -165,7 +171,7 @@ def _bonus() -> Floats:
 
 
 def _wider(table: Beats) -> Beats:
-    """Beats of a melody joined into half bars (or bars of up to three beats)."""
+    """Beat grid of a melody merged into half bars (or bars of up to three beats)."""
     per_bar = int(table.place.max())
     size = per_bar // 2 if per_bar >= 4 and per_bar % 2 == 0 else per_bar if per_bar <= 3 else 1
     group = table.bar * 64 + (table.place - 1) // max(size, 1)
@@ -178,7 +184,7 @@ def _wider(table: Beats) -> Beats:
         table.place[first],
         np.add.reduceat(table.chroma, first),
         np.add.reduceat(table.plain, first),
-        np.full(len(first), -1),  # the lowest note of a melody is no bass
+        np.full(len(first), -1),  # the lowest note of a melody is not a bass note
     )
 
 
@@ -220,7 +226,7 @@ def _names(chord: ChordSpan) -> tuple[str, str, str, float, int, str, int]:
 
 
 def symbol_of(root: int, quality: str, inversion: int, key: Key) -> str:
-    """A chord as players write it, spelt in a key: `F#m7b5`, `C/E`."""
+    """Chord symbol, spelt in a key: `F#m7b5`, `C/E`."""
     name = _letter(root, key) + _SUFFIX[quality]
     return name + (f"/{_letter((root + _TONES[quality][inversion]) % 12, key)}" if inversion else "")
 
@@ -231,7 +237,7 @@ def _letter(pc: int, key: Key) -> str:
 
 
 def numeral_of(root: int, quality: str, inversion: int, key: Key) -> str:
-    """The Roman numeral of a chord in a key, applied dominants as `V7/V`.
+    """Roman numeral of a chord in a key; applied dominants as `V7/V`.
 
     >>> numeral_of(2, "7", 1, Key(0, 0, "major")), numeral_of(5, "major", 0, Key(0, 0, "minor"))
     ('V65/V', 'VI')
@@ -251,7 +257,7 @@ def numeral_of(root: int, quality: str, inversion: int, key: Key) -> str:
 
 
 def _degree(degree: int, key: Key) -> str:
-    """In minor III, VI and VII are the scale's own, and the raised seventh is the leading note's."""
+    """Numeral of a degree; in minor, III, VI and VII are natural, and the raised seventh is the leading note."""
     name = _NUMERALS[degree]
     if key.mode in MINOR_MODES and name in ("bIII", "bVI", "bVII"):
         return name[1:]
@@ -261,7 +267,7 @@ def _degree(degree: int, key: Key) -> str:
 
 
 def _plain(degree: int, key: Key) -> str:
-    """The numeral of a degree's own triad."""
+    """Numeral of a degree's diatonic triad."""
     scale = _SCALES[key.mode]
     minor = (degree + 3) % 12 in scale and (degree + 4) % 12 not in scale
     name = _degree(degree, key)

@@ -1,12 +1,11 @@
-"""Which key a score is in, which keys it passes through, and what speaks for them.
+"""Key finding: global key, local keys, and evidence.
 
-The key of the whole is a choice among 48 candidates (12 tonics, four modes): how long each scale
-degree sounds, which degree is in the bass and in the melody at the start and at the end, and which
-degrees follow one another by step upwards (leading notes). Degrees are weighed by a conditional
-logit (McFadden 1974) learnt from notated keys: profiles in the manner of Krumhansl (1990) and of
-Albrecht & Shanahan (2013), but fitted together with what the close says. Local keys are a Viterbi
-path over bars (as in Temperley 2001, chapter 7). A chord loop, which does not close, counts as if it
-closed on its first chord (`loops.py`).
+The global key is one of 48 candidates (12 tonics, four modes). Features are the durations of the scale
+degrees, the degrees of bass and melody at the start and the end, and rising semitone steps (leading
+notes). They are weighted by a conditional logit (McFadden 1974) fitted to notated keys. The weights
+generalise the key profiles of Krumhansl (1990) and of Albrecht & Shanahan (2013). Local keys are a Viterbi
+path over bars (as in Temperley 2001, chapter 7). A chord loop has no cadence; it is treated as if it ended
+on its first chord (`loops.py`).
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from troubadour.music.score import Key, Score
 
 KEY_MODES: Final = ("major", "minor", "dorian", "mixolydian")
 PARTS: Final = ("sounding", "last bass", "last melody", "first bass", "rising semitone", "last bars")
-"""What is weighed, each a share of the 12 degrees."""
+"""Feature groups, each a distribution over the 12 degrees."""
 _CHANGE: Final = 5.0
-"""Cost of a change of local key, in nats."""
+"""Cost of a change of the local key, in nats."""
 _LOCAL: Final = 20.0
-"""How much the sounding degrees of a bar and its neighbours speak, beside the whole piece's key."""
+"""Weight of the degree durations in a bar and its neighbours, relative to the global key."""
 _HOME: Final = 0.5
 
 Floats = NDArray[np.float64]
@@ -40,68 +39,68 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class KeyEvidence:
-    """One thing that speaks for a key against the next best."""
+    """Evidence of one feature for a key against the second-best one."""
 
     what: str
-    """Such as `last bass: 1`: the part, and the scale degree (1 to 7, with b or #)."""
+    """Feature group and scale degree (1 to 7, with b or #), such as `last bass: 1`."""
     weight: float
-    """Nats in favour (negative: against)."""
+    """Log odds in nats, positive = in favour."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRegion:
-    """A stretch of bars in one key."""
+    """Range of bars in one key."""
 
     key: str
     bars: tuple[int, int]
-    """First and last, from 1 (0 = upbeat)."""
+    """First and last bar, 1-based, inclusive (0 = upbeat)."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFinding:
-    """The key of a score."""
+    """Key of a score with probability, evidence and local keys."""
 
     key: str
-    """`D dorian`; empty where nothing has a pitch."""
+    """Name such as `D dorian`; empty for a score without pitched notes."""
     fifths: int
     mode: str
     probability: float
     """0 to 1, calibrated on held-out works (see the benchmark)."""
     others: tuple[tuple[str, float], ...]
-    """The next best keys with their probabilities."""
+    """Next best keys with their probabilities."""
     reasons: tuple[KeyEvidence, ...]
-    """The strongest first."""
+    """Evidence, strongest first."""
     notated: str
-    """What the score itself says."""
+    """Key signature of the score."""
     regions: tuple[KeyRegion, ...]
-    """Keys in order; more than one where it modulates."""
+    """Local keys in order; more than one if the piece modulates."""
 
     @property
     def tonic(self) -> int:
-        """Pitch class of the tonic."""
+        """Pitch class of the tonic, 0 to 11."""
         return Key(0, self.fifths, self.mode).tonic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyModel:
-    """What was learnt of four modes."""
+    """Weights of the key finder for four modes."""
 
     weights: Floats
-    """Of degrees, shape (modes, parts, 12)."""
+    """Weights of the degrees, shape (n_modes, n_parts, 12)."""
     prior: Floats
-    """One number a mode."""
+    """Prior of each mode in nats, shape (n_modes,)."""
     profiles: Floats
-    """How long each degree sounds in each mode, shape (modes, 12), rows summing to 1."""
+    """Distribution of durations over degrees in each mode, shape (n_modes, 12), rows summing to 1."""
 
     def scores(self, parts: Floats) -> Floats:
-        """Nats of each candidate, shape (12 tonics, 4 modes), from parts of shape (parts, 12)."""
+        """Scores of all candidates in nats, shape (12 tonics, 4 modes), from features of shape (n_parts, 12)."""
         turned = np.stack([np.roll(parts, -tonic, axis=1) for tonic in range(12)])
         found: Floats = np.einsum("tpd,mpd->tm", turned, self.weights) + self.prior
         return found
 
     @classmethod
     def shipped(cls) -> KeyModel:
-        """Learnt from the training split of the built-in collections.
+        """Installed model, fitted on the training split of the built-in collections.
 
         Raises:
             ModelError: the file is damaged.
@@ -115,16 +114,22 @@ def _shipped() -> KeyModel:
         document: dict[str, Any] = json.loads((files("troubadour.analysis") / "key.json").read_text())
         weights, prior, profiles = (np.array(document[n]) for n in ("weights", "prior", "profiles"))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"the shipped weights of keys cannot be read: {error}") from error
+        raise ModelError(
+            f"the installed key model cannot be read: {error}; install Troubadour again"
+        ) from error
     if weights.shape != (len(KEY_MODES), len(PARTS), 12) or profiles.shape != (len(KEY_MODES), 12):
-        raise ModelError(f"the shipped weights of keys have shape {weights.shape}; install again")
+        raise ModelError(f"the installed key model has shape {weights.shape}; install Troubadour again")
     return KeyModel(weights, prior, profiles)
 
 
 def find_key(score: Score, model: KeyModel | None = None) -> KeyFinding:
-    """The key of a quantised score, and the keys that it passes through; about 2 ms a tune.
+    """Key and local keys of a quantised score; about 2 ms per tune.
 
-    A score without a pitched note has no key: all fields are empty or 0.
+    A score without pitched notes has no key: all fields are empty or 0.
+
+    Args:
+        score: quantised score.
+        model: key model. Default: the installed one.
     """
     model = model or KeyModel.shipped()
     notated = score.keys[0].name
@@ -153,13 +158,13 @@ def find_key(score: Score, model: KeyModel | None = None) -> KeyFinding:
 
 
 def key_of(tonic: int, mode: str) -> Key:
-    """The key of a tonic in its commonest spelling (fewest accidentals; F sharp over G flat)."""
+    """Key of a tonic in its simplest spelling (fewest accidentals; F sharp before G flat)."""
     fifths = min(range(-6, 7), key=lambda f: (Key(0, f, mode).tonic != tonic, abs(f), -f))
     return Key(0, fifths, mode)
 
 
 def key_parts(score: Score, table: Beats | None = None) -> Floats:
-    """What is weighed, shape (len(PARTS), 12): shares over pitch classes, each row summing to 1 or 0."""
+    """Features of the key finder, shape (len(PARTS), 12): rows over pitch classes, summing to 1 or 0."""
     score = pitched(score)
     parts = np.zeros((len(PARTS), 12))
     if not len(score):
@@ -187,12 +192,12 @@ def key_parts(score: Score, table: Beats | None = None) -> Floats:
 
 
 def fit_keys(parts: Floats, keys: Sequence[Key], strength: float = 1e-3) -> KeyModel:
-    """Learn the weights from scores whose key is known; a few seconds for thousands.
+    """Fit the key model to scores with known keys; a few seconds for thousands of scores.
 
     Args:
-        parts: of each score, shape (n, len(PARTS), 12).
-        keys: their keys, modes among `KEY_MODES`.
-        strength: of the pull of the weights to 0.
+        parts: features of each score, shape (n, len(PARTS), 12).
+        keys: n keys, with modes among `KEY_MODES`.
+        strength: L2 penalty of the weights.
     """
     from scipy.optimize import minimize
 
@@ -231,7 +236,7 @@ def fit_keys(parts: Floats, keys: Sequence[Key], strength: float = 1e-3) -> KeyM
 def _reasons(
     model: KeyModel, parts: Floats, best: tuple[int, int], rival: tuple[int, int]
 ) -> tuple[KeyEvidence, ...]:
-    """Part by part, what the best key has over the next best."""
+    """Evidence for the best key against the second-best one, by feature."""
     found: list[KeyEvidence] = []
     for i, part in enumerate(PARTS):
         gains = [np.roll(parts[i], -tonic) * model.weights[mode, i] for tonic, mode in (best, rival)]
@@ -245,7 +250,7 @@ def _reasons(
 
 
 def degree_name(degree: int) -> str:
-    """A scale degree by its semitones above the tonic: 0 is `1`, 3 is `b3`."""
+    """Name of a scale degree given in semitones above the tonic: 0 is `1`, 3 is `b3`."""
     return ("1", "b2", "2", "b3", "3", "4", "#4", "5", "b6", "6", "b7", "7")[degree % 12]
 
 
@@ -258,7 +263,7 @@ def _regions(model: KeyModel, table: Beats, home: tuple[int, int]) -> tuple[KeyR
             found[-1] = KeyRegion(name, (found[-1].bars[0], bar))
         else:
             found.append(KeyRegion(name, (bar, bar)))
-    # A last bar that only turns the tonic's chord to major (or minor) is no modulation.
+    # A last bar that only changes the mode of the tonic chord is not a modulation.
     if len(found) > 1 and found[-1].bars[0] == found[-1].bars[1] and _tonic(found[-1]) == _tonic(found[-2]):
         found[-2:] = [KeyRegion(found[-2].key, (found[-2].bars[0], found[-1].bars[1]))]
     return tuple(found)
@@ -269,7 +274,7 @@ def _tonic(region: KeyRegion) -> str:
 
 
 def local_keys(model: KeyModel, table: Beats, home: tuple[int, int]) -> NDArray[np.int64]:
-    """(tonic, mode) of each bar, shape (n_bars, 2): the cheapest path over the bars."""
+    """(tonic, mode) of each bar, shape (n_bars, 2): the path of lowest cost over the bars."""
     rows, row = np.unique(table.bar, return_inverse=True)
     sums = np.zeros((len(rows), 12))
     np.add.at(sums, row, table.plain)
@@ -279,7 +284,7 @@ def local_keys(model: KeyModel, table: Beats, home: tuple[int, int]) -> NDArray[
     shares = near / np.maximum(near.sum(axis=1, keepdims=True), 1e-9)
     turned = np.stack([np.roll(shares, -tonic, axis=1) for tonic in range(12)], axis=1)
     nats = np.einsum("ntd,md->ntm", turned, np.log(model.profiles + 1e-3)) * _LOCAL
-    # Modal neighbours of the home key are heard as the home key: only major and minor are places to go.
+    # Modulations are limited to major and minor; modal neighbours of the home key count as the home key.
     nats[:, :, 2:] -= 2.0
     nats[:, home[0], home[1]] += _HOME + (2.0 if home[1] > 1 else 0.0)
     flat = nats.reshape(len(rows), -1)
@@ -287,11 +292,12 @@ def local_keys(model: KeyModel, table: Beats, home: tuple[int, int]) -> NDArray[
 
 
 def viterbi(nats: Floats, change: float, bonus: Floats | None = None) -> NDArray[np.int64]:
-    """The best path through states, shape (n,), where leaving a state costs `change` nats.
+    """Best state sequence (Viterbi), shape (n,), with a cost for each change of state.
 
     Args:
-        nats: what speaks for each state at each step, shape (n, k).
-        bonus: nats that a step from a state to another gains, shape (k, k).
+        nats: evidence for each state at each step, shape (n, k).
+        change: cost of a change of state in nats.
+        bonus: gain in nats of each transition, shape (k, k).
     """
     n, k = nats.shape
     back = np.zeros((n, k), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Chord loops: music that goes round and does not close."""
+"""Chord loops: music that repeats a chord progression and ends without a cadence."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from troubadour.analysis.beats import Beats, Floats
 from troubadour.music.score import Score
 
 _PERIODS: Final = (2, 4, 8, 3, 6)
-"""Bars of a loop that are looked for."""
+"""Loop lengths that are tried, in bars."""
 _ROUNDS: Final = 3
-"""Times that a loop is heard at the end of a piece before it counts as one."""
+"""Smallest number of repetitions at the end of a piece."""
 _ALIKE: Final = 0.9
-"""Least cosine between the pitch classes of bars that stand for each other."""
+"""Lowest cosine between the pitch classes of corresponding bars."""
 _APART: Final = 0.8
-"""Cosine below which two bars of a loop are different chords."""
+"""Cosine below which two bars of a loop count as different chords."""
 
 
 def closing_loop(score: Score, table: Beats) -> tuple[int, Floats] | None:
-    """Bass and pitch classes of the first bar of the loop with which a piece ends; none where it has none.
+    """Bass and pitch classes of the first bar of the loop at the end of a piece; None without a loop.
 
-    Only music in chords has loops: a tune that repeats itself closes on its last note all the same.
+    Only chordal music has loops: a melody that repeats still ends on its last note.
 
     Args:
-        score: quantised, of pitched notes only.
-        table: its beats.
+        score: quantised score, pitched notes only.
+        table: its beat grid.
 
     Returns:
-        The pitch class of the bar's first bass note, and how long each class sounds in it, shape (12,).
+        Pitch class of the bar's first bass note, and the duration of each pitch class in the bar, shape (12,).
     """
     span = float(score.end_ticks - score.onset.min()) if len(score) else 0.0
     if not span or float(score.duration.sum()) < 2.5 * span:

@@ -1,11 +1,10 @@
-"""Valence and arousal of a score: a linear model of what is heard, with the part of each cue.
+"""Valence and arousal of a score: a linear model over musical cues, with each cue's contribution.
 
-Listeners' ratings of music add up over cues (Eerola, Friberg & Bresin 2013: six cues, linear, explain
-77 to 89% of the variance; no interactions). The signs and the order of the weights follow that
-study and the review of Gabrielsson & Lindstrom (2010): for happy against sad mode comes first,
-then tempo, then register, loudness and articulation; for energy tempo, then loudness and how much
-happens, then articulation and register. The sizes are set by hand within those orders: no ratings
-of listeners stand behind a single figure, and none of what the words or the performance add.
+Listeners' ratings are nearly additive over cues (Eerola, Friberg & Bresin 2013: six cues in a linear
+model without interactions explain 77 to 89% of the variance). Signs and order of the weights follow that
+study and the review of Gabrielsson & Lindstrom (2010). For valence the order is mode, tempo, register,
+loudness, articulation; for arousal tempo, loudness and density, articulation, register. The sizes of the
+weights are set by hand, not fitted to ratings. Lyrics and performance are not modelled.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ _MODES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One thing that is heard, and its part in the mood."""
+    """One musical cue with its contribution to the mood."""
 
     name: str
-    heard: float
-    """As measured, in its own unit (see `unit`)."""
+    value: float
+    """Measured value, in the unit of `unit`."""
     unit: str
     level: float
-    """From -1 (low) to 1 (high) on the scale of common music."""
+    """Level on the scale of common music, -1 (low) to 1 (high)."""
     valence: float
-    """What it adds."""
+    """Contribution to the valence."""
     arousal: float
 
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """Where a piece lies in the circumplex of Russell (1980)."""
+    """Point in the circumplex of Russell (1980)."""
 
     valence: float
     """-1 (sad, dark) to 1 (happy, bright)."""
@@ -53,7 +52,7 @@ class Mood:
 
     @property
     def word(self) -> str:
-        """A word for the quarter that it lies in."""
+        """Adjective for the quadrant."""
         if abs(self.valence) < 0.1 and abs(self.arousal) < 0.1:
             return "neutral"
         if self.arousal >= 0:
@@ -62,11 +61,12 @@ class Mood:
 
 
 def find_mood(score: Score, mode: str, certainty: float = 1.0) -> Mood | None:
-    """The mood of a score; nothing for one without pitched notes.
+    """Mood of a quantised score; None for a score without pitched notes.
 
     Args:
-        mode: of the key that was found, one of `score.MODES`.
-        certainty: how sure the key is, 0 to 1; the mode counts in proportion.
+        score: quantised score.
+        mode: mode of the key, one of `score.MODES`.
+        certainty: probability of the key, 0 to 1; scales the weight of the mode.
     """
     notes = pitched(score)
     if not len(notes):
@@ -77,26 +77,26 @@ def find_mood(score: Score, mode: str, certainty: float = 1.0) -> Mood | None:
     events = np.unique(start)
     gap = np.diff(np.append(events, (start + length).max()))
     weight = np.maximum(gap, 1e-6)
-    bpm = _beats_a_minute(score)
+    bpm = _felt_bpm(score)
     first = notes.track == notes.track.min()
     steps = np.abs(np.diff(notes.pitch[first].astype(int)))
     sounding = np.interp(events, start, length)
-    heard: dict[str, tuple[float, str, float]] = {
+    measured: dict[str, tuple[float, str, float]] = {
         "mode": (_MODES[mode] * certainty, "major 1, minor -1", _MODES[mode] * certainty),
-        "tempo": (bpm, "beats a minute", np.log2(bpm / 100.0)),
-        "density": (len(events) / seconds, "onsets a second", np.log2(max(len(events) / seconds, 0.1) / 3.0) / 1.5),
+        "tempo": (bpm, "beats per minute", np.log2(bpm / 100.0)),
+        "density": (len(events) / seconds, "onsets per second", np.log2(max(len(events) / seconds, 0.1) / 3.0) / 1.5),
         "loudness": (float(notes.velocity.mean()), "velocity", (float(notes.velocity.mean()) - 80) / 32),
         "register": (float(notes.pitch.mean()), "MIDI pitch", (float(notes.pitch.mean()) - 64) / 14),
         "articulation": (
             float(np.clip(sounding / weight, 0, 1).mean()),
-            "share of the time to the next note that sounds",
+            "sounding share of the time to the next onset",
             (0.85 - float(np.clip(sounding / weight, 0, 1).mean())) / 0.35,
         ),
         "smoothness": (float((steps <= 4).mean()) if len(steps) else 1.0, "share of small intervals",
                        ((float((steps <= 4).mean()) if len(steps) else 1.0) - 0.75) / 0.25),
     }  # fmt: skip
     cues: list[Cue] = []
-    for name, (value, unit, level) in heard.items():
+    for name, (value, unit, level) in measured.items():
         level = float(np.clip(level, -1, 1))
         cues.append(
             Cue(
@@ -111,10 +111,10 @@ def find_mood(score: Score, mode: str, certainty: float = 1.0) -> Mood | None:
     return Mood(round(sum(c.valence for c in cues), 4), round(sum(c.arousal for c in cues), 4), tuple(cues))
 
 
-def _beats_a_minute(score: Score) -> float:
-    """The felt beat's rate: mean over the playing time."""
+def _felt_bpm(score: Score) -> float:
+    """Rate of the felt beat per minute, averaged over the playing time."""
     beat = beat_ticks(score.metres[0]) / TICKS_PER_QUARTER
     if score.metres[0].denominator == 2:
-        beat = 1.0  # a tempo is given in quarters; half notes are felt at quick ones only
+        beat = 1.0  # tempi are given in quarters; half notes are the felt beat only at fast tempi
     quarters = score.end_ticks / score.ticks_per_quarter
     return float(np.clip(quarters / max(score.seconds, 1e-6) * 60 / beat, 20, 400))

@@ -1,4 +1,4 @@
-"""Pictures as PNG, drawn from the SVG by resvg; an extra, since SVG needs nothing."""
+"""Conversion of SVG pictures to PNG with resvg, an optional dependency."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ _WIDEST = 8000
 
 
 def to_png(svg: str, width: int = 1600, font: Path | None = None) -> bytes:
-    """A picture as PNG, `width` pixels wide; about .1 s.
+    """PNG of an SVG picture; about .1 s.
 
     Args:
-        width: 100 to 8,000.
-        font: a .ttf or .otf file; without it DejaVu Sans, which matplotlib carries (and music21
-            matplotlib). Fonts of the system take no part, so that a picture is the same everywhere.
+        svg: the picture.
+        width: in pixels, 100 to 8,000.
+        font: a .ttf or .otf file. Default: DejaVu Sans from matplotlib (a dependency of music21). System
+            fonts are not used, so that pictures are reproducible.
 
     Raises:
-        InputError: the width is out of range, or there is no such font.
+        InputError: the width is out of range, or the font file is missing or invalid.
         MissingExtraError: resvg-py is not installed, or there is no font.
     """
     try:
         import resvg_py
     except ImportError as error:
         raise MissingExtraError(
-            "PNG needs resvg-py: pip install 'troubadour[pictures]'; SVG needs nothing"
+            "PNG needs resvg-py: pip install 'troubadour[pictures]'; SVG works without it"
         ) from error
     if not 100 <= width <= _WIDEST:
         raise InputError(f"width is {width} pixels; allowed: 100 to {_WIDEST}")
-    # Without a font resvg leaves texts out and says nothing.
+    # Without a font resvg omits all text and reports no error.
     path = font or _dejavu()
     if not path.is_file():
         raise InputError(f"no font '{path}'; give a .ttf or .otf file")
@@ -56,7 +57,7 @@ def _dejavu() -> Path:
 
 
 def _family(path: Path) -> str:
-    """The family name in a font's `name` table."""
+    """Family name in a font's `name` table."""
     data = path.read_bytes()
     try:
         tables = {
@@ -73,5 +74,5 @@ def _family(path: Path) -> str:
                 text = data[start + texts + offset :][:length]
                 return text.decode("utf-16-be" if platform in (0, 3) else "latin-1")
     except (KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' is no TrueType or OpenType font") from error
+        raise InputError(f"'{path}' is not a TrueType or OpenType font") from error
     raise InputError(f"the font '{path}' has no name")

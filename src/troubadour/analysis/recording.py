@@ -1,7 +1,7 @@
-"""What can be told of a recording without notes: key, tempo, loudness, brightness, with the evidence.
+"""Analysis of recordings from audio features: key, tempo, loudness, brightness, with evidence.
 
-The key is that of the profile of pitch-class strengths most like the recording's (Krumhansl &
-Kessler, 1982). Major and minor only: a profile of strengths does not tell the modes apart.
+The key has the highest correlation of its profile with the pitch-class strengths (Krumhansl & Kessler,
+1982). Only major and minor are candidates: pitch-class strengths do not separate the other modes.
 """
 
 from __future__ import annotations
@@ -20,42 +20,42 @@ _PROFILES: Final = {
     "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
 }
 UNCLEAR: Final = 0.5
-"""A best correlation below this says that there is no key to be heard."""
+"""Lowest correlation of the best key; below it no key is reported."""
 _STEADY: Final = 0.3
-"""Onsets that come back less than this after a beat make no tempo."""
+"""Lowest beat strength; below it no tempo is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCandidate:
-    """A key and how well the sound agrees with it."""
+    """Candidate key with its correlation."""
 
     name: str
     tonic: int
     mode: str
     correlation: float
-    """Of the pitch-class strengths with the key's profile, -1 to 1."""
+    """Correlation of the pitch-class strengths with the key's profile, -1 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingAnalysis:
-    """What a recording tells."""
+    """Analysis of a recording."""
 
     keys: tuple[KeyCandidate, ...]
-    """The best three."""
+    """The three best keys."""
     sound: SoundFeatures
 
     @property
     def key(self) -> str:
-        """The best key, empty where none is clear."""
+        """Name of the best key; empty if none is clear."""
         return self.keys[0].name if self.keys[0].correlation >= UNCLEAR else ""
 
     @property
     def tempo_bpm(self) -> float | None:
-        """Beats a minute, nothing where there is no steady beat."""
+        """Tempo in beats per minute; None without a steady beat."""
         return self.sound.tempo.bpm if self.sound.tempo.strength >= _STEADY else None
 
     def attributes(self) -> dict[str, float | str]:
-        """As `music.features.attributes`, as far as a recording has them."""
+        """Attributes as `music.features.attributes`, as far as they are defined for recordings."""
         found: dict[str, float | str] = {
             "loudness_lufs": round(self.sound.loudness_lufs, 1),
             "brightness_hertz": round(self.sound.brightness_hertz),
@@ -68,7 +68,7 @@ class RecordingAnalysis:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Analysis for JSON."""
         sound = self.sound
         return {
             "key": self.key or None,
@@ -86,12 +86,16 @@ class RecordingAnalysis:
 
 
 def analyse_recording(sound: SoundFeatures) -> RecordingAnalysis:
-    """Judge what was measured; no cost to speak of."""
+    """Analyse the features of a recording; negligible cost."""
     return RecordingAnalysis(tuple(rank_keys(sound.chroma)[:3]), sound)
 
 
 def rank_keys(chroma: NDArray[np.float32]) -> list[KeyCandidate]:
-    """All 24 keys, the best first, for pitch-class strengths from C on, shape (12,)."""
+    """All 24 major and minor keys, best first.
+
+    Args:
+        chroma: pitch-class strengths from C on, shape (12,).
+    """
     found = []
     for mode, profile in _PROFILES.items():
         for tonic in range(12):

@@ -1,4 +1,4 @@
-"""Everything that is found out about one score, as one answer with its evidence."""
+"""Full analysis of a score in one value, with evidence."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _COUNTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What a score is, part by part."""
+    """Analysis of a score."""
 
     key: KeyFinding
     metre: str
-    """As notated: the one that lasts longest."""
+    """Notated metre with the longest duration."""
     metre_changes: tuple[tuple[int, str], ...]
-    """(bar, metre) in order."""
+    """Pairs of bar and metre, in order."""
     chords: tuple[ChordSpan, ...]
     chords_implied: bool
-    """Whether they are those that a single melody implies."""
+    """Whether the chords are implied by a single melody."""
     form: Form
     style: StyleFinding
     mood: Mood | None
-    """Nothing for a score without pitched notes."""
+    """None for a score without pitched notes."""
     difficulty: Difficulty | None
     counts: dict[str, float]
-    """Range, density, syncopation ... as `features.attributes` says them."""
+    """Range, density, syncopation and others, from `features.attributes`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; a part that does not apply is null."""
+        """Analysis for JSON; parts that do not apply are null."""
         key, mood, hard = self.key, self.mood, self.difficulty
         return {
             "key": {
@@ -86,7 +86,7 @@ class Analysis:
                 "word": mood.word,
                 "evidence": [
                     {
-                        "what": c.name, "heard": c.heard, "unit": c.unit, "level": c.level,
+                        "what": c.name, "heard": c.value, "unit": c.unit, "level": c.level,
                         "valence": c.valence, "arousal": c.arousal,
                     }
                     for c in mood.cues
@@ -106,23 +106,25 @@ class Analysis:
 
 
 def analyse(score: Score, styles: StyleModel | None = None) -> Analysis:
-    """Analyse a quantised score; about 15 ms a tune.
+    """Analyse a quantised score; about 15 ms per tune.
 
-    A score of drums only has no key, chords, form or mood, and the answer says so; none of its
-    numbers is ever NaN.
+    A score of drums only has no key, chords, form or mood; these parts are empty. No number is NaN.
 
     Args:
-        styles: what was learnt of styles; without it the style stays empty.
+        score: quantised score.
+        styles: style model; without it the style is empty.
 
     Raises:
-        InputError: the score holds no note.
+        InputError: the score has no notes.
     """
     if not len(score):
-        raise InputError("the score holds no note; there is nothing to analyse")
+        raise InputError("the score has no notes; there is nothing to analyse")
     found = attributes(score)
     key = find_key(score)
     chords = find_chords(score, key)
-    nothing = StyleFinding("", 0.0, (), (), "no catalogue with labelled styles to learn from")
+    nothing = StyleFinding(
+        "", 0.0, (), (), "there is no style model: the catalogue has too few labelled pieces"
+    )
     starts = score.bar_starts()
     first = 0 if score.upbeat_ticks else 1
     return Analysis(

@@ -1,10 +1,10 @@
-"""Which style a piece is of, learnt from the catalogue's own labels.
+"""Style classification of scores, fitted on the catalogue's labels.
 
-Multinomial logistic regression on two things: shares that `music.features` counts (degrees,
-intervals, lengths, metre; neither tempo nor style, since a catalogue sets a tempo by the style),
-and words: the rhythm of each bar and of each fourth bar, rhythm and contour of each beat, upbeat
-and number of bars. Rare styles count for more than their number. Probabilities are divided by a temperature learnt on held-out works, so that
-of the answers given with 70% about 70% are right (Guo et al. 2017).
+Multinomial logistic regression on two groups of features. Dense features come from `music.features`
+(degrees, intervals, durations, metre), without tempo and style, because readers set the tempo by the
+style. Sparse features ("words") are rhythms of bars, of every fourth bar and of beats, contours of beats,
+the upbeat and the number of bars. Rare styles are weighted up. Probabilities are calibrated by temperature
+scaling on held-out works (Guo et al. 2017).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score
 
 LEAST_PIECES: Final = 40
-"""A style with fewer works is not learnt."""
+"""Smallest number of works per style."""
 _LEAST_HOLDERS: Final = 12
-"""A word in fewer pieces is left out."""
+"""Smallest number of pieces that contain a word."""
 _BALANCE: Final = 0.5
-"""0 = every piece counts alike, 1 = every style; between them rare styles are found more often."""
-_USUAL_WIDTH: Final = 40
-"""Facts and words each pull as that many columns would, however many there are."""
+"""Class weighting: 0 = equal weight per piece, 1 = equal weight per style."""
+_REFERENCE_WIDTH: Final = 40
+"""Each feature group is scaled as if it had this many columns, which balances the L2 penalty."""
 _SPREAD: Final = 0.05
-_TOLD_BY_STYLE: Final = ("tempo_bpm", "notes_per_second")
+_SET_BY_STYLE: Final = ("tempo_bpm", "notes_per_second")
 _KEPT: Final = tuple(
-    i for i, name in enumerate(FEATURES) if not name.startswith("style_") and name not in _TOLD_BY_STYLE
+    i for i, name in enumerate(FEATURES) if not name.startswith("style_") and name not in _SET_BY_STYLE
 )
 
 _OUTLIERS: Final = {
@@ -44,39 +44,39 @@ _OUTLIERS: Final = {
     "voices": "more voices",
 }
 _FAR: Final = 3.3
-"""Standard deviations; no chorale among dance tunes lies beyond 3.2, most songs and quartets do."""
+"""Outlier limit in standard deviations: no chorale among dance tunes exceeds 3.2, most songs and quartets do."""
 _LEAST_FAR: Final = 0.5
-"""In the unit of `music.features`: three quarters of a note at once, half an octave, a voice."""
+"""Smallest outlier distance in units of `music.features`: three quarters of a note at once, half an octave, a voice."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class StyleFinding:
-    """A style and what speaks for it."""
+    """Style of a piece with evidence."""
 
     style: str
-    """Empty where nothing can be said."""
+    """Name of the style; empty if none is assigned."""
     probability: float
     others: tuple[tuple[str, float], ...]
-    """The next best, with their probabilities."""
+    """Next best styles with their probabilities."""
     reasons: tuple[tuple[str, float], ...]
-    """What speaks most for it against the next best, in nats: features and rhythm words."""
+    """Strongest evidence against the second-best style: (feature or word, nats)."""
     why_not: str = ""
-    """Why there is no style, in words."""
+    """Reason for an empty style, in words."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StyleModel:
-    """What was learnt of styles."""
+    """Fitted style classifier over d features."""
 
     styles: tuple[str, ...]
     words: tuple[str, ...]
     mean: Floats
-    """Of each feature, then of each word, shape (d,)."""
+    """Mean of each dense feature, then of each word, shape (d,)."""
     scale: Floats
     weights: Floats
-    """Shape (styles, d + 1), the last the constant."""
+    """Shape (n_styles, d + 1); the last column is the intercept."""
     temperature: float
 
     @classmethod
@@ -90,18 +90,18 @@ class StyleModel:
         least: int = LEAST_PIECES,
         strength: float = 2e-3,
     ) -> Self:
-        """Learn from labelled pieces; about 3 s for 3,500.
+        """Fit on labelled pieces; about 3 s for 3,500.
 
-        A tenth of the works is held back to learn the temperature on; pieces of one work (variants
-        of one tune) are never on both sides.
+        A tenth of the works is held out to calibrate the temperature. All pieces of one work (variants of one
+        tune) are on the same side of the split.
 
         Args:
-            scores: quantised.
-            labels: style of each; empty ones are passed over.
-            works: which pieces are variants of one another.
-            rng: which works are held back.
-            least: works that a style needs.
-            strength: of the pull of the weights to 0.
+            scores: quantised scores.
+            labels: style of each score; pieces with an empty label are ignored.
+            works: work id of each score; variants share one.
+            rng: determines the held-out works.
+            least: smallest number of works per style.
+            strength: L2 penalty of the weights.
 
         Raises:
             InputError: fewer than two styles have enough works.
@@ -111,9 +111,7 @@ class StyleModel:
         }
         styles = tuple(sorted(s for s, n in held.items() if s and n >= least))
         if len(styles) < 2:
-            raise InputError(
-                f"{len(styles)} styles have {least} works or more; at least two are needed to tell apart"
-            )
+            raise InputError(f"{len(styles)} styles have {least} works or more; at least two are needed")
         rows = [i for i, label in enumerate(labels) if label in styles]
         facts = np.stack([_facts(scores[i]) for i in rows])
         counts = [style_words(scores[i]) for i in rows]
@@ -130,21 +128,21 @@ class StyleModel:
             styles, words, mean, scale, _regress(scaled[~check], gold[~check], len(styles), strength), 1.0
         )
         temperature = _temperature(first._nats(scaled[check]), gold[check]) if check.any() else 1.0
-        # The temperature is known: now nothing need be held back.
+        # The temperature is calibrated: the final fit uses all works.
         return cls(styles, words, mean, scale, _regress(scaled, gold, len(styles), strength), temperature)
 
     def probabilities(self, scores: Sequence[Score]) -> Floats:
-        """Of each style for each score, shape (n, styles), rows summing to 1."""
+        """Probability of each style for each score, shape (n, n_styles), rows summing to 1."""
         nats = self._nats(self._scaled(scores)) / self.temperature
         return _softmax(nats)
 
     def find(self, score: Score) -> StyleFinding:
-        """The style of a quantised score; about 1 ms."""
+        """Style of a quantised score; about 1 ms."""
         if len(pitched(score)) < 2:
             return StyleFinding("", 0.0, (), (), "fewer than two pitched notes")
         unlike = self._unlike(score)
         if unlike:
-            return StyleFinding("", 0.0, (), (), f"unlike all that styles were learnt from: {unlike}")
+            return StyleFinding("", 0.0, (), (), f"unlike all training pieces: {unlike}")
         scaled = self._scaled([score])
         chance = _softmax(self._nats(scaled) / self.temperature)[0]
         order = np.argsort(-chance)
@@ -160,11 +158,11 @@ class StyleModel:
         )
 
     def _unlike(self, score: Score) -> str:
-        """In what a piece has far more than any that was learnt from; else a style would be told with confidence."""
+        """Reason why a piece is an outlier of the training data; empty if it is none. Outliers get no style."""
         facts = _facts(score)
         for name, words in _OUTLIERS.items():
             at = _KEPT.index(FEATURES.index(name))
-            # Where all that was learnt from is alike, a little more is nothing strange.
+            # With uniform training data the standard deviation is small; a lower limit avoids false outliers.
             most = self.mean[at] + max(_FAR * self.scale[at], _LEAST_FAR)
             if facts[at] > most:
                 return words
@@ -179,16 +177,16 @@ class StyleModel:
         return np.asarray(scaled @ self.weights[:, :-1].T + self.weights[:, -1])
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """JSON and arrays to store."""
+        """JSON-able spec and arrays to store."""
         spec = {"styles": self.styles, "words": self.words, "temperature": self.temperature}
         return spec, {"mean": self.mean, "scale": self.scale, "weights": self.weights}
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """Read back what `state` gave.
+        """Build a model from the result of `state`.
 
         Raises:
-            ModelError: something is missing or does not fit.
+            ModelError: an entry is missing or does not fit.
         """
         try:
             found = cls(
@@ -196,19 +194,19 @@ class StyleModel:
                 arrays["weights"], float(spec["temperature"]),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"not a stored model of styles: {error}") from error
+            raise ModelError(f"not a stored style model: {error}") from error
         width = len(_KEPT) + len(found.words)
         if found.mean.shape != (width,) or found.weights.shape != (len(found.styles), width + 1):
             raise ModelError(
-                f"the stored model of styles has width {found.mean.shape}; need {width}; fit again"
+                f"the stored style model has width {found.mean.shape}; need {width}; fit it again"
             )
         return found
 
 
 def style_words(score: Score) -> dict[str, float]:
-    """Rhythm and contour words of the first melody, each with how often a bar it occurs.
+    """Rhythm and contour words of the first track's melody, with their frequency per bar.
 
-    `bar 0 24 36` is a bar's rhythm (ticks, 24 a quarter), `close ...` that of each fourth bar,
+    `bar 0 24 36` is the rhythm of a bar (onset ticks, 24 per quarter), `close ...` that of every fourth bar,
     `beat ...` that of a beat, `turn +2 -2` the intervals within a beat.
     """
     score = pitched(score)
@@ -246,12 +244,12 @@ def style_words(score: Score) -> dict[str, float]:
 
 
 def _cut(scaled: Floats, words: int) -> Floats:
-    """Standardised columns without extremes, facts and words in units of their own."""
-    # A piece unlike all that was learnt from must not be sure of itself.
+    """Standardised columns, clipped, with both feature groups scaled to the reference width."""
+    # Clipping limits the confidence for pieces unlike the training data.
     cut = np.clip(scaled, -6.0, 6.0)
     facts = cut.shape[1] - words
-    cut[:, :facts] /= np.sqrt(max(facts, 1) / _USUAL_WIDTH)
-    cut[:, facts:] /= np.sqrt(max(words, 1) / _USUAL_WIDTH)
+    cut[:, :facts] /= np.sqrt(max(facts, 1) / _REFERENCE_WIDTH)
+    cut[:, facts:] /= np.sqrt(max(words, 1) / _REFERENCE_WIDTH)
     return cut
 
 

@@ -1,1 +1,1 @@
-"""Use cases that join the packages below: composing, recommending, searching, training, long jobs."""
+"""Use cases that combine the packages below: composing, recommending, search, analysis, training, import."""

@@ -1,12 +1,11 @@
-"""The pieces nearest to one, by content, by the composer's embedding or by melody, with filters.
+"""Similar pieces by content, by the composer's embedding or by melody, with filters.
 
-The embedding is the composer's mean hidden state in one key and tempo. It is computed once a piece and
-kept under the composer's hash: a new composer starts a new file.
+The embedding is the composer's mean hidden state in a fixed key and tempo. It is computed once per
+piece and stored under the composer's hash: a new composer starts a new file.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from numpy.typing import NDArray
 
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.errors import ModelError, StorageError
+from troubadour.core.files import replacing
 from troubadour.core.threads import one_thread
 from troubadour.export.licensing import rights
 from troubadour.music.score import Score
-from troubadour.recommenders.slate.ranker import Ranker, SimilarItem
+from troubadour.recommenders.slate.ranker import Ranker
+from troubadour.recommenders.slate.recommendation import SimilarItem
 from troubadour.similarity.ivf import IvfIndex, quickest
 from troubadour.similarity.spaces import standardised
 from troubadour.similarity.vectors import VectorIndex, Where
@@ -30,36 +31,37 @@ _BATCH: Final = 512
 
 
 class Embedder(Protocol):
-    """What turns scores into vectors."""
+    """Model that maps scores to vectors."""
 
     def embed(self, scores: list[Score]) -> NDArray[np.float32]:
-        """Vectors of unit length, shape (n, d)."""
+        """Unit vectors, shape (n, d), float32."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
-    """A piece near to another."""
+class SimilarPiece:
+    """Similar piece."""
 
     piece: PieceRow
     similarity: float
-    """Cosine (embedding), or share of the melody that is found again."""
+    """Cosine for the embedding; share of the melody found for melody search."""
     bars: tuple[int, int]
-    """Where in the found piece, from 1."""
+    """First and last bar in the found piece, 1-based, inclusive."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Piece, similarity and bars, for JSON."""
         return {
             "id": self.piece.id, "title": self.piece.title, "score": round(self.similarity, 6),
             "bars": list(self.bars), **rights(self.piece),
         }  # fmt: skip
 
 
-class Neighbours:
-    """Embeddings of a catalogue, made when first asked for.
+class EmbeddingSearch:
+    """Embeddings of a catalogue, computed at the first search.
 
     Args:
-        folder: where they are kept, a file for each composer.
+        store: the catalogue.
+        folder: cache folder, one file per composer.
     """
 
     def __init__(self, store: Store, folder: Path) -> None:
@@ -69,31 +71,34 @@ class Neighbours:
 
     def nearest(
         self, piece: str, composer: Embedder, artefact: str, n: int = 10, *, where: Where | None = None
-    ) -> list[Near]:
-        """The pieces whose embeddings are nearest, variants of the piece itself left out.
+    ) -> list[SimilarPiece]:
+        """Pieces with the nearest embeddings, without variants of the piece itself.
 
-        Embedding costs some 20 ms a piece that is new; a search then about 1 ms at 5,000.
+        Costs about 20 ms for each piece not embedded yet; a search then takes about 1 ms at 5,000 pieces.
 
         Args:
-            artefact: the composer's name with its hash, under which embeddings are kept.
-            where: only pieces with these facts: style, key, metre, mode, collection, generated.
+            piece: id of the query piece.
+            composer: model that embeds scores.
+            artefact: name of the composer's artefact, under which embeddings are cached.
+            n: number of pieces.
+            where: filter on style, key, metre, mode, collection, generated.
 
         Raises:
-            NotFoundError: no such piece.
+            NotFoundError: there is no such piece.
             InputError: n is out of range, or no piece has such a fact.
         """
         work = self._store.piece(piece).work
         index = self.index(composer, artefact)
         with one_thread():
             found = index.nearest(index.vector(piece), n, where=where, without=self._variants(piece, work))
-        rows = [self._store.piece(f.id) for f in found]
+        rows = self._store.pieces_by_id(f.id for f in found).values()
         return [
-            Near(r, f.similarity, (1, int(float(r.attributes.get("bars", 0)))))
+            SimilarPiece(r, f.similarity, (1, int(float(r.attributes.get("bars", 0)))))
             for r, f in zip(rows, found, strict=True)
         ]
 
     def allowed(self, where: Where) -> set[str]:
-        """Ids of the pieces with notes that a filter lets through.
+        """Ids of the scores that pass a filter.
 
         Raises:
             InputError: no piece has such a fact.
@@ -106,13 +111,13 @@ class Neighbours:
         return [piece, *(k[0] for k in self._store.works() if work and k[1] == work)]
 
     def index(self, composer: Embedder, artefact: str) -> VectorIndex | IvfIndex:
-        """The index of all pieces with notes that are in the catalogue now."""
+        """Index of all scores in the catalogue."""
         with self._lock:
             rows = self._store.pieces(medium="score")
             state = (artefact, *(r.id for r in rows))
             if self._made is None or self._made[0] != state:
                 vectors = self._embedded(composer, artefact, [r.id for r in rows])
-                # The hidden states share a large common part, which would make everything alike.
+                # The hidden states share a large common component; without centring all pieces look alike.
                 index = VectorIndex.of([r.id for r in rows], standardised(vectors), [_facts(r) for r in rows])
                 self._made = (state, quickest(index))
             return self._made[1]
@@ -145,20 +150,20 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(zip(arrays["ids"].tolist(), arrays["vectors"], strict=True))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: no embeddings can be read there: {error}; delete the file") from error
+        raise ModelError(
+            f"{path}: the embeddings cannot be read: {error}; delete the file, it is made again"
+        ) from error
 
 
 def _write(path: Path, vectors: dict[str, NDArray[np.float32]]) -> None:
-    """Replace the file in one step; it can be made anew at any time."""
+    """Replace the cache file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.savez(
                 file, allow_pickle=False, ids=np.array(list(vectors), dtype=np.str_),
                 vectors=np.array(list(vectors.values()), dtype=np.float32),
             )  # fmt: skip
-        part.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: embeddings cannot be written: {error.strerror}") from error
 
@@ -166,7 +171,13 @@ def _write(path: Path, vectors: dict[str, NDArray[np.float32]]) -> None:
 def similar_by_content(
     ranker: Ranker, piece: str, n: int, *, where: Where | None = None
 ) -> list[SimilarItem]:
-    """The pieces nearest to one by their content; with `where` only those with these facts.
+    """Pieces most similar by content; with `where` only pieces with these facts.
+
+    Args:
+        ranker: recommender with the content model.
+        piece: id of the query piece.
+        n: number of pieces.
+        where: filter on facts.
 
     Raises:
         InputError: n is out of range, or no piece has such a fact.

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.app.search import borrowing
+from troubadour.app.originality import catalogue_overlap
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.core.svg_plots import bars
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
@@ -26,16 +27,16 @@ from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.evaluation.descriptors import DURATIONS, INTERVALS, durations, intervals, overlaps
 from troubadour.generation.evaluation.voice_leading import VoiceLeading, check
 from troubadour.generation.originality import Corpus
+from troubadour.generation.protocols import Composer, Scorable, family_name, n_weights
 from troubadour.generation.request import Brief
 from troubadour.models.dataset import example
 from troubadour.models.scoring import bar_nats, scored
-from troubadour.models.vae.composer import VaeComposer
 from troubadour.models.vae.passages import Passage, passages
+from troubadour.music.quality import QualityFlag
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import decode, encode
 
-Tell = Callable[[str, int, int], None]
 _SPLITS: Final = ("valid", "test")
 _PARTS: Final = 4
 """Voices of a chorale."""
@@ -58,17 +59,17 @@ class Held:
 
 def evaluate_composer(
     store: Store,
-    composer: AutoregressiveComposer | VaeComposer,
+    composer: Composer,
     *,
     pieces: int = 200,
     most: int = 400,
     seed: int = 0,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Everything that can be said without data from elsewhere, JSON-able.
+    """Likelihood, validity, originality and descriptors of a composer on the catalogue, JSON-able.
 
-    Works of the catalogue's validation and test splits are scored apart: the first 16 bars of their melodies
-    by every family, whole pieces by families that write events. Pieces are composed in the styles of the
+    Works of the validation and the test split are scored apart: the first 16 bars of their melodies by every
+    composer that gives a likelihood, whole pieces by autoregressive composers. Pieces are composed in the styles of the
     test works, as often as these occur, at the default temperature.
 
     Args:
@@ -78,17 +79,20 @@ def evaluate_composer(
     Raises:
         InputError: the catalogue holds no test works that the composer has styles for.
     """
-    report: dict[str, Any] = {"composer": composer.name, "family": composer.kind, "seed": seed}
+    report: dict[str, Any] = {"composer": composer.name, "family": family_name(composer), "seed": seed}
     report |= {"nats": {}, "melodies": {}}
-    report["weights"] = int(sum(w.size for w in composer.weights.values()))
+    report["weights"] = n_weights(composer)
+    report["exact"] = composer.exact_nats if isinstance(composer, Scorable) else None
     test: list[Held] = []
     for split in _SPLITS:
         held = _held(store, split, most)
         if not held:
             raise InputError(f"the catalogue holds no works in its {split} split; import music first")
-        if tell:
-            tell(f"score {split}", 0, len(held))
-        report["melodies"][split] = _melodies(composer, held, seed)
+        if progress:
+            progress(f"score {split}", 0, len(held))
+        report["melodies"][split] = (
+            _melodies(composer, held, seed) if isinstance(composer, Scorable) else None
+        )
         if isinstance(composer, AutoregressiveComposer):
             found = scored(composer, [example(h.score, h.style, h.id, composer.spec.styles) for h in held])
             report["nats"][split] = {
@@ -103,9 +107,9 @@ def evaluate_composer(
     known = [h for h in test if h.style in ("", *composer.styles)]
     if not known:
         raise InputError(f"no test work has a style of this composer ({', '.join(composer.styles)})")
-    composed = _compose(composer, known, pieces, seed, tell)
+    composed = _compose(composer, known, pieces, seed, progress)
     report["validity"] = _validity(composed)
-    report["originality"] = _originality(store, [s for _, s in composed], tell)
+    report["originality"] = _originality(store, [s for _, s in composed], progress)
     report["voice leading"] = {
         who: led
         for who, scores in (
@@ -133,7 +137,7 @@ def _held(store: Store, split: str, most: int) -> list[Held]:
     rows = [
         p
         for p in store.pieces(generated=False, split=split, medium="score")
-        if "barlines are not to be trusted" not in p.quality
+        if QualityFlag.UNRELIABLE_BARLINES not in p.flags
     ]
     rows = rows[:: max(1, -(-len(rows) // most))]
     scores = store.scores([p.id for p in rows])
@@ -142,9 +146,7 @@ def _held(store: Store, split: str, most: int) -> list[Held]:
     ]
 
 
-def _melodies(
-    composer: AutoregressiveComposer | VaeComposer, held: Sequence[Held], seed: int
-) -> dict[str, float | int] | None:
+def _melodies(composer: Composer, held: Sequence[Held], seed: int) -> dict[str, float | int] | None:
     """Nats a bar of the melodies' first 16 bars, with the half-width of a 95% interval; `None` without any."""
     cut: list[Passage] = []
     for one in held:
@@ -157,11 +159,11 @@ def _melodies(
 
 
 def _compose(
-    composer: AutoregressiveComposer | VaeComposer,
+    composer: Composer,
     known: Sequence[Held],
     pieces: int,
     seed: int,
-    tell: Tell | None,
+    progress: Progress | None,
 ) -> list[tuple[str, Score]]:
     rng = np.random.default_rng(seed)
     styles = Counter(known[i].style for i in rng.integers(len(known), size=pieces).tolist())
@@ -172,8 +174,8 @@ def _compose(
                 Brief(style=style or None, parallels=True), rng, min(_BATCH, count - start)
             )
             out += [(style, s) for s in found]
-            if tell:
-                tell("compose", len(out), pieces)
+            if progress:
+                progress("compose", len(out), pieces)
     return out
 
 
@@ -211,16 +213,16 @@ def _frames(score: Score) -> NDArray[np.int64]:
     return grid
 
 
-def _originality(store: Store, composed: Sequence[Score], tell: Tell | None) -> dict[str, Any]:
+def _originality(store: Store, composed: Sequence[Score], progress: Progress | None) -> dict[str, Any]:
     """Longest passages shared with human music, beside what human works share with each other."""
     human = [p.id for p in store.pieces(generated=False, medium="score")]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
-    own = borrowing(corpus, store)
+    own = catalogue_overlap(corpus, store)
     lengths = []
     for i, score in enumerate(composed):
         lengths.append(corpus.longest_match(score).notes)
-        if tell:
-            tell("originality", i + 1, len(composed))
+        if progress:
+            progress("originality", i + 1, len(composed))
     return {
         "median": float(np.median(lengths)),
         "95%": float(np.percentile(lengths, 95)),
@@ -309,7 +311,7 @@ def _nats(report: Mapping[str, Any]) -> list[str]:
         text.append("")
     found = {s: m for s, m in report["melodies"].items() if m}
     if found:
-        bound = ", an upper bound (ELBO)" if report["family"] == VaeComposer.kind else ""
+        bound = "" if report["exact"] else ", an upper bound (ELBO)"
         text += [
             f"**Melodies of {_MELODY} bars** from the same works, one each, in nats a bar{bound}, metre and length told: "
             + "; ".join(

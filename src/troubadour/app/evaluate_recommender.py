@@ -1,4 +1,4 @@
-"""How good the recommender is on a home's own log: chosen anew without the latest part, judged on it."""
+"""Evaluation of the recommender on a home's own log, with the latest part held out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import Store
 from troubadour.core import registry
 from troubadour.core.errors import InputError
+from troubadour.core.markdown import table
+from troubadour.core.progress import Progress
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
-from troubadour.recommenders.blend.choose import Tell, TuningBudget
+from troubadour.recommenders.blend.choose import TuningBudget
 from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.recommender import NEED_VECTORS
 from troubadour.recommenders.evaluation.evaluate import (
@@ -40,18 +42,29 @@ _HEADS: Final = {
 
 
 def evaluate_recommender(
-    store: Store, *, k: int = 20, seed: int = 0, effort: TuningBudget | None = None, tell: Tell | None = None
+    store: Store,
+    *,
+    k: int = 20,
+    seed: int = 0,
+    effort: TuningBudget | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measure on a home's own log; see `measure`.
+    """Evaluate on a home's own log; see `measure`.
 
     Raises:
-        InputError: nobody in the held-out part chose anything new.
+        InputError: no listener in the held-out part chose a new piece.
     """
     infos = [info_of(piece) for piece in store.pieces()]
     vectors = item_vectors(store)
     known = bool((~np.isnan(vectors)).any())
     return measure(
-        store.interactions(), vectors if known else None, infos, k=k, seed=seed, effort=effort, tell=tell
+        store.interactions(),
+        vectors if known else None,
+        infos,
+        k=k,
+        seed=seed,
+        effort=effort,
+        progress=progress,
     )
 
 
@@ -63,18 +76,28 @@ def measure(
     k: int = 20,
     seed: int = 0,
     effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Choose and fit without the latest fifth, judge on it, beside each recipe at its defaults.
+    """Tune and fit on all but the latest fifth of the log, and evaluate on that fifth.
 
-    Pieces new to the listener ("discovery") and the very next play, repeats included, are judged
-    apart; the latter beside the listener's own most played pieces, and only where there are times.
+    The recipes with default settings are evaluated beside the chosen one. Two tasks are evaluated
+    separately: pieces new to the listener ("discovery"), and the very next play, repeats included. The second
+    is compared with the listener's own most played pieces and needs time stamps.
+
+    Args:
+        log: all events.
+        vectors: content vectors of all items, shape (n_items, d), or None.
+        infos: metadata of all items.
+        k: length of the lists.
+        seed: of tuning and bootstrap.
+        effort: tuning budget.
+        progress: callback.
 
     Returns:
-        Figures with 95% bootstrap intervals over listeners, and paired comparisons with what was chosen.
+        Metrics with 95% bootstrap intervals over listeners, and paired comparisons with the chosen recipe.
 
     Raises:
-        InputError: nobody in the held-out part chose anything new.
+        InputError: no listener in the held-out part chose a new piece.
     """
     effort = effort or TuningBudget()
     rng = np.random.default_rng(seed)
@@ -82,10 +105,10 @@ def measure(
     cases = discovery_cases(split)
     if not len(cases):
         raise InputError(
-            f"the log of {len(log)} events holds nobody who chose something new in its latest fifth; "
-            "record more plays before measuring"
+            f"the latest fifth of the log ({len(log)} events in all) holds no play of a piece new to its listener; "
+            "record more plays before evaluating"
         )
-    chosen = Ranker.fit(split.train, vectors, infos, rng, effort=effort, tell=tell)
+    chosen = Ranker.fit(split.train, vectors, infos, rng, budget=effort, progress=progress)
     styles = [str(info.attributes.get("style", "")) for info in infos]
     styles_known = styles if any(styles) else None
     models: dict[str, Scorer] = {
@@ -94,7 +117,7 @@ def measure(
         if name in registry.names("recommenders") and (vectors is not None or name not in NEED_VECTORS)
     }
     ours = evaluate(chosen, cases, k, np.random.default_rng(seed), styles=styles_known)
-    # What the steps from a score to a list cost; the first leaves out all that prices do not do.
+    # Cost of each step from a score to a list; the first one disables everything except exposure prices.
     priced = RankSpec(diversity=0, calibration=0, new_share=0, group_share=1, exposure=chosen.spec.exposure)
     steps = {"chosen, with prices": chosen.with_spec(priced), "chosen, as shown": chosen}
     rows: dict[str, Evaluation] = {
@@ -114,7 +137,7 @@ def measure(
         "seed": seed,
         "listeners": len(cases),
         "events": {"train": len(split.train), "test": len(split.test)},
-        "head_share_of_plays": concentration(chosen.heard),
+        "head_share_of_plays": concentration(chosen.listener_count),
         "exposure": chosen.spec.exposure,
         "choice": chosen.choice.to_dict() if chosen.choice else None,
         "discovery": {name: _figures(one, ours, seed) for name, one in rows.items()},
@@ -155,24 +178,30 @@ def _next_play(split: Split, models: Mapping[str, Scorer], k: int, seed: int) ->
 
 
 def to_markdown(report: Mapping[str, Any]) -> str:
-    """The tables of a report, for people."""
+    """Report as Markdown tables."""
     shown = [name for name in _HEADS if name in report["discovery"]["chosen"]]
     lines = [
         f"Pieces new to the listener: {report['listeners']} listeners, lists of {report['k']}, full ranking; "
         f"{report['split']}.",
         "",
-        f"| model | {' | '.join(_HEADS[n] for n in shown)} | coverage | top 1% of places | NDCG against chosen |",
-        "|---" * (len(shown) + 4) + "|",
-    ]
-    for name, row in report["discovery"].items():
-        figures = " | ".join(_interval(row[n]) if n in row else "" for n in shown)
-        versus = f"{row['ndcg_against_chosen'][0]:+.4f} (p {row['p']:.3f})" if name != "chosen" else ""
-        lines.append(f"| {name} | {figures} | {row['coverage']:.3f} | {row['head_share']:.3f} | {versus} |")
-    lines += [
+        *table(
+            ["model", *(_HEADS[n] for n in shown), "coverage", "top 1% of places", "NDCG against chosen"],
+            (
+                [
+                    name,
+                    *(_interval(row[n]) if n in row else "" for n in shown),
+                    f"{row['coverage']:.3f}",
+                    f"{row['head_share']:.3f}",
+                    f"{row['ndcg_against_chosen'][0]:+.4f} (p {row['p']:.3f})" if name != "chosen" else "",
+                ]
+                for name, row in report["discovery"].items()
+            ),
+        ),
         "",
-        f"The most played hundredth of the catalogue has {report['head_share_of_plays']:.3f} of the plays; prices "
-        f"that keep lists from exceeding that are taken at {report['exposure']:g} of their strength. As shown: with "
-        "prices, one piece a work, diversity, styles, no list full of one artist, and places for the new.",
+        f"The most played 1% of the catalogue has {report['head_share_of_plays']:.3f} of the plays. Exposure prices "
+        f"keep the lists from exceeding that share; they are applied at {report['exposure']:g} of their strength. "
+        '"As shown" applies prices, one piece per work, diversity, calibration of styles, the limit per artist, and '
+        "places for new pieces.",
     ]
     if report["choice"]:
         lines += ["", f"{report['choice']['why']}."]
@@ -182,21 +211,19 @@ def to_markdown(report: Mapping[str, Any]) -> str:
 
 
 def _next_lines(found: Mapping[str, Any], k: int) -> list[str]:
-    lines = [
-        f"The next play: {found['listeners']} listeners, of whom {found['repeats']:.0%} played something again; "
+    parts, metrics = ("all", "repeats", "discoveries"), ("hit", "reciprocal_rank")
+    return [
+        f"The next play: {found['listeners']} listeners; {found['repeats']:.0%} of the plays are repeats; "
         f"hit rate in {k} and MRR.",
         "",
-        "| model | all | MRR | repeats | MRR | discoveries | MRR |",
-        "|---" * 7 + "|",
+        *table(
+            ["model", "all", "MRR", "repeats", "MRR", "discoveries", "MRR"],
+            (
+                [name, *(_interval(row[part][m]) if part in row else "" for part in parts for m in metrics)]
+                for name, row in found["models"].items()
+            ),
+        ),
     ]
-    for name, parts in found["models"].items():
-        cells = [
-            _interval(parts[part][m]) if part in parts else ""
-            for part in ("all", "repeats", "discoveries")
-            for m in ("hit", "reciprocal_rank")
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
 
 
 def _interval(values: Sequence[float]) -> str:

@@ -1,10 +1,10 @@
-"""Long work: import, simulate listeners, fit and publish a release."""
+"""Long operations: simulating listeners, fitting the recommender, publishing a release."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,16 +12,13 @@ from typing import Final
 
 import numpy as np
 
-from troubadour.app.audio_library.importing import import_recordings, recordings_in
-from troubadour.app.audio_library.pool import Workers
-from troubadour.app.search import borrowing, fit_styles, save_styles
-from troubadour.catalogue.importing import ImportReport, import_pieces
+from troubadour.app.originality import catalogue_overlap
+from troubadour.app.styles import fit_styles, save_styles
 from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import KINDS, Event, Store
 from troubadour.core.errors import InputError, ModelError
-from troubadour.corpora.builtin import DEFAULT, collection, read_collection
-from troubadour.corpora.folder import files_in, read_path
-from troubadour.generation.autoregressive import DOCUMENT, REPORT, WEIGHTS, load_composer
+from troubadour.core.progress import Progress
+from troubadour.generation.loading import DOCUMENT, REPORT, WEIGHTS, load_composer
 from troubadour.generation.originality import Corpus
 from troubadour.interactions.events import Interactions
 from troubadour.interactions.simulate import SimulationSpec, simulate
@@ -33,64 +30,24 @@ from troubadour.releases.store import Release, Releases
 
 _EVENTS_A_BATCH: Final = 10_000
 
-Tell = Callable[[str, int, int], None]
-"""Progress: what is done, how many are done, how many there are (0 = unknown)."""
-
-
-def import_builtin(
-    store: Store, names: Sequence[str] = DEFAULT, *, accept_terms: bool = False, tell: Tell | None = None
-) -> list[ImportReport]:
-    """Import built-in collections; a second time changes nothing."""
-    reports: list[ImportReport] = []
-    for name in names:
-        chosen = collection(name)
-        source = read_collection(name, accept_terms=accept_terms)
-        reports.append(import_pieces(store, source, name, _counter(tell, chosen.title, chosen.count)))
-    return reports
-
-
-def import_folder(store: Store, path: Path, tell: Tell | None = None) -> ImportReport:
-    """Import the scores in a file or folder of the user's own."""
-    return import_pieces(store, read_path(path), path.resolve().name, _counter(tell, str(path), 0))
-
-
-def import_path(
-    store: Store, path: Path, tell: Tell | None = None, workers: Workers | None = None, *, retry: bool = False
-) -> list[ImportReport]:
-    """Import a file or folder of the user's own: scores, and recordings in worker processes.
-
-    Args:
-        retry: try recordings again that were refused before.
-
-    Raises:
-        InputError: there is no such file or folder.
-    """
-    name, reports = path.resolve().name, list[ImportReport]()
-    recordings = recordings_in(path)
-    if files_in(path) and recordings != [path]:
-        reports.append(import_folder(store, path, tell))
-    if recordings:
-        counted = (lambda done, total: tell(f"{path} recordings", done, total)) if tell else None
-        report = import_recordings(store, path, name, workers or Workers(), retry=retry, progress=counted)
-        reports.append(report)
-    return reports or [ImportReport(name)]
-
-
-def _counter(tell: Tell | None, what: str, total: int) -> Callable[[int], None] | None:
-    if tell is None:
-        return None
-    return lambda done: tell(what, done, total)
-
 
 def simulate_listeners(store: Store, count: int, seed: int) -> int:
-    """Add simulated listeners and what they did, labelled as such; the number of events.
+    """Add simulated listeners and their events, labelled as simulated.
+
+    Args:
+        store: the catalogue.
+        count: number of listeners.
+        seed: of the simulation.
+
+    Returns:
+        Number of events.
 
     Raises:
         InputError: the catalogue is empty.
     """
     pieces = store.pieces(generated=False, medium="score")
     if not pieces:
-        raise InputError("the catalogue is empty; import music first")
+        raise InputError("the catalogue is empty; import music first (`troubadour import`)")
     described = [{**p.attributes, "style": p.style} for p in pieces]
     made = simulate(
         [p.id for p in pieces], described, np.random.default_rng(seed), SimulationSpec(listeners=count)
@@ -124,27 +81,35 @@ def fit(
     seed: int = 0,
     *,
     effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> Release:
-    """Choose and fit the recommender on the log, index the catalogue for originality, publish, go live.
+    """Tune and fit the recommender, build the originality corpus, publish a release and make it live.
 
-    How the recommender was chosen stands in the release's notes (`choice`), and beside its weights as
+    The tuning report is stored in the release's notes (`choice`), and beside the recommender as
     `choice.json` and `choice.md`.
 
     Args:
-        effort: how much may be tried to choose.
+        store: the catalogue.
+        releases: where the release is published.
+        seed: of the random choices.
+        effort: tuning budget.
+        progress: callback.
+
+    Raises:
+        InputError: the catalogue is empty.
+        StorageError: the disk is full or not writable.
     """
     pieces = store.pieces()
     if not pieces:
-        raise InputError("the catalogue is empty; import music first")
+        raise InputError("the catalogue is empty; import music first (`troubadour import`)")
     last = store.last_event()
     ranker = Ranker.fit(
         store.interactions(until=last),
         item_vectors(store),
         [info_of(p) for p in pieces],
         np.random.default_rng(seed),
-        effort=effort,
-        tell=tell,
+        budget=effort,
+        progress=progress,
     )
     human = [p.id for p in pieces if not p.generated and p.medium == "score"]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
@@ -163,9 +128,9 @@ def fit(
         {
             "counts": store.counts(),
             "seed": seed,
-            "last_event": last,  # what was learnt from: needed to take a listener out of it exactly
+            "last_event": last,  # end of the training log: needed for exact erasure of a listener
             "choice": ranker.choice.to_dict() if ranker.choice else None,
-            "borrowing": asdict(borrowing(corpus, store)),
+            "borrowing": asdict(catalogue_overlap(corpus, store)),
         },
     )
     releases.promote(release.id)
@@ -173,7 +138,7 @@ def fit(
 
 
 def _save_chosen(folder: Path, ranker: Ranker) -> None:
-    """A ranker, and how it was chosen."""
+    """Write a ranker and its tuning report."""
     save_ranker(folder, ranker)
     if ranker.choice is not None:
         document = ranker.choice.to_dict()
@@ -182,28 +147,29 @@ def _save_chosen(folder: Path, ranker: Ranker) -> None:
 
 
 def add_shipped_composer(releases: Releases) -> str:
-    """The composer that comes with the program, as an artefact.
+    """Publish the installed composer as an artefact.
 
     Raises:
         ModelError: it is missing from the installation.
     """
     with as_file(files("troubadour") / "data" / "models" / "composer") as folder:
         if not (folder / WEIGHTS).is_file():
-            raise ModelError("the shipped composer is missing; install Troubadour again")
+            raise ModelError("the composer is missing from the installation; install Troubadour again")
 
         return releases.add("composer", lambda stage: _copy_composer(folder, stage))
 
 
 def _copy_composer(folder: Path, stage: Path) -> None:
     for name in (WEIGHTS, DOCUMENT, REPORT):
-        if name != REPORT or (folder / name).is_file():
+        if name == DOCUMENT or (folder / name).is_file():
             shutil.copyfile(folder / name, stage / name)
 
 
 def composer_folder(releases: Releases, where: str) -> Path:
-    """The folder of a composer: of a release by id, of the live one, the shipped one, or a path.
+    """Folder of a composer.
 
     Args:
+        releases: the releases of the home.
         where: `r0003`, `live`, `shipped`, or a folder that holds a composer.
 
     Raises:
@@ -218,11 +184,11 @@ def composer_folder(releases: Releases, where: str) -> Path:
 
 
 def use_composer(releases: Releases, folder: Path) -> Release:
-    """Put a trained composer into a new release beside the live one's other parts.
+    """Publish and promote a release with a trained composer and the other parts of the live release.
 
     Raises:
-        ModelError: no composer can be read in the folder.
-        InputError: there is no live release to join it to.
+        ModelError: the folder holds no readable composer.
+        InputError: there is no live release.
     """
     load_composer(folder)
     live = releases.live()

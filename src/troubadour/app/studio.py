@@ -1,59 +1,57 @@
-"""The use cases: compose, recommend, find similar pieces, record, status. Every face calls these.
+"""One object with all use cases, for the command line, REST and Python; each is carried out elsewhere.
 
-A request takes one set of models and keeps it to its end; a new release or a new piece makes a
-new set, which later requests take.
+A request uses one `LoadedRelease` from beginning to end; a new release or piece makes a new one for later requests.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
 from collections import Counter
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 
 from troubadour.analysis.report import Analysis
+from troubadour.app.analysis import AnalysisService
+from troubadour.app.audio_library.audio_search import AudioSearch
 from troubadour.app.audio_library.humming import HummedQuery
-from troubadour.app.audio_library.sound_search import SoundSearch
-from troubadour.app.embedding_search import Near, Neighbours, similar_by_content
+from troubadour.app.embedding_search import EmbeddingSearch, SimilarPiece, similar_by_content
 from troubadour.app.generate import (
     CANDIDATES,
     CANDIDATES_TO_GIVEN,
-    Composed,
-    Composition,
-    LoadedRelease,
-    Made,
+    GeneratedPiece,
+    Generation,
+    Result,
 )
-from troubadour.app.search import Hit, OriginalityReport, Understanding
+from troubadour.app.loaded_release import LoadedRelease, ReleaseCache
+from troubadour.app.originality import OriginalityReport, originality
+from troubadour.app.search import Hit, MelodySearch
 from troubadour.catalogue.impressions import ShownItem
-from troubadour.catalogue.item_vectors import item_vectors
-from troubadour.catalogue.store import KINDS, Event, PieceRow, Store
+from troubadour.catalogue.store import Event, NewPiece, PieceRow, Store
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.core.threads import one_thread
-from troubadour.export.files import USUAL, as_midi, as_musicxml, write_files
+from troubadour.export.files import DEFAULT_FORMATS, as_midi, as_musicxml, write_files
 from troubadour.export.licensing import check_terms
 from troubadour.export.notebook import NotebookPiece
 from troubadour.formats.render import MidiRenderer, Renderer
-from troubadour.generation.autoregressive import load_composer
 from troubadour.generation.network_spec import FULL, Precision
+from troubadour.generation.protocols import Encoder, require
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks import Task
 from troubadour.interactions.events import History
 from troubadour.music.score import Score
 from troubadour.recommenders.slate.filters import Filters
-from troubadour.recommenders.slate.ranker import Ranker, Recommendation, SimilarItem
-from troubadour.releases.artefacts import info_of, load_corpus, load_ranker
-from troubadour.releases.store import Release, Releases
+from troubadour.recommenders.slate.recommendation import Recommendation, SimilarItem
+from troubadour.releases.artefacts import load_corpus
+from troubadour.releases.store import Releases
 from troubadour.similarity.melody_search.lines import Skyline, query_skyline
 from troubadour.similarity.vectors import Where
 
 _REMEMBERED: Final = 10_000
-"""Events of one listener that a list is made from."""
+"""Latest events of a listener that a list is made from."""
 
 
 def _seed(seed: int | None) -> int:
@@ -64,7 +62,7 @@ class Studio:
     """All use cases on one home folder.
 
     Args:
-        home: where the store and the models live; made if it is not there.
+        home: folder of the catalogue and the models; created if missing.
         threads: CPU threads for composing.
         precision: of the composer's weights while it runs.
     """
@@ -80,14 +78,14 @@ class Studio:
         self.renderer = renderer or MidiRenderer()
         self.store = Store.open(home)
         self.releases = Releases(home)
-        self.understanding = Understanding(self.store, self.releases)
-        self.neighbours = Neighbours(self.store, home / "models" / "embeddings")
-        self.hearing = SoundSearch(self.store)
-        self._models: LoadedRelease | None = None
-        self._lock = threading.Lock()
+        self.melodies = MelodySearch(self.store)
+        self.analysis = AnalysisService(self.store, self.releases)
+        self.embeddings = EmbeddingSearch(self.store, home / "models" / "embeddings")
+        self.audio = AudioSearch(self.store)
+        self._loaded = ReleaseCache(home, self.store, self.releases, threads, precision)
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -99,39 +97,13 @@ class Studio:
     # Models -----------------------------------------------------------------------------------
 
     def models(self) -> LoadedRelease:
-        """The live release's models, loaded once, with all pieces that came since.
+        """The live release's models, loaded once, with all pieces that were added since.
 
         Raises:
-            NotFoundError: nothing was set up yet.
+            NotFoundError: there is no release.
             ModelError: a model is damaged.
         """
-        with self._lock:
-            live = self.releases.live()
-            if live is None:
-                raise NotFoundError(
-                    f"{self.home} holds no models yet; run `troubadour demo` or `troubadour import`"
-                )
-            if self._models is None or self._models.release.id != live.id:
-                self._models = self._load(live)
-            return self._models
-
-    def _load(self, release: Release) -> LoadedRelease:
-        composer = load_composer(
-            self.releases.folder(release.parts["composer"]), self.threads, self.precision
-        )
-        ranker = load_ranker(self.releases.folder(release.parts["recommender"]))
-        corpus = load_corpus(self.releases.folder(release.parts["corpus"]))
-        return LoadedRelease(release, composer, self._caught_up(ranker), corpus)
-
-    def _caught_up(self, ranker: Ranker) -> Ranker:
-        """The ranker with pieces that came into the catalogue after it was fitted."""
-        rows = [p for p in self.store.pieces() if p.id not in ranker.items]
-        if not rows:
-            return ranker
-        vectors = item_vectors(self.store)[[p.row for p in rows]]
-        if ranker.blend.content is not None:  # a release of an earlier version knows notes alone
-            vectors = vectors[:, : ranker.blend.content.units.shape[1]]
-        return ranker.with_items([p.id for p in rows], vectors, [info_of(p) for p in rows])
+        return self._loaded.get()
 
     # Composing --------------------------------------------------------------------------------
 
@@ -142,38 +114,33 @@ class Studio:
         seed: int | None = None,
         listener: str | None = None,
         candidates: int = CANDIDATES,
-    ) -> Composed:
+    ) -> GeneratedPiece:
         """Compose a piece, store it labelled as generated, and make it recommendable at once.
 
-        For a listener, their taste fills what the brief leaves open, and of several candidates the
-        one is kept that the recommender ranks first for them; without one, the one that is most
-        typical of its style.
+        With a listener, open controls follow their history, and the candidate that the recommender ranks first
+        for them is kept. Without one, the candidate that is most typical of its style is kept.
 
         Raises:
             InputError: the brief cannot be met.
             NotFoundError: no such listener, or no models yet.
         """
-        models = self.models()
-        history = self.history(listener, models) if listener else History.empty()
-        composition = Composition(self.store, models, history, listener)
-        return self._publish(composition.compose(brief, _seed(seed), candidates))
+        generation = self._generation(listener)
+        return self._publish(generation.compose(brief, _seed(seed), candidates), generation.models)
 
     def stream(
         self, brief: Brief, *, seed: int | None = None, listener: str | None = None
-    ) -> Generator[Score | Composed, None, None]:
-        """Compose one piece and show it as it grows: at each barline the score so far, at last the stored piece.
+    ) -> Generator[Score | GeneratedPiece, None, None]:
+        """Compose one piece bar by bar: at each barline the score so far, at last the stored piece.
 
-        There is one candidate, of which nothing is thrown away. Closing the iterator stops the
-        composing within a token, and nothing is stored.
+        There is one candidate. Closing the iterator stops the composing within a token, and nothing is stored.
 
         Raises:
-            InputError: the brief cannot be met; before the first bar.
+            InputError: the brief cannot be met, or the composer cannot stream; before the first bar.
             NotFoundError: no such listener, or no models yet.
         """
-        models = self.models()
-        history = self.history(listener, models) if listener else History.empty()
-        for grown in Composition(self.store, models, history, listener).stream(brief, _seed(seed)):
-            yield self._publish(grown) if isinstance(grown, Made) else grown
+        generation = self._generation(listener)
+        for part in generation.stream(brief, _seed(seed)):
+            yield part if isinstance(part, Score) else self._publish(part, generation.models)
 
     def compose_to(
         self,
@@ -184,71 +151,66 @@ class Studio:
         seed: int | None = None,
         candidates: int = CANDIDATES_TO_GIVEN,
         accept_terms: bool = False,
-    ) -> Composed:
-        """Continue, infill, harmonise, accompany or vary a piece; stored like one that was composed.
+    ) -> GeneratedPiece:
+        """Continue, infill, harmonise, accompany or vary a piece, and store the result like any composed piece.
 
         Args:
-            task: with the given piece in it.
-            brief: controls; style is the given piece's where it is in the catalogue and none is asked for.
+            task: holds the given piece.
+            brief: controls; without a style, that of the given piece if it is in the catalogue.
             given: id of the given piece, or the name of its file.
 
         Raises:
-            InputError: the given piece does not allow the task, is under terms that were not accepted, or two
-                demands clash.
+            InputError: the given piece does not allow the task or is under terms that were not accepted, two
+                controls conflict, or the composer cannot do tasks.
             NotFoundError: no models yet.
         """
-        models = self.models()
+        generation = self._generation(None)
         try:
             row = self.store.piece(given)
         except NotFoundError:
             row = None  # the name of a file
         if row is not None:
-            # What is composed holds the given piece's notes, and may leave the house.
+            # The result holds the given piece's notes, and may be exported.
             check_terms([row], accept_terms)
-        composition = Composition(self.store, models, History.empty(), None)
-        return self._publish(composition.compose_to(task, brief, row or given, _seed(seed), candidates))
+        result = generation.compose_to(task, brief, row or given, _seed(seed), candidates)
+        return self._publish(result, generation.models)
 
-    def _publish(self, made: Made) -> Composed:
+    def _generation(self, listener: str | None) -> Generation:
+        models = self.models()
+        history = self.history(listener, models) if listener else History.empty()
+        return Generation(self.store, models, history, listener)
+
+    def _publish(self, result: Result, used: LoadedRelease) -> GeneratedPiece:
+        """Store a piece and make it recommendable."""
+        made, ranker = result
         self.store.add_pieces([made.piece])
-        with self._lock:
-            current = self._models
-            if current is not None and made.piece.id not in current.ranker.items:
-                assert made.piece.vector is not None
-                ranker = current.ranker.with_items([made.piece.id], made.piece.vector[None], [made.info])
-                self._models = replace(current, ranker=ranker)
-        return made.composed
+        self._loaded.extend(used, made.piece, ranker)
+        return made
 
     # Recommending -----------------------------------------------------------------------------
 
     def history(self, listener: str, models: LoadedRelease) -> History:
-        """What a listener did up to now, of more than ten thousand events the newest.
+        """A listener's history: the latest ten thousand events.
 
         Raises:
             NotFoundError: no such listener.
         """
-        found = self.store.history(listener, _REMEMBERED)
-        events = [e for e in reversed(found) if e[0] in models.ranker.items]
-        return models.ranker.history(
-            [e[0] for e in events],
-            [KINDS.index(e[1]) for e in events],
-            [np.nan if e[2] is None else e[2] for e in events],
-            [e[3] for e in events],
-        )
+        return models.ranker.history(self.store.listener_events(listener, _REMEMBERED))
 
     def unwanted(self, listener: str) -> set[str]:
-        """What is in no list of a listener beside what their `history` holds: blocked, or met long ago.
+        """Pieces that no list of a listener may hold, besides those of `history`: blocked, or heard before it.
 
         Raises:
             NotFoundError: no such listener.
         """
-        return self.store.blocks.pieces(listener) | self.store.met_by(listener, _REMEMBERED)
+        return self.store.blocks.pieces(listener) | self.store.known_pieces(listener, _REMEMBERED)
 
     def recommend(self, listener: str, n: int = 10) -> tuple[list[Recommendation], str]:
-        """A list for a listener, and the release that made it. A play a second ago counts.
+        """A list for a listener, and the id of the release that made it. All recorded events count.
 
-        The places that are kept for new pieces are left to chance, which stays the same until the
-        listener does something or the release changes. What they blocked is never in the list.
-        Whoever shows the list should say so with `shown`.
+        Places reserved for new pieces are drawn at random; the draw is the same until the listener's history or the
+        release changes. Blocked pieces are never listed. A caller that displays the list records that with
+        `shown`.
 
         Raises:
             NotFoundError: no such listener.
@@ -264,7 +226,7 @@ class Studio:
             return models.ranker.recommend(history, n, filters=filters, rng=rng), models.release.id
 
     def shown(self, listener: str, items: Sequence[ShownItem], release: str, *, slot: str = "for-you") -> str:
-        """Store that a list was shown: rank, release and propensity of each piece. Its id.
+        """Store that a list was shown (rank, release and propensity of each piece); the list's id.
 
         Raises:
             NotFoundError: no such listener.
@@ -275,54 +237,55 @@ class Studio:
         """The pieces nearest to one by their content.
 
         Args:
-            where: only pieces with these facts: style, metre, key, mode, generated.
+            where: filter by style, metre, key, mode or generated.
 
         Raises:
             NotFoundError: no such piece.
-            InputError: n is out of range, or no piece has such a fact.
+            InputError: n is out of range, or no piece passes the filter.
         """
         self.store.piece(piece)
         return similar_by_content(self.models().ranker, piece, n, where=where)
 
-    def similar_by(self, by: str, piece: str, n: int = 10, *, where: Where | None = None) -> list[Near]:
+    def similar_by(
+        self, by: str, piece: str, n: int = 10, *, where: Where | None = None
+    ) -> list[SimilarPiece]:
         """The pieces nearest to one by `embedding` (the composer's hidden states) or by `melody`.
 
         Raises:
             NotFoundError: no such piece, or no models yet.
-            InputError: there is no such way, n is out of range, or no piece has such a fact.
+            InputError: no such method, n is out of range, no piece passes the filter, or the composer cannot embed.
         """
         if by == "embedding":
             models = self.models()
-            return self.neighbours.nearest(
-                piece, models.composer, models.release.parts["composer"], n, where=where
-            )
+            encoder = require(models.composer, Encoder, "embed pieces")
+            return self.embeddings.nearest(piece, encoder, models.release.parts["composer"], n, where=where)
         if by != "melody":
             raise InputError(f"cannot compare by '{by}'; allowed: content, embedding, melody")
         line = query_skyline(self.store.score(piece))
-        fits = self.neighbours.allowed(where) if where else None
-        hits = self.understanding.search(line, min(1000, n if fits is None else 20 * n), without=piece)
+        fits = self.embeddings.allowed(where) if where else None
+        hits = self.melodies.search(line, min(1000, n if fits is None else 20 * n), without=piece)
         kept = [h for h in hits if fits is None or h.piece.id in fits][:n]
-        return [Near(h.piece, h.match.score, h.match.their_bars) for h in kept]
+        return [SimilarPiece(h.piece, h.match.score, h.match.their_bars) for h in kept]
 
-    # Understanding ----------------------------------------------------------------------------
+    # Search and analysis ---------------------------------------------------------------------
 
     def search(self, query: Skyline | Sequence[Skyline], n: int = 10, *, without: str = "") -> list[Hit]:
-        """The pieces in which a melody stands, in any key, octave and tempo; see `Understanding.search`."""
-        return self.understanding.search(query, n, without=without)
+        """Pieces that contain a melody, in any key, octave and tempo; see `MelodySearch.search`."""
+        return self.melodies.search(query, n, without=without)
 
     def search_recording(self, path: Path, n: int = 10) -> tuple[HummedQuery, list[Hit]]:
-        """What was heard of a tune that was hummed, whistled or played, and the pieces in which it stands.
+        """The notes of a hummed, whistled or played tune, and the pieces that contain it.
 
         Raises:
             UnreadableFileError: the recording cannot be read.
-            InputError: fewer than four notes are heard in it, or n is out of range.
+            InputError: fewer than four notes are found in it, or n is out of range.
         """
-        heard = self.hearing.melody(path)
+        heard = self.audio.melody(path)
         return heard, self.search(heard.queries(), n)
 
     def analyse(self, score: Score) -> Analysis:
         """Key, metre, chords, form, style, mood and difficulty of a quantised score, with evidence."""
-        return self.understanding.analyse(score)
+        return self.analysis.analyse(score)
 
     def originality(self, score: Score, n: int = 5, *, without: str = "") -> OriginalityReport:
         """The longest passages that a quantised score shares with the catalogue's human pieces."""
@@ -330,13 +293,13 @@ class Studio:
         if live is None:
             raise NotFoundError(f"{self.home} holds no models yet; run `troubadour import`")
         corpus = load_corpus(self.releases.folder(live.parts["corpus"]))
-        return self.understanding.originality(score, corpus, n, without=without)
+        return originality(self.store, self.releases, score, corpus, n, without=without)
 
     def record(self, events: Sequence[Event]) -> int:
-        """Store what listeners did; the next list takes it into account."""
+        """Store events of listeners; the next list takes them into account."""
         return self.store.record(events)
 
-    # Looking ----------------------------------------------------------------------------------
+    # Catalogue and files ---------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
         """Counts and the live release."""
@@ -350,12 +313,9 @@ class Studio:
 
     def liked_styles(self, listener: str) -> list[tuple[str, int]]:
         """How often a listener played each style, most first."""
-        rows = {p.id: p for p in self.store.pieces()}
-        counts = Counter(
-            rows[piece].style or "other"
-            for piece, kind, _, _ in self.store.history(listener)
-            if kind != "skip"
-        )
+        events = self.store.history(listener)
+        rows = self.store.pieces_by_id(piece for piece, *_ in events)
+        counts = Counter(rows[piece].style or "other" for piece, kind, *_ in events if kind != "skip")
         return counts.most_common()
 
     def piece(self, piece: str) -> NotebookPiece:
@@ -373,7 +333,7 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        return as_musicxml(self._leaving(piece, accept_terms), self.store.exact_score(piece))
+        return as_musicxml(self._exportable(piece, accept_terms), self.store.exact_score(piece))
 
     def midi(self, piece: str, *, accept_terms: bool = False) -> bytes:
         """A piece as MIDI, with its rights, its source and whether a machine composed it.
@@ -382,20 +342,21 @@ class Studio:
             NotFoundError: no such piece.
             InputError: it is under terms that were not accepted.
         """
-        return as_midi(self._leaving(piece, accept_terms), self.store.exact_score(piece))
+        return as_midi(self._exportable(piece, accept_terms), self.store.exact_score(piece))
 
     def write_files(
         self,
-        piece: str,
+        piece: str | GeneratedPiece,
         folder: Path,
         *,
         accept_terms: bool = False,
-        formats: Sequence[str] = USUAL,
+        formats: Sequence[str] = DEFAULT_FORMATS,
         parts: bool = False,
     ) -> dict[str, str]:
         """Write a piece in some formats, MIDI, MusicXML and WAV unless told otherwise; their paths.
 
         Args:
+            piece: an id, or a piece that was just composed, which is written from memory.
             formats: among `files.FORMATS`.
             parts: whether the musicians' parts are written too.
 
@@ -405,12 +366,16 @@ class Studio:
             MissingExtraError: PDF without typst, PNG without resvg.
             TroubadourError: the folder cannot be written.
         """
-        row = self._leaving(piece, accept_terms)
-        score = self.store.exact_score(piece)
+        if isinstance(piece, GeneratedPiece):
+            row: PieceRow | NewPiece = piece.piece
+            score = piece.piece.score
+            assert score is not None
+        else:
+            row, score = self._exportable(piece, accept_terms), self.store.exact_score(piece)
         return write_files(row, score, self.renderer, folder, formats=formats, parts=parts)
 
-    def _leaving(self, piece: str, accept_terms: bool) -> PieceRow:
-        """A piece that may leave the house."""
+    def _exportable(self, piece: str, accept_terms: bool) -> PieceRow:
+        """The row of a piece that may be exported."""
         row = self.store.piece(piece)
         check_terms([row], accept_terms)
         return row

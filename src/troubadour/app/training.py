@@ -11,21 +11,21 @@ from typing import Any, Final, NamedTuple
 
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.errors import InputError, MissingExtraError
+from troubadour.core.progress import Progress
 from troubadour.core.svg_plots import Curve, lines
 from troubadour.export.licensing import check_terms
-from troubadour.generation.autoregressive import REPORT, WEIGHTS, load_composer
+from troubadour.generation.loading import REPORT, load_composer
 from troubadour.generation.network_spec import Spec
-from troubadour.generation.style_statistics import profiles
+from troubadour.generation.protocols import Learnt, require
+from troubadour.generation.style_statistics import style_statistics
 from troubadour.models.dataset import Example, example
+from troubadour.models.families import family as family_named
 from troubadour.models.options import TrainOptions
 from troubadour.models.recipe import TrainingRecipe
-from troubadour.models.spec import SPECS
-from troubadour.models.vae.composer import VaeComposer
+from troubadour.music.quality import QualityFlag
 from troubadour.music.score import Score
 from troubadour.music.styles import STYLES
 
-Tell = Callable[[str, int, int], None]
-"""Progress: what is done, how many are done, how many there are (0 = unknown)."""
 _HELD_OUT: Final = 5
 """Of a user's own music one work in as many is held out, where the catalogue holds out none."""
 
@@ -58,7 +58,7 @@ def train_composer(
     start: Path | None = None,
     own: Sequence[str] = (),
     accept_terms: bool = False,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train a composer on the catalogue, or go on with a run; its report.
 
@@ -85,39 +85,38 @@ def train_composer(
     check_terms([p.row for p in (*found.train, *found.valid)], accept_terms)
     # What is wrong with the music is told before torch takes seconds to load.
     try:
-        from troubadour.models.trainer import Run, load_start, save_composer
+        from troubadour.models.event_training import EventTask, load_start, save_composer
+        from troubadour.models.train_report import train_report
+        from troubadour.networks.trainer import Trainer
     except ImportError as error:
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
     told = (
         None
-        if tell is None
-        else lambda step, loss: tell(f"{recipe.name}, loss {loss:.3f}", step, options.steps)
+        if progress is None
+        else lambda step, loss: progress(f"{recipe.name}, loss {loss:.3f}", step, options.steps)
     )
-    if recipe.family == "vae":
-        return _train_vae(recipe, folder, options, found, start, told)
+    family = family_named(recipe.family)
+    if hasattr(family, "train"):
+        return _train_by_family(family, recipe, folder, options, found, start, told)
     spec, weights = (None, None) if start is None else load_start(start)
     spec = shape(recipe, spec)
     train, valid = (found.examples(part, spec.styles) for part in (found.train, found.valid))
     train += repeated(found.train, train, recipe)
-    run = Run(folder, spec, options, weights)
-    report = run.go(train, valid, told)
-    known = profiles((p.score, p.row.style) for p in found.train)
+    run = Trainer(folder, EventTask(spec, options, train, valid), options, weights)
+    run.run(told)
+    report = train_report(run)
+    known = style_statistics((p.score, p.row.style) for p in found.train)
     if start is not None:
         # What a style is like stays known where the user's own music does not say.
-        known = {**load_composer(start).profiles, **known}
+        known = {**require(load_composer(start), Learnt, "lend its styles").profiles, **known}
     save_composer(folder, run, known, recipe.name)
-    described = {
-        **asdict(report),
-        "data": sources(found.train),
-        "train_pieces": len(found.train),
-        "valid_pieces": len(found.valid),
-        "folder": str(folder),
-    }
+    described = _described(report, found, folder)
     write_report(folder, recipe.name, described, run.state["history"])
     return described
 
 
-def _train_vae(
+def _train_by_family(
+    family: Any,
     recipe: TrainingRecipe,
     folder: Path,
     options: TrainOptions,
@@ -125,32 +124,22 @@ def _train_vae(
     start: Path | None,
     told: Callable[[int, float], None] | None,
 ) -> dict[str, Any]:
-    """As `train_composer`, on passages instead of whole pieces."""
-    from safetensors.torch import load_file
+    """As `train_composer`, by a family with training data of its own kind."""
+    train, valid = ([(p.score, p.row.style) for p in part] for part in (found.train, found.valid))
+    trained = family.train(folder, recipe.name, recipe.model, options, train, valid, start, told)
+    described = {**_described(trained.report, found, folder), **trained.more}
+    write_report(folder, recipe.name, described, trained.history)
+    return described
 
-    from troubadour.models.vae.dataset import stacks
-    from troubadour.models.vae.spec import VaeSpec
-    from troubadour.models.vae.training import VaeRun, save_vae
 
-    pieces = [(p.score, p.row.style) for p in found.train]
-    train, valid = (stacks(p.score for p in part) for part in (found.train, found.valid))
-    spec, weights = VaeSpec(**recipe.model), None
-    if start is not None:
-        spec = VaeComposer.load(start).spec
-        weights = {k: v.float() for k, v in load_file(start / WEIGHTS).items() if not k.startswith("atlas.")}
-    run = VaeRun(folder, spec, options, weights)
-    report = run.go(train, valid, told)
-    save_vae(folder, run, pieces, profiles(pieces), recipe.name)
-    described = {
+def _described(report: Any, found: Material, folder: Path) -> dict[str, Any]:
+    return {
         **asdict(report),
         "data": sources(found.train),
         "train_pieces": len(found.train),
         "valid_pieces": len(found.valid),
-        "passages": {f"{n}_bars": len(s.grid) for n, s in train.items()},
         "folder": str(folder),
     }
-    write_report(folder, recipe.name, described, run.state["history"])
-    return described
 
 
 def shape(recipe: TrainingRecipe, start: Spec | None) -> Spec:
@@ -160,7 +149,13 @@ def shape(recipe: TrainingRecipe, start: Spec | None) -> Spec:
         InputError: the recipe asks for another shape than that of the model to start from.
     """
     if start is None:
-        return SPECS[recipe.family](**recipe.model, styles=STYLES)
+        spec_type = family_named(recipe.family).spec_type
+        if not issubclass(spec_type, Spec):
+            raise InputError(
+                f"recipe {recipe.name}: family {recipe.family} has no shape that can be searched"
+            )
+        made: Spec = spec_type(**recipe.model, styles=STYLES)
+        return made
     for name, wanted in recipe.model.items():
         may_change = name == "dropout" or (name == "copies" and wanted)
         if not may_change and getattr(start, name, wanted) != wanted:
@@ -231,7 +226,7 @@ def _usable(store: Store, recipe: TrainingRecipe, split: str, named: set[str]) -
     rows = [
         p
         for p in store.pieces(generated=False, split=split, medium="score")
-        if (not named or p.collection in named) and "barlines are not to be trusted" not in p.quality
+        if (not named or p.collection in named) and QualityFlag.UNRELIABLE_BARLINES not in p.flags
     ]
     scores = store.scores([p.id for p in rows])
     return [

@@ -1,41 +1,42 @@
-"""Search for a recipe's best settings: Optuna's tree-structured Parzen estimator, poor trials cut short.
+"""Hyperparameter search for a training recipe with Optuna: TPE sampler, successive halving.
 
-Bergstra et al. 2011 for the estimator, Jamieson & Talwalkar 2016 for successive halving. Only
-validation music decides; test works are never read.
+TPE: Bergstra et al. 2011. Successive halving: Jamieson & Talwalkar 2016. Only validation works are used;
+test works are never read.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from troubadour.app.training import material, repeated, shape
 from troubadour.catalogue.store import Store
+from troubadour.core import markdown
 from troubadour.core.errors import InputError, MissingExtraError, TroubadourError
+from troubadour.core.progress import Progress
 from troubadour.models.options import TrainOptions
 from troubadour.models.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import optuna
 
-Tell = Callable[[str, int, int], None]
 _ROUNDED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class TuningResult:
-    """What a search found."""
+    """Result of a search."""
 
     best: float
-    """Validation loss in nats a token."""
+    """Validation loss of the best trial, nats per token."""
     settings: dict[str, float]
     trials: int
-    """Finished, cut short and failed ones together."""
+    """Number of finished, pruned and failed trials."""
     recipe: Path
-    """The best recipe, ready to be trained with."""
+    """Path of the best recipe, ready for training."""
 
 
 def tune(
@@ -46,26 +47,31 @@ def tune(
     trials: int,
     hours: float | None = None,
     steps: int | None = None,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> TuningResult:
-    """Search around a recipe, or go on with a search; the best recipe and a table of trials.
+    """Search around a recipe, or continue a search in the same folder.
 
-    Writes `best.toml` and `trials.md` into `folder`. What was killed in mid-trial is taken up there.
+    Writes `best.toml` and `trials.md` into `folder`. Trials that were interrupted are resumed.
 
     Args:
-        folder: the search's own; `search.sqlite` in it keeps what was tried.
-        trials: how many there shall be in all, earlier ones counted.
-        hours: time of this call; a trial that runs when it is over is cut short.
-        steps: of each trial, instead of the recipe's.
+        store: the catalogue.
+        recipe: recipe to start from.
+        folder: folder of the search; `search.sqlite` holds its trials.
+        trials: total number of trials, earlier ones included.
+        hours: time limit of this call; the running trial is pruned at the limit.
+        steps: training steps of each trial. Default: those of the recipe.
+        progress: callback.
 
     Raises:
-        InputError: no usable piece, or no trial came to an end.
+        InputError: no usable piece, or no trial was completed.
         MissingExtraError: optuna or torch is not installed.
     """
     try:
         import optuna
 
-        from troubadour.models.trainer import Run
+        from troubadour.models.event_training import EventTask
+        from troubadour.models.train_report import train_report
+        from troubadour.networks.trainer import Trainer
     except ImportError as error:
         raise MissingExtraError(
             "the search needs torch and optuna: pip install 'troubadour[train]'"
@@ -74,7 +80,7 @@ def tune(
     folder.mkdir(parents=True, exist_ok=True)
     found = material(store, recipe)
     basis = TrainOptions(**{**recipe.train, **({"steps": steps} if steps else {})})
-    # A trial is judged eight times, so that a poor one costs an eighth.
+    # Each trial reports eight times, so that a poor one costs an eighth.
     basis = replace(
         basis, evaluate_every=max(1, basis.steps // 8), warmup=min(basis.warmup, basis.steps // 4)
     )
@@ -90,7 +96,7 @@ def tune(
     )
     _take_up(study)
     if not study.trials:
-        # The recipe as it is comes first: what is found has to beat it.
+        # The unchanged recipe is the first trial, as the baseline.
         study.enqueue_trial(_settings(recipe, basis))
     deadline = None if hours is None else time.monotonic() + 3600 * hours
 
@@ -105,12 +111,14 @@ def tune(
             if step < options.steps and (late or trial.should_prune()):
                 raise optuna.TrialPruned
 
-        def told(step: int, _: float) -> None:
-            if tell:
-                tell(f"trial {trial.number}", step, options.steps)
+        def on_step(step: int, _: float) -> None:
+            if progress:
+                progress(f"trial {trial.number}", step, options.steps)
 
-        run = Run(folder / name, shape(tried, None), options)
-        return run.go(train, valid, told, judged).valid_loss
+        task = EventTask(shape(tried, None), options, train, valid)
+        run = Trainer(folder / name, task, options)
+        run.run(on_step, judged)
+        return train_report(run).valid_loss
 
     while (left := trials - _over(study)) > 0 and (deadline is None or time.monotonic() < deadline):
         study.optimize(objective, n_trials=min(left, 1), catch=(TroubadourError, RuntimeError))
@@ -118,7 +126,7 @@ def tune(
     try:
         best = study.best_trial
     except ValueError:
-        raise InputError("no trial came to its end; give it more hours, or fewer --steps") from None
+        raise InputError("no trial was completed; increase hours, or decrease steps (--steps)") from None
     (folder / "trials.md").write_text(table(study))
     written = folder / "best.toml"
     written.write_text(toml(recipe, best.params))
@@ -129,25 +137,25 @@ def tune(
 def suggest(
     trial: optuna.Trial, recipe: TrainingRecipe, basis: TrainOptions
 ) -> tuple[TrainingRecipe, TrainOptions]:
-    """A recipe and options with the settings of one trial."""
+    """Recipe and options with the settings of one trial."""
     options = replace(
         basis,
         learning_rate=trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True),
-        matrix_rate=trial.suggest_float("matrix_rate", 5e-4, 1e-2, log=True),
+        muon_lr=trial.suggest_float("muon_lr", 5e-4, 1e-2, log=True),
         weight_decay=trial.suggest_float("weight_decay", 0.01, 0.5, log=True),
-        keep=trial.suggest_float("keep", 0.5, 0.95),
+        cond_keep_prob=trial.suggest_float("cond_keep_prob", 0.5, 0.95),
     )
     dropout = trial.suggest_float("dropout", 0.0, 0.3)
     return replace(recipe, model={**recipe.model, "dropout": dropout}), options
 
 
 def _settings(recipe: TrainingRecipe, basis: TrainOptions) -> dict[str, float]:
-    names = ("learning_rate", "matrix_rate", "weight_decay", "keep")
+    names = ("learning_rate", "muon_lr", "weight_decay", "cond_keep_prob")
     return {**{n: getattr(basis, n) for n in names}, "dropout": float(recipe.model.get("dropout", 0.1))}
 
 
 def _take_up(study: optuna.Study) -> None:
-    """Trials that were running when the program was killed are queued again, with their folders."""
+    """Queue interrupted trials again, with their folders."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -156,7 +164,7 @@ def _take_up(study: optuna.Study) -> None:
 
 
 def _over(study: optuna.Study) -> int:
-    """Trials that need not be run any more; those taken up later count once."""
+    """Number of trials that need not be run again; a resumed trial counts once."""
     from optuna.trial import TrialState
 
     over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -171,8 +179,8 @@ def _over(study: optuna.Study) -> int:
 
 
 def table(study: optuna.Study) -> str:
-    """All trials, the best first, as Markdown."""
-    # A trial that was killed and taken up again stands in the table once, as it ended.
+    """Markdown table of all trials, best first."""
+    # A resumed trial is listed once, with its final state.
     last = {t.user_attrs.get("folder", f"trial-{t.number}"): t.number for t in study.trials}
     trials = [t for t in study.trials if t.number in last.values()]
     names = sorted({name for t in trials for name in t.params})
@@ -186,23 +194,28 @@ def table(study: optuna.Study) -> str:
         )
         for t in trials
     ]
-    lines = [
-        "| trial | state | step | nats a token | " + " | ".join(names) + " |",
-        "| ---: | --- | ---: | ---: |" + " ---: |" * len(names),
-    ]
-    for value, number, state, step, params in sorted(rows, key=lambda r: (r[2] != "complete", r[:2])):
-        settings = " | ".join(f"{params[n]:.{_ROUNDED}g}" if n in params else "" for n in names)
-        lines.append(f"| {number} | {state} | {step} | {value:.4f} | {settings} |")
+    lines = markdown.table(
+        ["trial", "state", "step", "nats per token", *names],
+        (
+            [number, state, step, f"{value:.4f}"]
+            + [f"{params[n]:.{_ROUNDED}g}" if n in params else "" for n in names]
+            for value, number, state, step, params in sorted(rows, key=lambda r: (r[2] != "complete", r[:2]))
+        ),
+        "rlrr" + "r" * len(names),
+    )
     return "\n".join(lines) + "\n"
 
 
 def toml(recipe: TrainingRecipe, settings: dict[str, Any]) -> str:
-    """A recipe with the settings of a trial, as TOML that `Recipe.load` reads."""
+    """Recipe with the settings of a trial, as TOML for `TrainingRecipe.load`."""
     model = {**recipe.model, "dropout": settings["dropout"]}
     train = {**recipe.train, **{k: v for k, v in settings.items() if k != "dropout"}}
     data: dict[str, Any] = {"collections": list(recipe.collections), "metre_changes": recipe.metre_changes}
     tables = [("data", data), ("data.repeat", recipe.repeat), ("model", model), ("train", train)]
-    out = [f"# {recipe.name}, with what a search found best on validation music.", f'name = "{recipe.name}"']
+    out = [
+        f"# {recipe.name} with the best settings of a search on validation music.",
+        f'name = "{recipe.name}"',
+    ]
     out.append(f'family = "{recipe.family}"')
     for name, values in tables:
         if values:

@@ -1,1 +1,1 @@
-"""Recordings: reading them safely, and what can be measured of their sound."""
+"""Recordings: decoding, tags, and audio features."""

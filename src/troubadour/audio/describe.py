@@ -1,4 +1,4 @@
-"""Everything that is measured of one recording's sound, once, for the catalogue."""
+"""Audio features of one recording, as stored in the catalogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from troubadour.audio.sound import RATE, Sound
 from troubadour.core.errors import InputError
 
 VERSION: Final = 1
-"""Rises when a measure changes: stored ones of another version are measured again."""
+"""Version of the features; stored features of another version are computed again."""
 STATISTICS: Final[tuple[str, ...]] = (
     *(f"mfcc_{i}_mean" for i in range(spectrum.COEFFICIENTS)),
     *(f"mfcc_{i}_deviation" for i in range(spectrum.COEFFICIENTS)),
@@ -32,40 +32,43 @@ _SOUNDING_DB: Final = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoundFeatures:
-    """What one recording sounds like. Loudness apart, nothing depends on how loud it was recorded."""
+    """Audio features of one recording. All except the loudness are independent of the recording level."""
 
     statistics: NDArray[np.float32]
     """Shape (len(STATISTICS),)."""
     timbre_mean: NDArray[np.float32]
-    """Mean of the MFCCs of all frames that sound, shape (20,)."""
+    """Mean of the MFCCs over all sounding frames, shape (20,)."""
     timbre_covariance: NDArray[np.float32]
-    """Their full covariance, shape (20, 20)."""
+    """Full covariance of the MFCCs over all sounding frames, shape (20, 20)."""
     chroma: NDArray[np.float32]
-    """Mean strength of the pitch classes from C on, summing to 1, shape (12,)."""
+    """Mean strength of the pitch classes from C on, shape (12,), sum 1."""
     tempo: TempoFinding
     tuning_cents: float
-    """Of the music, from A4 = 440 Hz, -50 to 50."""
+    """Tuning offset from A4 = 440 Hz in cents, -50 to 50."""
     loudness_lufs: float
     peak_dbfs: float
     brightness_hertz: float
-    """Mean centre of the spectrum."""
+    """Mean spectral centroid in Hz."""
     onsets_a_second: float
     frames: NDArray[np.float32]
-    """MFCCs of every frame, shape (n_frames, 20): what embeddings are made of. Not stored."""
+    """MFCCs of all frames, shape (n_frames, 20): the input of the audio encoder. Not stored."""
 
 
 def describe(sound: Sound) -> SoundFeatures:
-    """Measure a recording; about 0.25 s a minute of it.
+    """Compute the audio features of a recording; about 0.25 s per minute of audio.
+
+    Args:
+        sound: the recording or an excerpt.
 
     Raises:
-        InputError: it is silent or too short.
+        InputError: the sound is silent or too short.
     """
     samples = sound.mono()
     power = spectrum.power_spectrum(samples)
     mel = spectrum.mel_spectrum(power)
     frames = spectrum.mfcc(mel)
     sounding = _sounding(power)
-    heard = frames[sounding]
+    active = frames[sounding]
     contrast, bright = spectral_contrast(power)[sounding], centroid(power)[sounding]
     onsets = onset_strength(mel)
     tempo = find_tempo(onsets)
@@ -76,13 +79,13 @@ def describe(sound: Sound) -> SoundFeatures:
     found = SoundFeatures(
         statistics=np.concatenate(
             [
-                heard.mean(axis=0), heard.std(axis=0), np.abs(spectrum.deltas(frames))[sounding].mean(axis=0),
+                active.mean(axis=0), active.std(axis=0), np.abs(spectrum.deltas(frames))[sounding].mean(axis=0),
                 contrast.mean(axis=0), contrast.std(axis=0), [octaves.mean(), octaves.std()],
                 [onsets.mean(), onsets.std(), a_second, np.log2(max(tempo.bpm, 30.0) / 120.0)],
             ]
         ).astype(np.float32),
-        timbre_mean=heard.mean(axis=0, dtype=np.float64).astype(np.float32),
-        timbre_covariance=np.cov(heard.T.astype(np.float64)).astype(np.float32),
+        timbre_mean=active.mean(axis=0, dtype=np.float64).astype(np.float32),
+        timbre_covariance=np.cov(active.T.astype(np.float64)).astype(np.float32),
         chroma=(classes / max(float(classes.sum()), 1e-9)).astype(np.float32),
         tempo=tempo,
         tuning_cents=100 * tuning,
@@ -93,12 +96,12 @@ def describe(sound: Sound) -> SoundFeatures:
         frames=frames,
     )  # fmt: skip
     if not (np.isfinite(found.statistics).all() and np.isfinite(found.timbre_covariance).all()):
-        raise InputError("the sound cannot be measured: its features are not numbers")
+        raise InputError("the sound cannot be measured: a feature is NaN or infinite")
     return found
 
 
 def _sounding(power: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Frames within 60 dB of the loudest; all of them where under thirty are."""
+    """Mask of frames within 60 dB of the loudest, shape (n_frames,); all frames if fewer than 30 are."""
     level = power.sum(axis=1)
     sounding = np.asarray(level > level.max() * 10 ** (-_SOUNDING_DB / 10))
     return sounding if sounding.sum() >= 30 else np.ones(len(power), dtype=bool)

@@ -1,7 +1,7 @@
-"""What libsndfile cannot read, through the machine's own ffmpeg, told exactly what it may open.
+"""Decoding by ffmpeg of formats that libsndfile does not support, with restricted access.
 
-ffmpeg reads playlists, opens network addresses and follows references if it is let. So the demuxer
-is named rather than guessed, and only local files may be opened.
+ffmpeg can read playlists, open network addresses and follow references. Therefore the demuxer is named
+explicitly, and only local files are allowed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _HEADER_BYTES: Final = 24
 _FLOAT: Final = 6
 
 Check = Callable[[Path, float, int, int], None]
-"""Raises where seconds, channels or rate are beyond the caps."""
+"""Callback (path, seconds, channels, rate) that raises if a limit is exceeded."""
 
 
 def demuxer(start: bytes) -> str | None:
-    """ffmpeg's name of the container that a file's first bytes announce; nothing for any other file."""
+    """Name of ffmpeg's demuxer for a file's first bytes; None for formats that ffmpeg is not used for."""
     if start[4:8] == b"ftyp":
         return "mov"
     for mark, name in (
@@ -50,10 +50,20 @@ def demuxer(start: bytes) -> str | None:
 def decode(
     path: Path, container: str, seconds: float, check: Check
 ) -> tuple[NDArray[np.float32], int, float, float]:
-    """Samples of shape (n, channels), rate, seconds of the whole, and where the part begins.
+    """Decode the middle part of a file.
+
+    Args:
+        path: a local file.
+        container: demuxer from `demuxer`.
+        seconds: longest part to decode.
+        check: callback for the limits.
+
+    Returns:
+        Samples of shape (n, channels), float32; sample rate; duration of the whole file in seconds; start of
+        the part in seconds.
 
     Raises:
-        UnreadableFileError: there is no ffmpeg on this machine, or it cannot read the file.
+        UnreadableFileError: ffmpeg is not installed, or it cannot read the file.
     """
     program = shutil.which("ffmpeg")
     if program is None:
@@ -76,7 +86,7 @@ def decode(
 
 
 def _to_au() -> list[str]:
-    # AU states rate and channels in 24 bytes and may leave its length open, as a pipe must.
+    # AU has a 24-byte header with rate and channels, and allows an unknown length, as a pipe requires.
     return ["-map", "0:a:0", "-vn", "-sn", "-dn", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
 
 

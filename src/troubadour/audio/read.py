@@ -1,9 +1,9 @@
-"""Read recordings: any rate and number of channels, a bounded part of any length, never NaN.
+"""Decoding of recordings with limits on length, channels and rate; samples are always finite.
 
-WAV, FLAC, OGG, Opus, MP3, AIFF and what else libsndfile knows are read by it; M4A, WMA and others
-by ffmpeg where the machine has it (`ffmpeg.py`). What is read is decided by a file's first bytes,
-not by its name. Native decoders can hang or crash on hostile files: importing calls this in a
-process of its own (`troubadour.app.audio_library.pool`).
+libsndfile reads WAV, FLAC, OGG, Opus, MP3, AIFF and others; ffmpeg, if installed, reads M4A, WMA and
+others (`ffmpeg.py`). The format is detected from a file's first bytes, not from its name. Native decoders
+can hang or crash on hostile files: the import calls this module in a separate process
+(`troubadour.app.audio_library.pool`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SUFFIXES: Final = (
     ".aac", ".wma", ".wv", ".ape", ".mka", ".webm",
 )  # fmt: skip
 MAX_SECONDS: Final = 36_000.0
-"""Ten hours: longer files are refused."""
+"""Longest file that is accepted: ten hours."""
 EXCERPT_SECONDS: Final = 180.0
-"""Of longer recordings this much from the middle is measured."""
+"""Longer recordings are reduced to an excerpt of this length from the middle."""
 MAX_CHANNELS: Final = 8
 RATES: Final = (4_000, 384_000)
 _BLOCK: Final = 65_536
@@ -47,21 +47,21 @@ _PICTURES: Final = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """A file's sound, or a part of it, and what is known of the whole."""
+    """Samples of a file or of an excerpt, with facts about the whole file."""
 
     sound: Sound
     start_seconds: float
-    """Where the part begins."""
+    """Start of the excerpt in seconds."""
     seconds: float
-    """How long the whole lasts."""
+    """Duration of the whole file."""
     encoding: str
-    """Container and samples: `WAV PCM_16`, `OGG VORBIS`, `ffmpeg mov`."""
+    """Container and sample format: `WAV PCM_16`, `OGG VORBIS`, `ffmpeg mov`."""
     warnings: tuple[str, ...]
-    """What was found wrong, one short sentence each."""
+    """Defects found, one short sentence each."""
 
 
 def looks_like_audio(start: bytes) -> bool:
-    """Whether a file's first bytes are those of a recording."""
+    """Whether a file's first bytes are those of an audio file."""
     known = (b"RIFF", b"RF64", b"riff", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"caff")
     frame = (
         len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0 and not start.startswith(b"\xff\xd8")
@@ -70,17 +70,17 @@ def looks_like_audio(start: bytes) -> bool:
 
 
 def read_recording(path: Path, seconds: float = EXCERPT_SECONDS) -> Recording:
-    """Read a recording, or of a longer one the middle.
+    """Read a recording, or the middle part of a longer one.
 
-    Costs time and memory by `seconds`, whatever the file's length: 0.2 s for three minutes of MP3.
+    Time and memory depend on `seconds`, not on the file's length: 0.2 s for three minutes of MP3.
 
     Args:
-        path: a file; never a URL.
+        path: a local file.
         seconds: longest part to read, above 0 to 600.
 
     Raises:
-        InputError: no such file, or `seconds` is out of range.
-        UnreadableFileError: not audio, damaged, or beyond the caps; the message says which.
+        InputError: there is no such file, or `seconds` is out of range.
+        UnreadableFileError: the file is not audio, is damaged, or exceeds a limit; the message states which.
     """
     if not 0 < seconds <= 600:
         raise InputError(f"seconds is {seconds}; allowed: above 0 to 600")
@@ -116,7 +116,7 @@ def _by_soundfile(path: Path, seconds: float) -> Recording:
             begin = max(0, (file.frames - wanted) // 2)
             if begin and not _moved(file, begin):
                 begin = 0
-                warnings.append("cannot be read from the middle; measured from its start")
+                warnings.append("seeking failed; measured from the start instead of the middle")
             samples = _read(file, wanted)
             if begin and not len(samples):
                 begin = 0
@@ -125,13 +125,15 @@ def _by_soundfile(path: Path, seconds: float) -> Recording:
             expected = min(wanted, file.frames - begin)
             if len(samples) < expected - file.samplerate // 10:
                 warnings.append(
-                    f"ends early: {whole:.1f} s are announced, {(begin + len(samples)) / file.samplerate:.1f} s are there"
+                    f"truncated: {whole:.1f} s announced, {(begin + len(samples)) / file.samplerate:.1f} s found"
                 )
                 whole = (begin + len(samples)) / file.samplerate
             encoding = f"{file.format} {file.subtype}"
             rate = int(file.samplerate)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        raise UnreadableFileError(str(path), f"not audio that can be read: {_cause(error)}") from error
+        raise UnreadableFileError(
+            str(path), f"not readable as audio: {_cause(error)}; convert it to FLAC or WAV"
+        ) from error
     return _recording(path, samples, rate, whole, begin / rate, encoding, warnings)
 
 
@@ -145,7 +147,7 @@ def _moved(file: Any, frame: int) -> bool:
 
 
 def _read(file: Any, frames: int) -> NDArray[np.float32]:
-    """At most so many frames, block by block: a header that lies costs no memory."""
+    """Samples of at most `frames` frames, read block by block: a wrong header costs no memory."""
     import soundfile
 
     blocks: list[NDArray[np.float32]] = []
@@ -154,7 +156,7 @@ def _read(file: Any, frames: int) -> NDArray[np.float32]:
         try:
             block = file.read(min(left, _BLOCK), dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError):
-            break  # damaged from here on: what was read counts, and the caller says how much is missing
+            break  # damaged from here on: the samples read so far are used, and the caller reports the rest
         if not len(block):
             break
         blocks.append(block)
@@ -164,7 +166,7 @@ def _read(file: Any, frames: int) -> NDArray[np.float32]:
 
 def _check(path: Path, seconds: float, channels: int, rate: int) -> None:
     if not RATES[0] <= rate <= RATES[1]:
-        raise UnreadableFileError(str(path), f"{rate} frames a second; allowed: {RATES[0]} to {RATES[1]}")
+        raise UnreadableFileError(str(path), f"{rate} Hz sample rate; allowed: {RATES[0]} to {RATES[1]}")
     if not 1 <= channels <= MAX_CHANNELS:
         raise UnreadableFileError(str(path), f"{channels} channels; allowed: 1 to {MAX_CHANNELS} (7.1)")
     if not seconds <= MAX_SECONDS:
@@ -198,7 +200,7 @@ def _recording(
 
 
 def clipping(samples: NDArray[np.float32]) -> float:
-    """Share of samples in runs of three or more at full scale, shape (n, channels) in, 0 to 1 out."""
+    """Share of samples, shape (n, channels), in runs of three or more at full scale, 0 to 1."""
     full = np.abs(samples) >= _CLIPPED
     if not full.any():
         return 0.0
@@ -211,7 +213,7 @@ def clipping(samples: NDArray[np.float32]) -> float:
 
 def _cause(error: Exception) -> str:
     text = str(getattr(error, "error_string", "") or error)
-    if "not a regular file" in text:  # what libsndfile says where its MPEG decoder finds no frame
+    if "not a regular file" in text:  # libsndfile's message if its MPEG decoder finds no frame
         text = "no known format"
     return text.rstrip(".").replace("Format not recognised", "no known format")
 

@@ -1,4 +1,4 @@
-"""Sound in memory, and the mix and rate at which everything is measured."""
+"""Audio samples in memory, and the mono mix and sample rate of all measurements."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 from troubadour.core.errors import InputError
 
 RATE: Final = 22_050
-"""Frames a second at which features are measured: librosa's default."""
+"""Sample rate of all features in Hz, librosa's default."""
 LEAST_SECONDS: Final = 0.5
-"""Shorter sound has no features: fewer than twenty frames of spectrum."""
+"""Shortest sound with features: it has about twenty spectral frames."""
 SILENCE: Final = 10 ** (-80 / 20)
-"""A peak below -80 dBFS is silence."""
+"""Peak amplitude below which a sound is silent: -80 dBFS."""
 _LFE: Final = {6: 3, 8: 3}
-"""The channel of low-frequency effects in 5.1 and 7.1; no mix has it."""
+"""Index of the low-frequency channel by number of channels (5.1, 7.1); it is excluded from the mono mix."""
 
 Mono = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """Samples of one recording, or of a part of it."""
+    """Samples of a recording or of a part of it."""
 
     samples: NDArray[np.float32]
-    """Shape (n, channels), full scale = 1; finite."""
+    """Shape (n, channels), float32, full scale = 1, finite."""
     rate: int
-    """Frames a second."""
+    """Sample rate in Hz."""
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or not 1 <= self.samples.shape[1] <= 8:
@@ -40,21 +40,24 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """How long it sounds."""
+        """Duration in seconds."""
         return len(self.samples) / self.rate
 
     @property
     def peak(self) -> float:
-        """The largest sample, 1 = full scale."""
+        """Largest absolute sample, 1 = full scale."""
         return float(np.abs(self.samples).max(initial=0.0))
 
     def mono(self, rate: int = RATE) -> Mono:
-        """The mean of the channels at a rate, shape (n,).
+        """Mono mix at a sample rate, shape (n,): the mean of the channels.
 
-        The low-frequency channel of 5.1 and 7.1 is left out, as broadcast meters do.
+        The low-frequency channel of 5.1 and 7.1 is excluded, as in broadcast meters.
+
+        Args:
+            rate: sample rate in Hz.
 
         Raises:
-            InputError: it is silent, or shorter than `LEAST_SECONDS`.
+            InputError: the sound is silent, or shorter than `LEAST_SECONDS`.
         """
         if self.seconds < LEAST_SECONDS:
             raise InputError(f"{self.seconds:.3g} s of sound; at least {LEAST_SECONDS} s are needed")
@@ -66,9 +69,14 @@ class Sound:
 
 
 def resample(samples: Mono, rate: int, to: int) -> Mono:
-    """The same sound at another rate, shape (n * to / rate,), by a polyphase filter.
+    """Resample a mono signal, shape (n * to / rate,), with a polyphase filter.
 
     scipy's Kaiser-windowed sinc: 0.1 s for three minutes at 44.1 kHz.
+
+    Args:
+        samples: shape (n,).
+        rate: sample rate of the input in Hz.
+        to: sample rate of the output in Hz.
     """
     if rate == to:
         return samples

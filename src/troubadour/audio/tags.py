@@ -1,7 +1,7 @@
-"""What a recording says of itself: title, artist, identifiers, terms. Text in any encoding.
+"""Tags of recordings: title, artist, identifiers, licence; text in any encoding.
 
-By tinytag (MIT), which reads ID3, Vorbis comments, MP4, ASF, RIFF and AIFF tags. Where a text file
-of the same name lies beside the recording, its words are taken as the terms, as archives do.
+tinytag (MIT) reads ID3, Vorbis comments, MP4, ASF, RIFF and AIFF tags. If a text file of the same name
+lies beside the recording, its licence statement is used, as in public archives.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MBID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What is known of a recording besides its sound; empty = not stated."""
+    """Metadata of a recording; empty fields are not stated."""
 
     title: str = ""
     artist: str = ""
@@ -34,7 +34,7 @@ class Tags:
     genre: str = ""
     year: str = ""
     licence: str = ""
-    """Terms as stated by the tags, or by the text beside the file."""
+    """Licence stated by the tags, or by the text file beside the recording."""
     isrc: str = ""
     """International Standard Recording Code, twelve characters."""
     mbid: str = ""
@@ -44,7 +44,7 @@ class Tags:
 
 
 def read_tags(path: Path) -> Tags:
-    """The tags of a file; what is missing or damaged is empty, and never stops an import."""
+    """Tags of a file; missing or damaged tags are empty, no error is raised."""
     from tinytag import TinyTag, TinyTagException
 
     licence, notice = _sidecar(path)
@@ -52,7 +52,7 @@ def read_tags(path: Path) -> Tags:
     try:
         found = TinyTag.get(str(path), duration=False)
     except (TinyTagException, OSError, ValueError, IndexError, KeyError, TypeError, OverflowError):
-        return Tags(licence=licence, other=other)  # no tags that can be read is the same as none
+        return Tags(licence=licence, other=other)  # unreadable tags count as missing
     extra = {k.lower(): _text(v) for k, v in found.other.items()}
     isrc = re.sub(r"[-\s]", "", extra.get("isrc", "").upper())
     mbid = next((extra[k] for k in extra if k.replace(" ", "_") in _MBID_NAMES), "").lower()
@@ -89,7 +89,7 @@ def _stated(extra: Mapping[str, str]) -> str:
 
 
 def _sidecar(path: Path) -> tuple[str, str]:
-    """Terms and text of `NAME.txt` or `NAME.LICENSE` beside `NAME.ogg` (also beside `NAME.hq.ogg`)."""
+    """Licence and text of `NAME.txt` or `NAME.LICENSE` beside `NAME.ogg` (also beside `NAME.hq.ogg`)."""
     stems = {path.stem, path.stem.partition(".")[0]}
     for candidate in (
         path.with_name(s + e)
@@ -105,12 +105,12 @@ def _sidecar(path: Path) -> tuple[str, str]:
                 text = _decoded(candidate.read_bytes())
                 return licence_in(text), " ".join(text.split())[:_MOST_CHARACTERS]
         except OSError:
-            continue  # a text that cannot be read says nothing
+            continue  # an unreadable text file counts as missing
     return "", ""
 
 
 def licence_in(text: str) -> str:
-    """The terms that a text states, with the address of their deed; empty where none are found.
+    """Licence that a text states, with the URL of its deed; empty if none is found.
 
     >>> licence_in("By X. CC-BY 4.0 https://creativecommons.org/licenses/by/4.0/")
     'CC-BY 4.0 https://creativecommons.org/licenses/by/4.0/'
@@ -118,7 +118,7 @@ def licence_in(text: str) -> str:
     words, deed = _LICENCE.search(text), _DEED.search(text)
     if words is None and deed is None:
         return ""
-    # The deed's address is the more exact of the two; the words are for people.
+    # The deed's URL is exact; the words before it are for readers.
     return " ".join(part for part in (words[1].strip() if words else "", deed[0] if deed else "") if part)
 
 
@@ -134,7 +134,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _text(value: object) -> str:
-    """One line without control characters: tags come from strangers and are shown in terminals."""
+    """One line without control characters, because tags are shown in terminals."""
     if isinstance(value, list):
         value = value[0] if value else ""
     text = "" if value is None else str(value)

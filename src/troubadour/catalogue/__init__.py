@@ -1,1 +1,1 @@
-"""The catalogue: pieces, listeners and what they did, in one SQLite file."""
+"""Catalogue: pieces, listeners and interactions in one SQLite file."""

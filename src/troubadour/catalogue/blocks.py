@@ -1,4 +1,4 @@
-"""What listeners never want to get again: a piece, an artist, or all that is marked as explicit."""
+"""Blocks: pieces, artists or explicit pieces that a listener excludes from recommendations."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from troubadour.interactions.names import artist_key
 
 
 class Blocks:
-    """The store's table of blocks."""
+    """Table of blocks."""
 
     def __init__(self, reading: Reading, writer: Writer) -> None:
         self._reading, self._writer = reading, writer
 
     def add(self, listener: str, block: Block) -> None:
-        """Block; what is blocked already stays so.
+        """Adds a block; an existing block is not changed.
 
         Raises:
-            InputError: neither a piece nor an artist nor all explicit ones, or the artist's name is empty.
-            NotFoundError: no such listener or piece.
+            InputError: `what` or `value` is not allowed, or the artist's name is empty.
+            NotFoundError: the listener or piece does not exist.
         """
         value = _value(block)
 
@@ -39,7 +39,15 @@ class Blocks:
         self._writer.run(work)
 
     def remove(self, listener: str, block: Block) -> bool:
-        """Lift a block; whether there was one."""
+        """Removes a block.
+
+        Returns:
+            Whether the block existed.
+
+        Raises:
+            InputError: `what` or `value` is not allowed.
+            NotFoundError: the listener does not exist.
+        """
         value = _value(block)
 
         def work(connection: Connection) -> bool:
@@ -50,16 +58,23 @@ class Blocks:
         return self._writer.run(work)
 
     def of(self, listener: str) -> list[Block]:
-        """What a listener blocked, oldest first."""
+        """Returns a listener's blocks, oldest first.
+
+        Raises:
+            NotFoundError: the listener does not exist.
+        """
         with self._reading() as connection:
             row = rows_of(connection, listeners, [listener], "listener")[listener]
             query = select(blocks).where(blocks.c.listener == row).order_by(blocks.c.time, blocks.c.name)
             return [Block(r.what, r.name, r.time) for r in connection.execute(query)]
 
     def pieces(self, listener: str) -> set[str]:
-        """Ids of all pieces that a listener's blocks cover: for `exclude` in recommending.
+        """Returns the ids of all pieces covered by a listener's blocks.
 
-        Who blocked an artist costs a pass over the catalogue's names, the rest nothing.
+        Cost: blocked artists need one pass over the catalogue's names; other blocks are index lookups.
+
+        Raises:
+            NotFoundError: the listener does not exist.
         """
         with self._reading() as connection:
             row = rows_of(connection, listeners, [listener], "listener")[listener]
@@ -81,11 +96,13 @@ def _value(block: Block) -> str:
         return block.value
     if block.what == "explicit":
         if block.value != "all":
-            raise InputError(f"value is '{block.value}'; of what is explicit only 'all' can be blocked")
+            raise InputError(f"value is '{block.value}'; allowed for explicit pieces: all")
         return block.value
     if block.what != "artist":
         raise InputError(f"what is '{block.what}'; allowed: piece, artist, explicit")
     key = artist_key(block.value)
     if not key:
-        raise InputError(f"artist is '{block.value}', which names nobody; give a name")
+        raise InputError(
+            f"artist is '{block.value}', which is empty or a placeholder; give the name of an artist"
+        )
     return key

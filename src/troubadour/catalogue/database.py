@@ -1,7 +1,7 @@
-"""Open the SQLite file: version check, pragmas, migrations, and the one writer.
+"""SQLite connection handling: version check, pragmas, migrations and a single writer thread.
 
-WAL with `synchronous=FULL`: what was acknowledged survives a power cut. All writes of a process go
-through one thread that commits what waits in groups; processes take turns.
+WAL mode with `synchronous=FULL`: acknowledged writes survive a power failure. All writes of a process run
+in one thread, which commits them in groups; processes exclude each other by SQLite's write lock.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from troubadour.core.errors import StorageError
 _LEAST_SQLITE: Final = (3, 51, 3)
 _GROUP: Final = 256
 _WRITES: Final = "writes"
-"""Execution option of connections that are going to write."""
+"""Execution option of write connections."""
 Result = TypeVar("Result")
 
 
 def open_engine(path: Path) -> Engine:
-    """An engine on the store's file, brought to the newest schema.
+    """Opens an engine on the store's file and migrates it to the newest schema.
 
     Raises:
-        StorageError: SQLite is too old, or the file is damaged or of a newer version.
+        StorageError: SQLite is too old, or the file is damaged or of a newer schema version.
     """
     if sqlite.sqlite_version_info < _LEAST_SQLITE:
         raise StorageError(
@@ -47,9 +47,11 @@ def open_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
-        # The driver would begin transactions by its own rules: none for DDL, and none before a
-        # SAVEPOINT, whose release would then commit.
+        # The driver's implicit transactions exclude DDL and start after a SAVEPOINT, so its release would
+        # commit. SQLAlchemy begins all transactions instead.
         connection.isolation_level = None
+        # SQLite's own lower() changes ASCII letters only.
+        connection.create_function("unicode_lower", 1, str.lower, deterministic=True)
         cursor = connection.cursor()
         for pragma in (
             "busy_timeout=30000",
@@ -63,8 +65,8 @@ def open_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        # Who reads first and then writes cannot wait for another process's write in between
-        # (SQLITE_BUSY_SNAPSHOT), so a writer takes the lock before it reads.
+        # A transaction that reads before it writes fails with SQLITE_BUSY_SNAPSHOT after a write of another
+        # process. Write transactions therefore take the lock first.
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -79,7 +81,7 @@ def open_engine(path: Path) -> Engine:
 
 @contextmanager
 def as_storage_errors(path: Path) -> Iterator[None]:
-    """Turn the database's errors into `StorageError` with the file's name, the cause and a remedy."""
+    """Converts database errors to `StorageError` with file name, cause and remedy."""
     try:
         yield
     except (SQLAlchemyError, sqlite.Error) as error:
@@ -90,16 +92,16 @@ def _migrate(engine: Engine, path: Path) -> None:
     with engine.connect() as connection:
         if _is_current(connection, path):
             return
-    # Alembic is slow to import, and most of the time there is nothing to do.
+    # Import Alembic only if needed, because it is slow to import.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
-    # One transaction: a process killed on the way leaves the store as it was.
+    # One transaction: an interrupted migration leaves the store unchanged.
     with engine.execution_options(**{_WRITES: True}).begin() as connection:
-        if _is_current(connection, path):  # another process was quicker
+        if _is_current(connection, path):  # migrated by another process meanwhile
             return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -116,10 +118,10 @@ def _is_current(connection: Connection, path: Path) -> bool:
 
 
 class Writer:
-    """Runs all writes in one thread, many in one commit.
+    """Executes all writes in one thread, with group commit.
 
     Args:
-        engine: the store's.
+        engine: engine of the store.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -132,23 +134,23 @@ class Writer:
         self._thread.start()
 
     def run(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in a transaction; returns once it is durable.
+        """Runs `work` in a write transaction and returns its result after the commit.
 
         Args:
-            work: may run twice: alone, after the group that it was in failed and was undone.
+            work: may run twice: if its group is rolled back, each member runs again alone.
 
         Raises:
-            StorageError: it could not be made durable; nothing of it is kept.
+            StorageError: the commit failed; nothing is stored.
         """
         future: Future[Result] = Future()
-        with self._closing:  # nothing may be queued behind the end
+        with self._closing:  # no work may enter the queue after the end marker
             if self._closed:
                 raise StorageError("the store is closed")
             self._queue.put((work, future))
         return future.result()
 
     def close(self) -> None:
-        """Finish what waits, then stop."""
+        """Completes queued writes, then stops the thread."""
         with self._closing:
             if not self._closed:
                 self._closed = True
@@ -183,7 +185,8 @@ class Writer:
                 results += [work(connection) for work, _ in group]
         except Exception as error:
             if begun and len(group) > 1:
-                # All of it was undone. Each alone, so that one caller's failure stays that caller's.
+                # The group was rolled back. Run each member alone, so that errors reach only their own
+                # callers.
                 for one in group:
                     self._commit([one])
                 return
@@ -198,7 +201,7 @@ class Writer:
 
 
 class Database:
-    """One SQLite file. Reads run on their own connections, writes through one thread."""
+    """One SQLite file. Reads use their own connections, writes one thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -206,7 +209,7 @@ class Database:
         self._writer = Writer(self._engine)
 
     def close(self) -> None:
-        """Finish waiting writes and let go of the file."""
+        """Completes queued writes and closes the file."""
         self._writer.close()
         self._engine.dispose()
 

@@ -1,4 +1,4 @@
-"""Take a person out of the store: every row that names them, and the bytes they stood in."""
+"""Erasure of a listener: all rows that refer to them, and the deleted bytes in the file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from troubadour.catalogue.schema import listeners, metadata, pieces
 from troubadour.core.errors import StorageError
 
 FORGOTTEN: Final = "forgotten"
-"""Stands where a generated piece's provenance named its listener."""
+"""Replaces the listener's id in the provenance of generated pieces."""
 _ATTEMPTS: Final = 20
 _PAUSE_SECONDS: Final = 0.25
 
 
 def personal_tables() -> list[tuple[Any, Any]]:
-    """Every table that refers to a listener, with the column that does: new ones are found by themselves."""
+    """Returns each table that refers to listeners with the referring column, from the schema's foreign
+    keys."""
     return [
         (table, column)
         for table in metadata.sorted_tables
@@ -29,10 +30,13 @@ def personal_tables() -> list[tuple[Any, Any]]:
 
 
 def erase(connection: Connection, listener: str) -> dict[str, int]:
-    """Delete a person's rows; how many of each table, and how many pieces no longer name them.
+    """Deletes a listener's rows and pseudonymises provenance.
+
+    Returns:
+        Number of deleted rows by table name; key `provenance`: number of changed pieces.
 
     Raises:
-        NotFoundError: there is no such listener.
+        NotFoundError: the listener does not exist.
     """
     row = rows_of(connection, listeners, [listener], "listener")[listener]
     counts: dict[str, int] = {}
@@ -47,7 +51,7 @@ def erase(connection: Connection, listener: str) -> dict[str, int]:
 
 
 def _pseudonymise(connection: Connection, listener: str) -> int:
-    """Pieces composed for a person stay; that it was for them, and from which of their pieces, does not."""
+    """Removes listener and influences from the provenance of pieces generated for a listener."""
     query = select(pieces.c.row, pieces.c.provenance).where(pieces.c.generated == 1)
     changed = 0
     for row, text in connection.execute(query).all():
@@ -62,21 +66,22 @@ def _pseudonymise(connection: Connection, listener: str) -> int:
 
 
 def compact(engine: Engine) -> None:
-    """Rewrite the file without what was deleted, and empty the write-ahead log.
+    """Rewrites the file without deleted rows (VACUUM) and truncates the write-ahead log.
 
-    Takes as long as copying the file. Readers go on; a process that writes is waited for.
+    Cost: one copy of the file. Readers continue; writers of other processes are waited for.
 
     Raises:
-        StorageError: another process kept the log in use; the rows are gone, their bytes may not be.
+        StorageError: another process keeps the log in use. The rows are deleted, but the log may still
+            contain their bytes.
     """
-    connection = engine.raw_connection()  # SQLAlchemy would begin a transaction, which VACUUM refuses
+    connection = engine.raw_connection()  # VACUUM is not allowed inside SQLAlchemy's transaction
     try:
         cursor = connection.cursor()
         cursor.execute("VACUUM")
         for _ in range(_ATTEMPTS):
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             answer = cursor.fetchone()
-            if answer is not None and not answer[0]:  # busy, pages in the log, pages moved
+            if answer is not None and not answer[0]:  # busy flag, pages in the log, pages checkpointed
                 return
             time.sleep(_PAUSE_SECONDS)
         cursor.close()

@@ -1,4 +1,4 @@
-"""What the listeners of a store did: an append-only log of plays, skips, likes and ratings."""
+"""Table of interactions: append-only log of plays, likes, skips and ratings."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from sqlalchemy import Connection, func, select
 
 from troubadour.catalogue.listener_table import ListenerTable
 from troubadour.catalogue.records import KINDS, Event
-from troubadour.catalogue.rows import CHUNK, append_new, rows_of
+from troubadour.catalogue.rows import append_new, listed, rows_of
 from troubadour.catalogue.schema import interactions, listeners, pieces
 from troubadour.core.errors import InputError
+from troubadour.interactions.events import ListenerEvents
 
 _BLOCK: Final = 20_000
-"""Rows read at once."""
+"""Number of rows per fetch."""
 
 
 class EventTable(ListenerTable):
-    """The store's table of interactions, and that of those who interact."""
+    """Table of interactions and table of listeners."""
 
     def record(self, events: Sequence[Event]) -> int:
-        """Append events, durable on return; those sent before are passed over.
+        """Appends events; events with known ids are skipped. Durable on return.
 
         Returns:
-            How many were new.
+            Number of new events.
 
         Raises:
-            InputError: a kind, value or time is out of range, or an id was given to another event before.
+            InputError: a kind, value or time is out of range, or an id belongs to another event.
             NotFoundError: a listener or piece does not exist.
-            StorageError: nothing was stored.
+            StorageError: the commit failed; nothing is stored.
         """
         for one in events:
             _check_event(one)
@@ -55,24 +56,29 @@ class EventTable(ListenerTable):
         return self._writer.run(work)
 
     def last_event(self) -> int:
-        """Number of the event that arrived last, 0 without any: names a state of the log."""
+        """Returns the number of the latest event, 0 for an empty log; it identifies a state of the log."""
         with self._reading() as connection:
             return int(connection.execute(select(func.max(interactions.c.row))).scalar() or 0)
 
     def interaction_columns(
         self, *, flagged: bool = False, until: int | None = None, without: str | None = None
     ) -> dict[str, NDArray[Any]]:
-        """Events as columns: listener and item (dense rows), kind, value (NaN = none), time.
+        """Returns events as columns, sorted by time; events of the same second are in order of arrival.
 
-        In order of time, events of one second in order of arrival. About 2 s a million.
+        Cost: about 2 s per million events.
 
         Args:
-            flagged: also those that were flagged as a bot's or as duplicates.
-            until: only those that had arrived when `last_event` was this.
-            without: as if this listener had done nothing.
+            flagged: whether to include flagged events (bots, duplicates).
+            until: result of `last_event`; later arrivals are left out. None = all.
+            without: id of a listener to leave out.
+
+        Returns:
+            `listener` and `item` (dense rows, int32), `kind` (uint8), `value` (float32, NaN = none) and
+            `time`
+            (int64, Unix seconds, 0 = unknown); each has shape (n_events,).
 
         Raises:
-            NotFoundError: there is no listener `without`.
+            NotFoundError: the listener `without` does not exist.
         """
         query = select(
             interactions.c.listener, interactions.c.piece - 1, interactions.c.kind, interactions.c.value,
@@ -90,8 +96,9 @@ class EventTable(ListenerTable):
             if without is not None:
                 left_out = rows_of(connection, listeners, [without], "listener")[without]
                 query = query.where(interactions.c.listener != left_out)
-            # Past SQLAlchemy's rows, which are slow, and in blocks: a million rows as Python objects
-            # would take 400 MB. None becomes NaN.
+            # Bypass SQLAlchemy's slow row objects, and fetch in blocks: a million rows as Python objects
+            # take 400
+            # MB. None becomes NaN.
             compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
             result = connection.exec_driver_sql(str(compiled))
             while rows := result.cursor.fetchmany(_BLOCK):
@@ -99,7 +106,7 @@ class EventTable(ListenerTable):
         table = np.concatenate(parts)
         table = table[np.argsort(table[:, 4], kind="stable")]
         return {
-            # Rows of those who were forgotten are missing, and the numbers are dense.
+            # Database rows have gaps after erasure; dense rows do not.
             "listener": np.searchsorted(people, table[:, 0]).astype(np.int32),
             "item": table[:, 1].astype(np.int32),
             "kind": table[:, 2].astype(np.uint8),
@@ -108,9 +115,13 @@ class EventTable(ListenerTable):
         }
 
     def events_of(self, people: Iterable[str]) -> dict[str, NDArray[Any]]:
-        """All events of some listeners, flagged ones too, as columns in order of arrival.
+        """Returns all events of some listeners, flagged ones included, as columns in order of arrival.
 
-        Event (id), listener and piece (ids), kind, time; who is unknown has none.
+        Args:
+            people: ids of listeners; unknown ids are ignored.
+
+        Returns:
+            `event`, `listener` and `piece` (ids, dtype object), `kind` and `time` (int64).
         """
         parts: list[Any] = []
         with self._reading() as connection:
@@ -134,13 +145,14 @@ class EventTable(ListenerTable):
         }
 
     def event_rows(self, listener: str, until: int | None = None) -> list[dict[str, Any]]:
-        """Everything held of a listener's events, flagged ones too, in order of arrival.
+        """Returns all stored fields of a listener's events, flagged ones included, in order of arrival.
 
         Args:
-            until: only those that had arrived when `last_event` was this.
+            listener: id of the listener.
+            until: result of `last_event`; later arrivals are left out. None = all.
 
         Raises:
-            NotFoundError: there is no such listener.
+            NotFoundError: the listener does not exist.
         """
         columns = ("event", "value", "time", "release", "rank", "propensity", "flags", "source")
         query = (
@@ -159,28 +171,75 @@ class EventTable(ListenerTable):
                 for r in connection.execute(query.where(interactions.c.listener == row))
             ]  # fmt: skip
 
+    def listener_events(
+        self, listener: str, limit: int | None = None, *, until: int | None = None
+    ) -> ListenerEvents:
+        """Returns a listener's events as columns, oldest first, without flagged ones. Three SQL statements.
+
+        Args:
+            listener: id of the listener.
+            limit: number of newest events; None = all.
+            until: result of `last_event`; later arrivals are left out. None = all.
+
+        Raises:
+            NotFoundError: the listener does not exist.
+        """
+        columns = interactions.c
+        query = (
+            select(columns.piece, columns.kind, columns.value, columns.time)
+            .order_by(columns.time.desc(), columns.row.desc())
+            .limit(limit)
+        )
+        if until is not None:
+            query = query.where(columns.row <= until)
+        with self._reading() as connection:
+            row = self._row_of(connection, listener)
+            query = query.where(columns.listener == row, columns.flags == 0)
+            compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+            result = connection.exec_driver_sql(str(compiled)).cursor.fetchall()
+            table = np.array(result, dtype=np.float64).reshape(-1, 4)[::-1]  # None becomes NaN
+            rows, item = np.unique(table[:, 0].astype(np.int64), return_inverse=True)
+            named = select(pieces.c.id).where(pieces.c.row.in_(listed(rows.tolist()))).order_by(pieces.c.row)
+            ids = tuple(connection.execute(named).scalars())
+        return ListenerEvents(
+            ids,
+            item.astype(np.int32),
+            table[:, 1].astype(np.uint8),
+            table[:, 2].astype(np.float32),
+            table[:, 3].astype(np.int64),
+        )
+
     def history(self, listener: str, limit: int = 1000) -> list[tuple[str, str, float | None, int]]:
-        """A listener's events, newest first: (piece, kind, value, time); flagged ones are left out."""
+        """Returns a listener's events as (piece, kind, value, time), newest first, without flagged ones.
+
+        Args:
+            listener: id of the listener.
+            limit: largest number of events, 0 or more.
+
+        Raises:
+            NotFoundError: the listener does not exist.
+        """
         query = (
             select(pieces.c.id, interactions.c.kind, interactions.c.value, interactions.c.time)
             .join(pieces, pieces.c.row == interactions.c.piece)
             .order_by(interactions.c.time.desc(), interactions.c.row.desc())
             .limit(limit)
         )
-        self.listener(listener)
         with self._reading() as connection:
-            row = rows_of(connection, listeners, {listener}, "listener")[listener]
+            row = self._row_of(connection, listener)
             query = query.where(interactions.c.listener == row, interactions.c.flags == 0)
             return [(r.id, KINDS[r.kind], r.value, r.time) for r in connection.execute(query)]
 
-    def met_by(self, listener: str, beyond: int) -> set[str]:
-        """Ids of all pieces that a listener ever met, if they have more events than `beyond`; else none.
+    def known_pieces(self, listener: str, beyond: int) -> set[str]:
+        """Returns the ids of all pieces in the events of a listener with more than `beyond` events.
 
-        For what `history` with such a limit does not reach. About .5 s for a listener with a million
+        Else none.
+
+        Complements histories that are limited to the newest `beyond` events. Cost: about 0.5 s for a million
         events.
 
         Raises:
-            NotFoundError: there is no such listener.
+            NotFoundError: the listener does not exist.
         """
         with self._reading() as connection:
             row = rows_of(connection, listeners, {listener}, "listener")[listener]
@@ -193,18 +252,20 @@ class EventTable(ListenerTable):
 
 
 def _check_sent_before(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """That what bears an id is what was sent: passed over in silence, another event would be lost."""
-    names = ("listener", "piece", "kind")  # not the time, which the server may have stamped anew
+    """Checks that events with known ids equal the stored ones; else an event would be lost silently.
+
+    Raises:
+        InputError: an id belongs to another event.
+    """
+    names = ("listener", "piece", "kind")  # not the time, which the server may set at arrival
     columns = [interactions.c[name] for name in ("event", *names)]
-    for start in range(0, len(rows), CHUNK):
-        sent = rows[start : start + CHUNK]
-        query = select(*columns).where(interactions.c.event.in_([row["event"] for row in sent]))
-        stored = {found.event: found[1:] for found in connection.execute(query)}
-        for row in sent:
-            if tuple(row[name] for name in names) != tuple(stored[row["event"]]):
-                raise InputError(
-                    f"event id '{row['event']}' was given to another event before; give each an id of its own"
-                )
+    query = select(*columns).where(interactions.c.event.in_(listed(row["event"] for row in rows)))
+    stored = {found.event: found[1:] for found in connection.execute(query)}
+    for row in rows:
+        if tuple(row[name] for name in names) != tuple(stored[row["event"]]):
+            raise InputError(
+                f"event id '{row['event']}' was given to another event before; give each an id of its own"
+            )
 
 
 def _check_event(event: Event) -> None:

@@ -1,58 +1,57 @@
-"""Take music into the catalogue: quantise, judge, find duplicates, assign works and splits, store."""
+"""Import of scores: quantisation, quality check, duplicate detection, assignment of works and splits."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from troubadour.catalogue.store import NewPiece, Store
-from troubadour.catalogue.works import place
+from troubadour.catalogue.works import assign_works
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.marks import NOTATION
 from troubadour.music.piece import Piece, Unreadable
-from troubadour.music.quality import check
+from troubadour.music.quality import check, describe
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 
 _BATCH: Final = 250
 
-Progress = Callable[[int], None]
-
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did."""
+    """Result of an import of pieces."""
 
     collection: str
     read: int = 0
     added: int = 0
     present: int = 0
-    """Were in the catalogue already."""
+    """Number of pieces that were in the catalogue already."""
     duplicates: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(title, id of the equal piece); left out."""
+    """Skipped duplicates: (title, id of the equal piece)."""
     near_duplicates: list[tuple[str, str, float]] = field(default_factory=list[tuple[str, str, float]])
-    """(id, id of the piece it varies, share in common); kept, as one work."""
+    """Variants, stored with the same work: (id, id of the variant, share of common n-grams)."""
     unreadable: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(file, cause)."""
+    """Unreadable files: (file, cause)."""
     dropped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(title, reason)."""
+    """Refused pieces: (title, reason)."""
     repaired: dict[str, int] = field(default_factory=dict[str, int])
-    """How many pieces had each kind of repair or warning."""
+    """Number of pieces for each kind of repair or quality flag."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns a JSON-compatible dictionary."""
         return asdict(self)
 
     def summary(self) -> str:
-        """One line for people."""
+        """Formats the counts in one line for people."""
         return (
             f"{self.collection}: {self.read} read, {self.added} added, {self.present} known, "
-            f"{len(self.duplicates)} duplicates left out, {len(self.near_duplicates)} variants, "
+            f"{len(self.duplicates)} duplicates skipped, {len(self.near_duplicates)} variants, "
             f"{len(self.unreadable)} unreadable, {len(self.dropped)} dropped"
         )
 
@@ -62,15 +61,26 @@ def import_pieces(
     source: Iterable[Piece | Unreadable],
     collection: str,
     progress: Progress | None = None,
+    *,
+    stage: str = "",
+    total: int = 0,
 ) -> ImportReport:
-    """Import what a reader yields. Importing the same again changes nothing.
+    """Imports the pieces of a reader. Repeated imports change nothing.
 
-    Everything is read and judged before the first piece is stored, so that works do not depend on
-    the order of files; then pieces are stored in batches, each durable. A process killed on the
-    way leaves whole batches, and the next import completes them.
+    All pieces are read and checked before the first is stored, so assigned works are independent of file
+    order. Pieces are committed in batches. An interrupted import leaves complete batches, and the next import
+    adds the rest.
+
+    Args:
+        store: destination.
+        source: pieces, or descriptions of unreadable files.
+        collection: name of the collection, stored with each piece.
+        progress: receives the number of pieces read.
+        stage: stage name for `progress`; "" = the collection.
+        total: expected number of pieces for `progress`; 0 = unknown.
 
     Raises:
-        StorageError: the disk is full; what was stored before stays.
+        StorageError: the disk is full; committed batches are kept.
     """
     report = ImportReport(collection)
     known = store.works()
@@ -81,7 +91,7 @@ def import_pieces(
     for item in source:
         report.read += 1
         if progress:
-            progress(report.read)
+            progress(stage or collection, report.read, total)
         if isinstance(item, Unreadable):
             report.unreadable.append((item.name, item.cause))
             continue
@@ -90,36 +100,39 @@ def import_pieces(
         except InputError as error:
             report.dropped.append((item.title, str(error)))
             continue
-        verdict = check(item, score)
-        if verdict.dropped:
-            report.dropped.append((item.title, verdict.dropped))
+        quality = check(item, score)
+        if quality.dropped:
+            report.dropped.append((item.title, quality.dropped))
             continue
-        new = _new_piece(item, score, verdict.warnings, collection)
+        new = _new_piece(item, score, quality.warnings, collection)
         if new.id in known_ids:
             report.present += 1
             continue
         if new.fingerprint in by_fingerprint:
             report.duplicates.append((item.title, by_fingerprint[new.fingerprint]))
             continue
-        for warning in verdict.warnings:
+        for warning in quality.warnings:
             kinds[_kind(warning)] += 1
         by_fingerprint[new.fingerprint] = new.id
         known_ids.add(new.id)
         waiting.append(new)
     report.repaired = dict(kinds)
-    placed = place([(p.id, p.grams) for p in waiting], known)
+    assigned = assign_works([(p.id, p.grams) for p in waiting], known)
     ready: list[NewPiece] = []
-    for new, where in zip(waiting, placed, strict=True):
-        if where.nearest:
-            report.near_duplicates.append((new.id, where.nearest, round(where.shared, 3)))
-        ready.append(_with(new, work=where.work, split=where.split))
+    for new, assignment in zip(waiting, assigned, strict=True):
+        if assignment.nearest:
+            report.near_duplicates.append((new.id, assignment.nearest, round(assignment.shared, 3)))
+        ready.append(_with(new, work=assignment.work, split=assignment.split))
     for start in range(0, len(ready), _BATCH):
         report.added += store.add_pieces(ready[start : start + _BATCH])
     return report
 
 
 def piece_id(score: Score, title: str, source: str, number: str) -> str:
-    """Twelve hex digits of the music and where it comes from: the same import gives the same ids."""
+    """Computes the id of a piece: 12 hex digits of a hash of its music and source.
+
+    Repeated imports give equal ids.
+    """
     digest = hashlib.sha256(score.notes().astype("<i4").tobytes())
     digest.update("\0".join((title, source, number)).encode())
     digest.update(repr((score.metres, score.keys, score.tempos, score.upbeat_ticks)).encode())
@@ -154,5 +167,5 @@ def _with(piece: NewPiece, *, work: str, split: str) -> NewPiece:
 
 
 def _kind(warning: str) -> str:
-    """A sentence without its numbers, so that like ones can be counted."""
-    return warning.split(":")[0].lstrip("0123456789% ")
+    """Returns the kind of a quality entry: its text without numbers, for counting."""
+    return describe(warning).split(":")[0].lstrip("0123456789% ")

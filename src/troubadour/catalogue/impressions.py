@@ -1,5 +1,7 @@
-"""What was shown to whom, where and with which probability: without it nobody can tell a piece that
-was passed over from one that was never offered."""
+"""Impressions: recommended pieces with rank, surface and propensity.
+
+Impressions distinguish pieces that were offered and ignored from pieces that were never offered.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +22,28 @@ from troubadour.core.errors import InputError
 
 
 class ShownItem(Protocol):
-    """An entry of a list that was shown."""
+    """Item of a recommended list."""
 
     @property
     def id(self) -> str:
-        """Of the piece."""
+        """Id of the piece."""
 
     @property
     def propensity(self) -> float:
-        """Probability with which it was chosen for its place; 1 where nothing was left to chance."""
+        """Probability of this choice, above 0 to 1; 1 = deterministic."""
 
 
 class Impressions:
-    """The store's table of impressions."""
+    """Table of impressions."""
 
     def __init__(self, reading: Reading, writer: Writer) -> None:
         self._reading, self._writer = reading, writer
 
     def add(self, shown: Sequence[Impression]) -> int:
-        """Append impressions, durable on return; those sent before are passed over.
+        """Appends impressions; impressions with known ids are skipped. Durable on return.
 
         Returns:
-            How many were new.
+            Number of new impressions.
 
         Raises:
             InputError: a rank, time or propensity is out of range.
@@ -66,7 +68,16 @@ class Impressions:
         return self._writer.run(work)
 
     def add_list(self, listener: str, items: Sequence[ShownItem], release: str, slot: str) -> str:
-        """Append what was shown together just now, from rank 1 on; the list's id.
+        """Appends a list shown just now, ranks 1 to n.
+
+        Args:
+            listener: id of the listener.
+            items: items in order of rank.
+            release: id of the release that produced the list.
+            slot: surface of the list, such as `for-you`.
+
+        Returns:
+            Id of the list.
 
         Raises:
             NotFoundError: the listener or a piece does not exist.
@@ -83,10 +94,14 @@ class Impressions:
         return together
 
     def of(self, listener: str, limit: int = 1000) -> list[Impression]:
-        """What was shown to a listener, newest first.
+        """Returns a listener's impressions, newest first.
+
+        Args:
+            listener: id of the listener.
+            limit: largest number of impressions, 0 or more.
 
         Raises:
-            NotFoundError: no such listener.
+            NotFoundError: the listener does not exist.
         """
         query = (
             select(impressions, pieces.c.id)
@@ -104,8 +119,13 @@ class Impressions:
             ]  # fmt: skip
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """All as columns in order of arrival: listener and item (dense rows, as in
-        `Store.interaction_columns`), rank, time, propensity (NaN = none), slot, release."""
+        """Returns all impressions as columns in order of arrival.
+
+        Returns:
+            `listener` and `item` (dense rows as in `Store.interaction_columns`, int32), `rank` (int32),
+            `time`
+            (int64, Unix seconds), `propensity` (float64, NaN = none), `slot` and `release` (str).
+        """
         query = select(
             impressions.c.listener, impressions.c.piece, impressions.c.rank, impressions.c.time,
             impressions.c.propensity, impressions.c.slot, impressions.c.release,
@@ -129,7 +149,7 @@ class Impressions:
         }
 
     def count(self) -> int:
-        """How many there are."""
+        """Number of impressions."""
         with self._reading() as connection:
             return int(connection.execute(select(func.count()).select_from(impressions)).scalar_one())
 

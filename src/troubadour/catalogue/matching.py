@@ -1,4 +1,4 @@
-"""Which piece of the catalogue a named track is: by identifiers, then by artist and title, or none."""
+"""Matching of named tracks to pieces: by identifiers, then by artist and title."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from troubadour.interactions.names import artist_key, title_key
 UNKNOWN: Final = "unknown"
 AMBIGUOUS: Final = "ambiguous"
 _SCHEMES: Final = ("mbid", "isrc", "spotify")
-"""In the order of trust: an ISRC is sometimes given to two recordings, an MBID is not."""
+"""Identifier schemes by reliability: some ISRCs belong to two recordings, MBIDs do not."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackMatch:
-    """A track's piece, or why there is none."""
+    """Match of a track, or the reason why there is none."""
 
     piece: str = ""
     reason: str = ""
-    """`unknown` or `ambiguous` where there is no piece; else what it was found by."""
+    """`unknown` or `ambiguous` without a match; else the scheme of the match, or `name`."""
 
 
 class Matcher:
-    """The names of a catalogue, looked up by tracks.
+    """Index of a catalogue's names and identifiers.
 
-    A track that answers to two pieces is matched to neither, and what names no artist is matched
-    only to pieces that name none: a guess would be learnt from like a fact.
+    Tracks that match several pieces stay unmatched, and tracks without an artist match only pieces without
+    an artist, because wrong matches would be training data.
 
     Args:
-        store: whose pieces; reads all names once, about 10 s for a million.
+        store: catalogue; all names are read once, about 10 s per million pieces.
     """
 
     def __init__(self, store: Store) -> None:
@@ -48,7 +48,7 @@ class Matcher:
             self._identified[scheme, value].add(rows[row].id)
 
     def match(self, track: NamedTrack) -> TrackMatch:
-        """The piece of a track."""
+        """Finds the piece of a track."""
         given = dict(track.identifiers)
         if given.get("piece") in self._ids:
             return TrackMatch(given["piece"], "piece")

@@ -1,4 +1,4 @@
-"""The pieces of a store: what is known of them, their notes, what others call them."""
+"""Tables of pieces and of their external identifiers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.database import Database
 from troubadour.catalogue.records import NewPiece, PieceRow
-from troubadour.catalogue.rows import CHUNK, identify, piece_values, rows_of
+from troubadour.catalogue.rows import identify, listed, piece_values, rows_of
 from troubadour.catalogue.schema import identifiers, pieces
 from troubadour.core.errors import InputError, NotFoundError
 from troubadour.music.exact import on_grid
+from troubadour.music.quality import describe, flags_of
 from troubadour.music.score import Score
 
 _LIGHT: Final = [
@@ -30,13 +31,13 @@ _LIGHT: Final = [
 
 
 class PieceTable(Database):
-    """The store's table of pieces, and that of their identifiers."""
+    """Table of pieces and table of their external identifiers."""
 
     def add_pieces(self, batch: Sequence[NewPiece]) -> int:
-        """Add pieces in one transaction; those whose id is there already stay as they are.
+        """Adds pieces in one transaction; pieces with known ids are skipped.
 
         Returns:
-            How many were new.
+            Number of new pieces.
         """
         rows = [piece_values(p) for p in batch]
         named = [(p.id, scheme, value) for p in batch for scheme, value in p.identifiers.items() if value]
@@ -51,10 +52,10 @@ class PieceTable(Database):
         return self._writer.run(work)
 
     def piece(self, piece: str) -> PieceRow:
-        """A piece by id.
+        """Returns a piece by id, without notes.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the piece does not exist.
         """
         with self._reading() as connection:
             found = connection.execute(select(*_LIGHT).where(pieces.c.id == piece)).first()
@@ -62,11 +63,34 @@ class PieceTable(Database):
             raise NotFoundError(f"no piece '{piece}'")
         return _light(found)
 
-    def mark_explicit(self, piece: str, explicit: bool) -> None:
-        """Say whether a piece is explicit, for listeners who block such pieces; at once.
+    def pieces_by_id(self, ids: Iterable[str]) -> dict[str, PieceRow]:
+        """Returns pieces by id, without notes, in one SQL statement.
+
+        Args:
+            ids: ids of pieces; repeated ids are read once.
+
+        Returns:
+            Pieces by id, in the order of `ids`.
 
         Raises:
-            NotFoundError: no such piece.
+            NotFoundError: a piece does not exist.
+        """
+        wanted = dict.fromkeys(ids)
+        if not wanted:
+            return {}
+        query = select(*_LIGHT).where(pieces.c.id.in_(listed(wanted)))
+        with self._reading() as connection:
+            found = {row.id: _light(row) for row in connection.execute(query)}
+        missing = next((i for i in wanted if i not in found), None)
+        if missing is not None:
+            raise NotFoundError(f"no piece '{missing}'")
+        return {i: found[i] for i in wanted}
+
+    def mark_explicit(self, piece: str, explicit: bool) -> None:
+        """Sets or clears the mark of explicit pieces; blocks of explicit pieces apply at once.
+
+        Raises:
+            NotFoundError: the piece does not exist.
         """
 
         def work(connection: Connection) -> None:
@@ -76,7 +100,7 @@ class PieceTable(Database):
         self._writer.run(work)
 
     def identify(self, named: Iterable[tuple[str, str, str]]) -> None:
-        """Tell what others call pieces: (piece, scheme, value); what is known already stays.
+        """Adds external identifiers as (piece, scheme, value); known identifiers are skipped.
 
         Raises:
             NotFoundError: a piece does not exist.
@@ -85,7 +109,7 @@ class PieceTable(Database):
         self._writer.run(lambda connection: identify(connection, given))
 
     def identifiers(self) -> list[tuple[str, str, int]]:
-        """All that others call pieces: (scheme, value, dense row of the piece)."""
+        """Returns all external identifiers as (scheme, value, dense row of the piece)."""
         query = select(identifiers).order_by(identifiers.c.scheme, identifiers.c.value)
         with self._reading() as connection:
             return [(r.scheme, r.value, r.piece - 1) for r in connection.execute(query)]
@@ -93,7 +117,13 @@ class PieceTable(Database):
     def pieces(
         self, *, generated: bool | None = None, split: str | None = None, medium: str | None = None
     ) -> list[PieceRow]:
-        """All pieces in order of arrival, without notes; of `medium` "score" those that have some."""
+        """Returns pieces in order of arrival, without notes.
+
+        Args:
+            generated: only generated pieces, or only others; None = both.
+            split: only pieces of this split: `train`, `valid`, `test`; None = all.
+            medium: only pieces of this medium: `score`, `audio`, `metadata`; None = all.
+        """
         query = select(*_LIGHT).order_by(pieces.c.row)
         if generated is not None:
             query = query.where(pieces.c.generated == int(generated))
@@ -105,7 +135,12 @@ class PieceTable(Database):
             return [_light(row) for row in connection.execute(query)]
 
     def find(self, words: str, limit: int = 20) -> list[PieceRow]:
-        """Pieces whose title, composer, artist or style holds all of the words."""
+        """Finds pieces whose title, composer, artist or style contains each of the words.
+
+        Args:
+            words: words separated by spaces, case ignored (ASCII).
+            limit: largest number of results, 0 or more.
+        """
         query = select(*_LIGHT).order_by(pieces.c.row).limit(limit)
         for word in words.split():
             columns = (pieces.c.title, pieces.c.composer, pieces.c.artist, pieces.c.style)
@@ -114,36 +149,36 @@ class PieceTable(Database):
             return [_light(row) for row in connection.execute(query)]
 
     def score(self, piece: str) -> Score:
-        """The notes of one piece, on the composing grid.
+        """Returns the score of a piece on the composing grid.
 
         Raises:
-            NotFoundError: there is no such piece.
+            NotFoundError: the piece does not exist.
+            InputError: the piece has no notes.
         """
         return self.scores([piece])[0]
 
     def exact_score(self, piece: str) -> Score:
-        """The notes and marks of one piece as they were stored, at whatever resolution.
+        """Returns the stored score of a piece with its marks, at its own resolution.
 
         Raises:
-            NotFoundError: there is no such piece.
+            NotFoundError: the piece does not exist.
+            InputError: the piece has no notes.
         """
         return Score.from_bytes(self._stored([piece])[0])
 
     def scores(self, ids: Sequence[str]) -> list[Score]:
-        """The notes of pieces on the composing grid, in the order asked for.
+        """Returns the scores of pieces on the composing grid, in the order of `ids`.
 
         Raises:
             NotFoundError: a piece does not exist.
-            InputError: a piece has no notes, it is known by name or sound alone.
+            InputError: a piece has no notes (metadata or recording only).
         """
         return [on_grid(Score.from_bytes(stored)) for stored in self._stored(ids)]
 
     def _stored(self, ids: Sequence[str]) -> list[bytes]:
-        found: dict[str, bytes] = {}
+        query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(listed(ids)))
         with self._reading() as connection:
-            for start in range(0, len(ids), CHUNK):
-                query = select(pieces.c.id, pieces.c.score).where(pieces.c.id.in_(ids[start : start + CHUNK]))
-                found |= {row.id: row.score for row in connection.execute(query)}
+            found: dict[str, bytes] = {row.id: row.score for row in connection.execute(query)}
         missing = next((i for i in ids if i not in found), None)
         if missing is not None:
             raise NotFoundError(f"no piece '{missing}'")
@@ -153,7 +188,11 @@ class PieceTable(Database):
         return [found[i] for i in ids]
 
     def piece_ids(self, *, medium: str | None = None) -> list[str]:
-        """Ids in row order: the item vocabulary; of `medium` "score" those that have notes."""
+        """Returns all ids in row order.
+
+        Args:
+            medium: only pieces of this medium; None = all.
+        """
         query = select(pieces.c.id).order_by(pieces.c.row)
         if medium is not None:
             query = query.where(pieces.c.medium == medium)
@@ -161,7 +200,7 @@ class PieceTable(Database):
             return list(connection.execute(query).scalars())
 
     def vectors(self) -> NDArray[np.float32]:
-        """Content vectors in row order, shape (n_pieces, d); NaN where a piece has none."""
+        """Returns content vectors in row order, float32, shape (n_pieces, d); NaN rows = no vector."""
         with self._reading() as connection:
             blobs = list(connection.execute(select(pieces.c.vector).order_by(pieces.c.row)).scalars())
         width = next((len(b) // 4 for b in blobs if b), 0)
@@ -172,7 +211,7 @@ class PieceTable(Database):
         return out
 
     def set_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Store content vectors of pieces."""
+        """Stores content vectors by piece id, each of shape (d,)."""
 
         def work(connection: Connection) -> None:
             for piece, vector in vectors.items():
@@ -182,7 +221,7 @@ class PieceTable(Database):
         self._writer.run(work)
 
     def works(self) -> list[tuple[str, str, str, str, NDArray[np.uint32]]]:
-        """(id, work, split, fingerprint, grams) of every piece with notes that was not generated."""
+        """Returns (id, work, split, fingerprint, grams) of all scores that are not generated."""
         query = (
             select(pieces.c.id, pieces.c.work, pieces.c.split, pieces.c.fingerprint, pieces.c.grams)
             .where(pieces.c.generated == 0, pieces.c.medium == "score")
@@ -197,6 +236,7 @@ class PieceTable(Database):
 
 def _light(row: Any) -> PieceRow:
     values = row._mapping
+    quality = json.loads(values["quality"])
     return PieceRow(
         row=values["row"] - 1,
         **{n: values[n] for n in (
@@ -206,6 +246,7 @@ def _light(row: Any) -> PieceRow:
         generated=bool(values["generated"]),
         explicit=bool(values["explicit"]),
         attributes=json.loads(values["attributes"]),
-        quality=json.loads(values["quality"]),
+        quality=[describe(entry) for entry in quality],
+        flags=flags_of(quality),
         provenance=json.loads(values["provenance"]),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Take plays into the store: match tracks, flag what no person did, keep apart what is not known."""
+"""Import of plays: track matching, bot filter, and separate storage of unmatched plays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,69 +18,73 @@ from troubadour.catalogue.matching import UNKNOWN, Matcher, TrackMatch
 from troubadour.catalogue.records import KINDS, Event, NewPiece, Unmatched
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, StorageError
+from troubadour.core.progress import Progress
 from troubadour.interactions.bot_filter import Flag, flag_suspicious
-from troubadour.interactions.importers.base import Malformed, NamedTrack, PlayEvent, Remark, share_heard
+from troubadour.interactions.importers.base import Malformed, NamedTrack, PlayEvent, Remark, played_share
 from troubadour.interactions.names import artist_key, title_key
 
 _BATCH: Final = 10_000
 _STREAM_SECONDS: Final = 30.0
-"""Heard for less, of a track whose length nobody tells, a play is none."""
+"""Shortest duration of a play of a track with unknown length, seconds."""
 _EXAMPLES: Final = 5
+_NO_LISTENER: Final = "no listener is named"
 _TOP: Final = 20
-
-Progress = Callable[[int], None]
 
 
 @dataclass(slots=True)
 class PlaysReport:
-    """What an import of plays did. Every event that was read is in exactly one of `new`, `present`,
-    `unmatched_new`, `unmatched_present` and `rejected`."""
+    """Result of an import of plays.
+
+    Each event is counted in exactly one of `new`, `present`, `unmatched_new`, `unmatched_present` and
+    `rejected`.
+    """
 
     source: str
     read: int = 0
-    """Events and broken parts."""
+    """Number of events and malformed parts."""
     new: int = 0
-    """Stored; those that were flagged are among them."""
+    """Number of stored events, flagged ones included."""
     present: int = 0
-    """Were in the store already."""
+    """Number of events that were in the store already."""
     unmatched_new: int = 0
-    """Kept apart: the catalogue holds no such piece, or several."""
+    """Number of events stored as unmatched: the catalogue has no such piece, or several."""
     unmatched_present: int = 0
     rejected: int = 0
     causes: dict[str, int] = field(default_factory=dict[str, int])
-    """Why parts were rejected, with how many of each."""
+    """Number of rejected parts by cause."""
     examples: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """The first rejected parts: (place, cause)."""
+    """First rejected parts: (place, cause)."""
     matched_by: dict[str, int] = field(default_factory=dict[str, int])
-    """Tracks (not events) found by `piece`, `mbid`, `isrc`, `spotify` or `name`; unknown; ambiguous."""
+    """Number of tracks (not events) by result of matching: scheme, `name`, `added`, `unknown`,
+    `ambiguous`."""
     flagged: dict[str, int] = field(default_factory=dict[str, int])
-    """Of the new events, how many are kept and not learnt from, for each reason."""
+    """Number of new events by flag; flagged events are stored but excluded from training."""
     flagged_events: int = 0
-    """How many new events have any flag."""
+    """Number of new events with at least one flag."""
     time_unknown: int = 0
-    """Events without a time; they count as older than all others."""
+    """Number of events without a time; they count as older than all others."""
     listeners: int = 0
     pieces_added: int = 0
-    """Metadata-only pieces, with `add_unknown`."""
+    """Number of added metadata-only pieces."""
     top_unmatched: list[tuple[str, str, str, int]] = field(default_factory=list[tuple[str, str, str, int]])
-    """What is missing most: (artist, title, reason, events)."""
+    """Most frequent unmatched tracks: (artist, title, reason, events)."""
     remarks: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns a JSON-compatible dictionary."""
         return asdict(self)
 
     def summary(self) -> str:
-        """One line for people."""
+        """Formats the counts in one line for people."""
         return (
             f"{self.source}: {self.read} read, {self.new} new, {self.present} known, "
             f"{self.unmatched_new + self.unmatched_present} not in the catalogue, {self.rejected} rejected, "
-            f"{self.flagged_events} flagged and not learnt from"
+            f"{self.flagged_events} flagged and excluded from training"
         )
 
 
 class _Log:
-    """Events as columns, tracks and listeners interned: 40 bytes an event."""
+    """Columnar buffer of events with interned tracks and listeners; 40 bytes per event."""
 
     def __init__(self, default: str) -> None:
         self.default = default
@@ -91,23 +95,23 @@ class _Log:
         self.lengths: dict[int, float] = {}
         self._by_id: dict[tuple[str, str], int] = {}
 
-    def add(self, heard: PlayEvent) -> str:
-        """Take an event; why not, if it cannot be."""
-        listener = self.default or heard.listener
+    def add(self, event: PlayEvent) -> str:
+        """Adds an event; returns the cause of a rejection, or ""."""
+        listener = self.default or event.listener
         if not listener:
-            return "nobody is named as the listener"
-        track = self._track(heard.track)
+            return _NO_LISTENER
+        track = self._track(event.track)
         if track is None:
-            return "names a recording only by an id that no listen explains"
+            return "recording named only by an id without a listen"
         self.listener.append(self.people.setdefault(listener, len(self.people)))
         self.track.append(track)
-        self.kind.append(KINDS.index(heard.kind))
-        self.time.append(heard.time)
-        self.value.append(np.nan if heard.value is None else heard.value)
-        self.played.append(np.nan if heard.played_seconds is None else heard.played_seconds)
-        if heard.duration_seconds:
-            # Where streams tell it, one that was cut short by seeking tells too little.
-            self.lengths[track] = max(self.lengths.get(track, 0.0), heard.duration_seconds)
+        self.kind.append(KINDS.index(event.kind))
+        self.time.append(event.time)
+        self.value.append(np.nan if event.value is None else event.value)
+        self.played.append(np.nan if event.played_seconds is None else event.played_seconds)
+        if event.duration_seconds:
+            # Durations from streams are too short after seeking: take the longest.
+            self.lengths[track] = max(self.lengths.get(track, 0.0), event.duration_seconds)
         return ""
 
     def _track(self, track: NamedTrack) -> int | None:
@@ -123,7 +127,7 @@ class _Log:
         return number
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The events, in the order of the file."""
+        """Returns the events as columns, in file order."""
         names = ("listener", "track", "kind", "time", "value", "played")
         return {name: np.array(getattr(self, name)) for name in names}
 
@@ -138,24 +142,27 @@ def import_plays(
     unmatched_file: Path | None = None,
     progress: Progress | None = None,
 ) -> PlaysReport:
-    """Import what a reader yields. Importing the same again changes nothing.
+    """Imports the events of a reader. Repeated imports change nothing.
 
-    Everything is read and matched before the first event is stored, in batches, each durable.
+    All events are read and matched before the first is stored. Events are committed in batches.
 
     Args:
-        source: name of the importer, kept with the events.
-        listener: whose events they are, whatever the file says; empty: whom the file names.
-        add_unknown: add tracks that the catalogue does not hold as pieces without notes or sound.
-        unmatched_file: write the unmatched tracks there as CSV.
+        store: destination.
+        found: events, malformed parts and remarks.
+        source: name of the importer, stored with the events.
+        listener: id of the listener; overrides the file. "" = listeners named in the file.
+        add_unknown: whether to add unknown tracks as pieces without notes or sound.
+        unmatched_file: CSV file to write unmatched tracks to; None = none.
+        progress: receives the number of events read.
 
     Raises:
-        InputError: nobody says whose plays they are.
-        StorageError: the disk is full; what was stored before stays.
+        InputError: neither file nor argument names a listener.
+        StorageError: the disk is full; committed batches are kept.
     """
     report = PlaysReport(source)
     log = _collected(found, report, listener, progress)
     if not log.people:
-        if report.causes.get("nobody is named as the listener"):
+        if report.causes.get(_NO_LISTENER):
             raise InputError("the file does not say who listened; pass --listener ID")
         return report
     people, tracks = list(log.people), list(log.tracks)
@@ -187,7 +194,7 @@ def _collected(
             continue
         report.read += 1
         if progress and report.read % 1000 == 0:
-            progress(report.read)
+            progress(report.source, report.read, 0)
         where, cause = (item.where, item.cause) if isinstance(item, Malformed) else ("", log.add(item))
         if cause:
             _reject(report, cause, where)
@@ -221,7 +228,7 @@ def _matched(
 
 
 def metadata_piece(track: NamedTrack) -> NewPiece:
-    """A piece that is known by its name alone: recommendable by what is heard together."""
+    """Builds a metadata-only piece from a track; collaborative models can recommend it."""
     key = f"{title_key(track.title)}\0{artist_key(track.artist)}"
     identity = "m" + hashlib.sha256(key.encode()).hexdigest()[:11]
     return NewPiece(
@@ -233,7 +240,7 @@ def metadata_piece(track: NamedTrack) -> NewPiece:
         fingerprint="",
         grams=np.zeros(0, dtype=np.uint32),
         attributes={},
-        collection="plays",  # not the file, whose name may be a person's
+        collection="plays",  # not the file name, which may be personal
         source="named in imported plays",
         artist=track.artist,
         album=track.album,
@@ -245,27 +252,27 @@ def metadata_piece(track: NamedTrack) -> NewPiece:
 def _with_shares(
     store: Store, log: _Log, matches: list[TrackMatch], report: PlaysReport
 ) -> dict[str, NDArray[Any]]:
-    """The columns with shares heard where a length is known, without what was hardly heard."""
+    """Returns the columns with shares computed where the length is known, without too short plays."""
     columns = log.columns()
     lengths = {p.id: p.duration_seconds for p in store.pieces() if p.duration_seconds}
     length = np.full(len(matches), np.nan)
     for i, match in enumerate(matches):
         length[i] = log.lengths.get(i) or lengths.get(match.piece) or np.nan
     played, of_track = columns["played"], length[columns["track"]]
-    open_ = np.isnan(columns["value"]) & ~np.isnan(played) & (columns["kind"] != KINDS.index("rating"))
-    for i in np.flatnonzero(open_ & ~np.isnan(of_track)).tolist():
-        columns["value"][i] = share_heard(played[i], of_track[i])
-    hardly = open_ & np.isnan(of_track) & (columns["kind"] == KINDS.index("play"))
-    hardly &= played < _STREAM_SECONDS
-    if hardly.any():
-        _reject(report, "heard under 30 s, of a track of unknown length", count=int(hardly.sum()))
-        columns = {name: column[~hardly] for name, column in columns.items()}
+    needs_share = np.isnan(columns["value"]) & ~np.isnan(played) & (columns["kind"] != KINDS.index("rating"))
+    for i in np.flatnonzero(needs_share & ~np.isnan(of_track)).tolist():
+        columns["value"][i] = played_share(played[i], of_track[i])
+    too_short = needs_share & np.isnan(of_track) & (columns["kind"] == KINDS.index("play"))
+    too_short &= played < _STREAM_SECONDS
+    if too_short.any():
+        _reject(report, "played for less than 30 s, length of the track unknown", count=int(too_short.sum()))
+        columns = {name: column[~too_short] for name, column in columns.items()}
     report.time_unknown = int((columns["time"] == 0).sum())
     return columns
 
 
 def _event_ids(columns: dict[str, NDArray[Any]], people: list[str], tracks: list[NamedTrack]) -> list[str]:
-    """An id that follows from who, what, when and which of several alike it is."""
+    """Computes event ids from listener, track, kind, time and the rank among equal events."""
     names = [
         f"{title_key(t.title)}\0{artist_key(t.artist)}" if t.title else repr(t.identifiers) for t in tracks
     ]
@@ -278,7 +285,7 @@ def _event_ids(columns: dict[str, NDArray[Any]], people: list[str], tracks: list
     nth = np.zeros(len(order), dtype=np.int64)
     nth[order] = np.arange(len(order)) - start
     ids: list[str] = []
-    for who, track, kind, time, n in zip(
+    for listener, track, kind, time, n in zip(
         columns["listener"].tolist(),
         columns["track"].tolist(),
         columns["kind"].tolist(),
@@ -286,7 +293,7 @@ def _event_ids(columns: dict[str, NDArray[Any]], people: list[str], tracks: list
         nth.tolist(),
         strict=True,
     ):
-        text = f"{people[who]}\0{names[track]}\0{kind}\0{time}\0{n}"
+        text = f"{people[listener]}\0{names[track]}\0{kind}\0{time}\0{n}"
         ids.append("i" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest())
     return ids
 
@@ -300,38 +307,42 @@ def _store(
     matches: list[TrackMatch],
     report: PlaysReport,
 ) -> None:
-    there = store.events_of(people)
-    known = set(there["event"].tolist())
-    fresh = np.array([i for i, event in enumerate(ids) if event not in known], dtype=np.int64)
-    report.present = len(ids) - len(fresh)
-    flags = _flags(there, {name: column[fresh] for name, column in columns.items()}, people, tracks, matches)
+    stored = store.events_of(people)
+    known = set(stored["event"].tolist())
+    new_rows = np.array([i for i, event in enumerate(ids) if event not in known], dtype=np.int64)
+    report.present = len(ids) - len(new_rows)
+    flags = _flags(
+        stored, {name: column[new_rows] for name, column in columns.items()}, people, tracks, matches
+    )
     events: list[Event] = []
-    apart: list[Unmatched] = []
-    kept_apart = 0
-    for i, flag in zip(fresh.tolist(), flags.tolist(), strict=True):
+    unmatched: list[Unmatched] = []
+    n_unmatched = 0
+    for i, flag in zip(new_rows.tolist(), flags.tolist(), strict=True):
         track, match = tracks[columns["track"][i]], matches[columns["track"][i]]
-        who, kind = people[columns["listener"][i]], KINDS[columns["kind"][i]]
+        listener, kind = people[columns["listener"][i]], KINDS[columns["kind"][i]]
         value = float(columns["value"][i])
-        said = None if np.isnan(value) else value
+        share = None if np.isnan(value) else value
         time = int(columns["time"][i])
         if match.piece:
-            events.append(Event(ids[i], who, match.piece, kind, time, said, flags=flag, source=report.source))
+            events.append(
+                Event(ids[i], listener, match.piece, kind, time, share, flags=flag, source=report.source)
+            )
             if len(events) == _BATCH:
                 _keep(store, events, report)
         else:
-            kept_apart += 1
-            apart.append(
+            n_unmatched += 1
+            unmatched.append(
                 Unmatched(
-                    ids[i], who, track.title, track.artist, track.album, dict(track.identifiers),
-                    match.reason, kind, time, said, flag, report.source,
+                    ids[i], listener, track.title, track.artist, track.album, dict(track.identifiers),
+                    match.reason, kind, time, share, flag, report.source,
                 )
             )  # fmt: skip
-            if len(apart) == _BATCH:
-                report.unmatched_new += store.unmatched.add(apart)
-                apart.clear()
+            if len(unmatched) == _BATCH:
+                report.unmatched_new += store.unmatched.add(unmatched)
+                unmatched.clear()
     _keep(store, events, report)
-    report.unmatched_new += store.unmatched.add(apart)
-    report.unmatched_present = kept_apart - report.unmatched_new
+    report.unmatched_new += store.unmatched.add(unmatched)
+    report.unmatched_present = n_unmatched - report.unmatched_new
     report.flagged_events = int((flags > 0).sum())
     report.flagged = {
         flag.name.lower(): n for flag in Flag if flag.name and (n := int((flags & flag > 0).sum()))
@@ -339,32 +350,32 @@ def _store(
 
 
 def _keep(store: Store, events: list[Event], report: PlaysReport) -> None:
-    """Store a batch; what was kept apart before the catalogue held its piece is no longer."""
+    """Stores a batch and removes its events from the unmatched ones."""
     report.new += store.record(events)
     store.unmatched.remove(e.event for e in events)
     events.clear()
 
 
 def _flags(
-    there: dict[str, NDArray[Any]],
+    stored: dict[str, NDArray[Any]],
     columns: dict[str, NDArray[Any]],
     people: list[str],
     tracks: list[NamedTrack],
     matches: list[TrackMatch],
 ) -> NDArray[np.uint8]:
-    """Flags of new events, seen together with those that are in the store."""
+    """Computes flags of new events in the context of stored events."""
     numbers: dict[str, int] = {}
     item_of = np.array([numbers.setdefault(m.piece or f"\0{i}", len(numbers)) for i, m in enumerate(matches)])
     person = {name: i for i, name in enumerate(people)}
     before = [
-        np.array([person[p] for p in there["listener"]], dtype=np.int64),
-        np.array([numbers.setdefault(p, len(numbers)) for p in there["piece"]], dtype=np.int64),
-        there["kind"],
-        there["time"],
+        np.array([person[p] for p in stored["listener"]], dtype=np.int64),
+        np.array([numbers.setdefault(p, len(numbers)) for p in stored["piece"]], dtype=np.int64),
+        stored["kind"],
+        stored["time"],
     ]
     new = [columns["listener"], item_of[columns["track"]], columns["kind"], columns["time"]]
     together = [np.concatenate(pair) for pair in zip(before, new, strict=True)]
-    known = len(there["event"])
+    known = len(stored["event"])
     return flag_suspicious(together[0], together[1], together[2], together[3], known)[known:]
 
 

@@ -1,4 +1,4 @@
-"""What goes into the store and comes out of it, as immutable values."""
+"""Records of the store, as immutable values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.music.quality import QualityFlag
 from troubadour.music.score import Score
 
 KINDS: Final = ("play", "like", "skip", "rating")
@@ -16,12 +17,12 @@ KINDS: Final = ("play", "like", "skip", "rating")
 
 @dataclass(frozen=True, slots=True)
 class NewPiece:
-    """A piece to be added."""
+    """A piece to add to the catalogue."""
 
     id: str
     title: str
     score: Score | None
-    """Quantised; nothing for what is known by name alone (`medium` is then not `score`)."""
+    """Quantised score; None for recordings and metadata-only pieces."""
     work: str
     split: str
     fingerprint: str
@@ -35,27 +36,28 @@ class NewPiece:
     number: str = ""
     licence: str = ""
     quality: tuple[str, ...] = ()
+    """Quality entries from `music.quality.check`."""
     generated: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Of a generated piece: release, seed, controls, influences, longest match, listener."""
+    """Of generated pieces: release, seed, controls, influences, longest match, listener."""
     artist: str = ""
-    """Who plays it, of a recording."""
+    """Performer of a recording."""
     album: str = ""
     medium: str = "score"
-    """`score` where there are notes, `metadata` where there is no more than a name."""
+    """`score`, `audio`, or `metadata` for pieces known by name only."""
     duration_seconds: float | None = None
-    """Of a recording."""
+    """Duration of a recording, seconds."""
     explicit: bool = False
     identifiers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What others call it, scheme to value: `mbid` (of the recording), `isrc`, `spotify`."""
+    """External identifiers, scheme to value: `mbid` (recording), `isrc`, `spotify`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PieceRow:
-    """A piece without its notes."""
+    """A piece of the catalogue, without notes."""
 
     row: int
-    """Dense number in order of arrival, from 0."""
+    """Dense row in order of arrival, from 0."""
     id: str
     title: str
     composer: str
@@ -69,16 +71,19 @@ class PieceRow:
     generated: bool
     attributes: dict[str, Any]
     quality: list[str]
+    """Repairs and quality flags as text for people."""
     provenance: dict[str, Any]
     artist: str = ""
     album: str = ""
     medium: str = "score"
     duration_seconds: float | None = None
     explicit: bool = False
+    flags: frozenset[QualityFlag] = frozenset()
+    """Quality flags, for use in programs."""
 
     @property
     def display_artist(self) -> str:
-        """Performer, else composer; `Troubadour` for a generated piece; empty if unknown."""
+        """Performer, else composer; `Troubadour` for generated pieces; "" = unknown."""
         return "Troubadour" if self.generated else self.artist or self.composer
 
 
@@ -87,7 +92,7 @@ class ListenerRow:
     """A listener."""
 
     row: int
-    """Dense number in order of arrival, from 0; falls when somebody before is forgotten."""
+    """Dense row in order of arrival, from 0; decreases after erasure of earlier listeners."""
     id: str
     name: str
     simulated: bool
@@ -95,10 +100,10 @@ class ListenerRow:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that a listener did."""
+    """An interaction of a listener with a piece."""
 
     event: str
-    """Unique id: the same event sent twice is stored once."""
+    """Unique id; repeated events are stored once."""
     listener: str
     piece: str
     kind: str
@@ -106,53 +111,53 @@ class Event:
     time: int
     """Unix seconds."""
     value: float | None = None
-    """Play: share heard, 0 to 1. Rating: 1 to 5."""
+    """Play, skip: share heard, 0 to 1. Rating: 1 to 5."""
     release: str | None = None
     rank: int | None = None
     propensity: float | None = None
     flags: int = 0
-    """Bits of `listening.suspicion.Flag`; flagged events are kept and not learnt from."""
+    """Bits of `interactions.bot_filter.Flag`; flagged events are excluded from training."""
     source: str = ""
-    """The importer that it came through; empty for what was recorded live."""
+    """Name of the importer; "" = recorded live."""
 
 
 @dataclass(frozen=True, slots=True)
 class Impression:
-    """A piece that was shown to a listener, at one place of one list."""
+    """A piece at one rank of a list shown to a listener."""
 
     impression: str
-    """Unique id: the same one sent twice is stored once."""
+    """Unique id; repeated impressions are stored once."""
     listener: str
     piece: str
     rank: int
-    """From 1."""
+    """Rank, 1 = first."""
     time: int
     """Unix seconds."""
     release: str = ""
-    """The release that made the list."""
+    """Id of the release that produced the list."""
     slot: str = ""
-    """The context: `for-you`, `radio`, `discover` ..."""
+    """Surface of the list: `for-you`, `radio`, `discover` ..."""
     shown_with: str = ""
-    """Id of the list, shared by all that was shown together."""
+    """Id of the list, common to its impressions."""
     propensity: float | None = None
-    """Probability with which it was shown at that place, above 0 to 1; nothing = not random."""
+    """Probability of this choice, above 0 to 1; None = not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a listener never wants to get again."""
+    """A block of a listener."""
 
     what: str
     """`piece`, `artist` or `explicit`."""
     value: str
-    """Id of the piece, or the artist's name as given; `all` of what is marked as explicit."""
+    """Id of the piece, name of the artist, or `all` for explicit pieces."""
     time: int
     """Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """An imported event on something that the catalogue does not hold, or not for certain."""
+    """An imported event without a matching piece."""
 
     event: str
     listener: str
@@ -161,7 +166,7 @@ class Unmatched:
     album: str
     identifiers: Mapping[str, str]
     reason: str
-    """`unknown`, or `ambiguous`: several pieces answer to the name."""
+    """`unknown` = no such piece; `ambiguous` = several pieces."""
     kind: str
     time: int
     value: float | None = None

@@ -1,4 +1,4 @@
-"""From ids to rows of a table, from values to rows to add."""
+"""Row lookups by id, and conversion of records to table values."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Select, func, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from troubadour.catalogue.records import NewPiece
@@ -16,22 +16,30 @@ from troubadour.catalogue.schema import identifiers, pieces
 from troubadour.core.errors import NotFoundError
 from troubadour.interactions.names import artist_key, title_key
 
-CHUNK: Final = 500
-"""Bound variables in one statement."""
 Reading = Callable[[], AbstractContextManager[Connection]]
-"""Opens a connection to read on."""
+"""Context manager of a read connection."""
+
+
+def listed(values: Iterable[str | int]) -> Select[Any]:
+    """Subquery of values for `IN`, passed as one bound variable; the number of values is not limited."""
+    return select(func.json_each(json.dumps([*values])).table_valued("value").c.value)
 
 
 def rows_of(connection: Connection, table: Any, ids: Iterable[str], what: str) -> dict[str, int]:
-    """The row of each id in a table of pieces or listeners.
+    """Returns database rows by id, in one SQL statement.
+
+    Args:
+        connection: open connection.
+        table: table of pieces or listeners.
+        ids: ids to find; repeated ids are allowed.
+        what: name of the table's entries, for the message.
 
     Raises:
-        NotFoundError: one is missing.
+        NotFoundError: an id does not exist.
     """
-    wanted, found = sorted(set(ids)), dict[str, int]()
-    for start in range(0, len(wanted), CHUNK):
-        query = select(table.c.id, table.c.row).where(table.c.id.in_(wanted[start : start + CHUNK]))
-        found |= {r.id: r.row for r in connection.execute(query)}
+    wanted = sorted(set(ids))
+    query = select(table.c.id, table.c.row).where(table.c.id.in_(listed(wanted)))
+    found = {r.id: r.row for r in connection.execute(query)}
     missing = next((i for i in wanted if i not in found), None)
     if missing is not None:
         raise NotFoundError(f"no {what} '{missing}'; add it first")
@@ -39,7 +47,7 @@ def rows_of(connection: Connection, table: Any, ids: Iterable[str], what: str) -
 
 
 def piece_values(piece: NewPiece) -> dict[str, Any]:
-    """A new piece as values of the table of pieces."""
+    """Converts a new piece to column values."""
     return {
         "id": piece.id, "title": piece.title, "composer": piece.composer, "style": piece.style,
         "collection": piece.collection, "source": piece.source, "number": piece.number,
@@ -57,7 +65,11 @@ def piece_values(piece: NewPiece) -> dict[str, Any]:
 
 
 def identify(connection: Connection, named: Sequence[tuple[str, str, str]]) -> None:
-    """Add (piece, scheme, value); what is known stays. Raises as `rows_of`."""
+    """Adds external identifiers as (piece, scheme, value); known ones are skipped.
+
+    Raises:
+        NotFoundError: a piece does not exist.
+    """
     rows = rows_of(connection, pieces, {piece for piece, _, _ in named}, "piece")
     values = [{"scheme": scheme, "value": value, "piece": rows[piece]} for piece, scheme, value in named]
     if values:
@@ -65,7 +77,7 @@ def identify(connection: Connection, named: Sequence[tuple[str, str, str]]) -> N
 
 
 def append_new(connection: Connection, table: Any, key: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Append rows; those whose key is there already are passed over. How many were new."""
+    """Appends rows; rows with known keys are skipped. Returns the number of new rows."""
     changes = text("SELECT total_changes()")
     before = connection.execute(changes).scalar_one()
     if rows:

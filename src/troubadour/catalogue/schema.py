@@ -1,4 +1,4 @@
-"""Tables of the store. `migrations` brings an older file up to `HEAD`."""
+"""Tables of the store. `migrations` upgrades older files to `HEAD`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 HEAD: Final = "0003"
-"""Newest migration; a store of a newer one is refused."""
+"""Newest migration; stores of newer versions are refused."""
 
 metadata: Final = MetaData()
 
@@ -35,22 +35,22 @@ pieces: Final = Table(
     Column("number", Text, nullable=False, server_default=""),
     Column("licence", Text, nullable=False, server_default=""),
     Column("work", Text, nullable=False),
-    Column("split", Text, nullable=False),  # train, valid, test; generated pieces: none
+    Column("split", Text, nullable=False),  # train, valid, test; "" for generated pieces
     Column("generated", Integer, nullable=False, server_default="0"),
     Column("fingerprint", Text, nullable=False),
     Column("grams", LargeBinary, nullable=False),
     Column("attributes", Text, nullable=False),  # JSON
-    Column("quality", Text, nullable=False, server_default="[]"),  # JSON list of sentences
+    Column("quality", Text, nullable=False, server_default="[]"),  # JSON list of quality entries
     Column("provenance", Text, nullable=False, server_default="{}"),  # JSON; generated pieces only
     Column("score", LargeBinary, nullable=False),
     Column("vector", LargeBinary),  # float32
     Column("added", Float, nullable=False),
     Column("artist", Text, nullable=False, server_default=""),
     Column("album", Text, nullable=False, server_default=""),
-    Column("title_key", Text, nullable=False, server_default=""),  # listening.names
+    Column("title_key", Text, nullable=False, server_default=""),  # interactions.names
     Column("artist_key", Text, nullable=False, server_default=""),
     Column("medium", Text, nullable=False, server_default="score"),  # score, audio, metadata
-    Column("duration_seconds", Float),  # of a recording, where it is known
+    Column("duration_seconds", Float),  # of a recording, if known
     Column("explicit", Integer, nullable=False, server_default="0"),
     Index("pieces_by_fingerprint", "fingerprint"),
     Index("pieces_by_work", "work"),
@@ -58,7 +58,7 @@ pieces: Final = Table(
 )
 
 identifiers: Final = Table(
-    "identifiers",  # what others call a piece; one that names two pieces is ambiguous and matches none
+    "identifiers",  # external identifiers; an identifier of two pieces is ambiguous and matches none
     metadata,
     Column("scheme", Text, primary_key=True),  # mbid, isrc, spotify ...
     Column("value", Text, primary_key=True),
@@ -80,7 +80,7 @@ interactions: Final = Table(
     "interactions",
     metadata,
     Column("row", Integer, primary_key=True, autoincrement=True),
-    Column("event", Text, nullable=False),  # sent twice = stored once
+    Column("event", Text, nullable=False),  # unique: repeated events are stored once
     Column("listener", Integer, ForeignKey("listeners.row"), nullable=False),
     Column("piece", Integer, ForeignKey("pieces.row"), nullable=False),
     Column("kind", Integer, nullable=False),  # 0 play, 1 like, 2 skip, 3 rating
@@ -89,15 +89,15 @@ interactions: Final = Table(
     Column("release", Text),
     Column("rank", Integer),
     Column("propensity", Float),
-    Column("flags", Integer, nullable=False, server_default="0"),  # bits of listening.suspicion.Flag
-    Column("source", Text, nullable=False, server_default=""),  # the importer; empty: recorded live
+    Column("flags", Integer, nullable=False, server_default="0"),  # bits of interactions.bot_filter.Flag
+    Column("source", Text, nullable=False, server_default=""),  # name of the importer; empty: recorded live
     UniqueConstraint("event"),
     Index("interactions_by_listener", "listener", "time"),
     Index("interactions_by_piece", "piece"),
 )
 
 unmatched: Final = Table(
-    "unmatched",  # imported plays of what is not in the catalogue, kept apart
+    "unmatched",  # imported plays without a matching piece
     metadata,
     Column("row", Integer, primary_key=True, autoincrement=True),
     Column("event", Text, nullable=False),
@@ -117,17 +117,17 @@ unmatched: Final = Table(
 )
 
 impressions: Final = Table(
-    "impressions",  # what was shown, whether or not anything came of it
+    "impressions",  # shown items of lists, with or without later interactions
     metadata,
     Column("row", Integer, primary_key=True, autoincrement=True),
-    Column("impression", Text, nullable=False),  # sent twice = stored once
+    Column("impression", Text, nullable=False),  # unique: repeated impressions are stored once
     Column("listener", Integer, ForeignKey("listeners.row"), nullable=False),
     Column("piece", Integer, ForeignKey("pieces.row"), nullable=False),
     Column("rank", Integer, nullable=False),  # from 1
     Column("release", Text, nullable=False, server_default=""),
-    Column("slot", Text, nullable=False, server_default=""),  # context: for-you, radio, discover ...
-    Column("shown_with", Text, nullable=False, server_default=""),  # id of the list that it stood in
-    Column("propensity", Float),  # probability of being shown there, above 0 to 1
+    Column("slot", Text, nullable=False, server_default=""),  # surface: for-you, radio, discover ...
+    Column("shown_with", Text, nullable=False, server_default=""),  # id of the list
+    Column("propensity", Float),  # probability of the choice, above 0 to 1
     Column("time", Integer, nullable=False),
     UniqueConstraint("impression"),
     Index("impressions_by_listener", "listener", "time"),
@@ -135,17 +135,17 @@ impressions: Final = Table(
 )
 
 blocks: Final = Table(
-    "blocks",  # what a listener never wants to get again
+    "blocks",  # exclusions of listeners
     metadata,
     Column("listener", Integer, ForeignKey("listeners.row"), primary_key=True),
-    Column("what", Text, primary_key=True),  # piece, artist
-    Column("value", Text, primary_key=True),  # id of the piece, or the artist's key
-    Column("name", Text, nullable=False, server_default=""),  # as it was given
+    Column("what", Text, primary_key=True),  # piece, artist, explicit
+    Column("value", Text, primary_key=True),  # id of the piece, key of the artist, or `all`
+    Column("name", Text, nullable=False, server_default=""),  # as given
     Column("time", Integer, nullable=False),
 )
 
 sounds: Final = Table(
-    "sounds",  # what a piece sounds like, of its recording or of its score played by the renderer
+    "sounds",  # audio descriptors of a recording, or of a rendered score
     metadata,
     Column("piece", Integer, ForeignKey("pieces.row"), primary_key=True),
     Column("version", Integer, nullable=False),  # audio.describe.VERSION
@@ -153,17 +153,17 @@ sounds: Final = Table(
     Column("statistics", LargeBinary, nullable=False),  # float32, audio.describe.STATISTICS
     Column("timbre", LargeBinary, nullable=False),  # float32: 20 means, 20 x 20 covariances
     Column("embedding", LargeBinary),  # float32
-    Column("encoder", Text, nullable=False, server_default=""),  # which made the embedding
+    Column("encoder", Text, nullable=False, server_default=""),  # name of the encoder
     Column("facts", Text, nullable=False, server_default="{}"),  # JSON
 )
 
 audio_files: Final = Table(
-    "audio_files",  # every audio file that an import finished with, by its content
+    "audio_files",  # journal of imported audio files, by content hash
     metadata,
     Column("sha256", Text, primary_key=True),
     Column("path", Text, nullable=False),
-    Column("piece", Integer, ForeignKey("pieces.row")),  # nothing: refused
-    Column("cause", Text, nullable=False, server_default=""),  # why it was refused
+    Column("piece", Integer, ForeignKey("pieces.row")),  # NULL = refused
+    Column("cause", Text, nullable=False, server_default=""),  # cause of the refusal
     Column("time", Float, nullable=False),
     Index("audio_files_by_piece", "piece"),
 )

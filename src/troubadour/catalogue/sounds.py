@@ -1,4 +1,4 @@
-"""The store's tables of sound: what pieces sound like, and a journal of the audio files taken in."""
+"""Tables of audio descriptors, and journal of imported audio files."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoundRow:
-    """What one piece sounds like."""
+    """Audio descriptors of one piece."""
 
     piece: str
     version: int
-    """Of the measures."""
+    """Version of the descriptors."""
     origin: str
-    """`recording`, or `rendered` from the score."""
+    """`recording`, or `rendered` for a rendered score."""
     statistics: Floats
-    """Shape (d,)."""
+    """Summary statistics, float32, shape (d,)."""
     timbre_mean: Floats
-    """Shape (k,)."""
+    """Mean timbre vector, float32, shape (k,)."""
     timbre_covariance: Floats
-    """Shape (k, k)."""
+    """Covariance of timbre vectors, float32, shape (k, k)."""
     embedding: Floats | None
     encoder: str
-    """Name of the encoder that made the embedding."""
+    """Name of the encoder of the embedding."""
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Loudness, tempo, format ... for people."""
+    """Loudness, tempo, format and other facts for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """An audio file that an import is done with."""
+    """Journal entry of an imported audio file."""
 
     sha256: str
     path: str
     piece: str
-    """Empty where the file was refused."""
+    """Id of the piece; "" = refused."""
     cause: str
-    """Why it was refused."""
+    """Cause of the refusal."""
 
 
 class Sounds:
-    """What pieces sound like. Adding is one transaction: a file is wholly in the catalogue or not at all."""
+    """Tables of audio descriptors; each addition is one transaction."""
 
     def __init__(self, reading: Reading, writer: Writer) -> None:
         self._reading, self._writer = reading, writer
 
     def add_recording(self, piece: NewPiece, sound: SoundRow, sha256: str, path: str) -> None:
-        """Add a recording as a piece, with its sound and its line in the journal; again: nothing changes."""
+        """Adds a recording: piece, descriptors and journal entry. Repeated additions change nothing."""
         values = piece_values(piece)
         named = [(piece.id, scheme, value) for scheme, value in piece.identifiers.items() if value]
 
@@ -77,17 +77,17 @@ class Sounds:
         self._writer.run(work)
 
     def refuse(self, sha256: str, path: str, cause: str) -> None:
-        """Note that a file cannot be taken in, so that the next import does not try it again."""
+        """Records a refused file, so that later imports skip it."""
         new = {"sha256": sha256, "path": path, "piece": None, "cause": cause, "time": time.time()}
         self._writer.run(
             lambda connection: connection.execute(upsert(audio_files).on_conflict_do_nothing(), [new])
         )
 
     def put(self, sound: SoundRow) -> None:
-        """Store what a piece sounds like, in the place of what was known.
+        """Stores the descriptors of a piece and replaces earlier ones.
 
         Raises:
-            NotFoundError: there is no such piece.
+            NotFoundError: the piece does not exist.
         """
 
         def work(connection: Connection) -> None:
@@ -96,7 +96,7 @@ class Sounds:
         self._writer.run(work)
 
     def files(self) -> dict[str, AudioFile]:
-        """The journal, by SHA-256."""
+        """Returns the journal by SHA-256."""
         query = select(audio_files, pieces.c.id).join(
             pieces, pieces.c.row == audio_files.c.piece, isouter=True
         )
@@ -106,7 +106,7 @@ class Sounds:
             }
 
     def all(self, version: int) -> list[SoundRow]:
-        """Sounds measured in one version, in the order of the pieces; 2 kB each."""
+        """Returns descriptors of one version in row order; about 2 kB per piece."""
         query = (
             select(sounds, pieces.c.id)
             .join(pieces, pieces.c.row == sounds.c.piece)
@@ -117,7 +117,7 @@ class Sounds:
             return [_row(r) for r in connection.execute(query)]
 
     def known(self, version: int, encoder: str) -> set[str]:
-        """Ids of pieces that have sounds of this version and encoder."""
+        """Returns the ids of pieces with descriptors of this version and encoder."""
         query = (
             select(pieces.c.id)
             .join(sounds, pieces.c.row == sounds.c.piece)
@@ -127,7 +127,7 @@ class Sounds:
             return set(connection.execute(query).scalars())
 
     def counts(self) -> dict[str, int]:
-        """recordings: pieces that are recordings; sounds: pieces whose sound was measured."""
+        """Returns counts: `recordings` (pieces from recordings) and `sounds` (pieces with descriptors)."""
         with self._reading() as connection:
             recordings = select(func.count()).select_from(pieces).where(pieces.c.medium == "audio")
             measured = select(func.count()).select_from(sounds)
@@ -178,7 +178,13 @@ def _row(row: Any) -> SoundRow:
 
 
 def matrix(rows: Sequence[SoundRow], ids: Sequence[str], what: str) -> Floats:
-    """One vector a piece, shape (len(ids), d): `embedding` or `statistics`; NaN where there is none."""
+    """Stacks one vector per piece, float32, shape (len(ids), d); NaN rows = no vector.
+
+    Args:
+        rows: descriptors of pieces.
+        ids: ids of pieces in the order of the result.
+        what: `embedding` or `statistics`.
+    """
     found = {r.piece: getattr(r, what) for r in rows if getattr(r, what) is not None}
     width = len(next(iter(found.values()))) if found else 0
     out = np.full((len(ids), width), np.nan, dtype=np.float32)

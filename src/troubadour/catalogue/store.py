@@ -1,4 +1,4 @@
-"""The store: everything that must not be lost, behind one typed class."""
+"""Store: typed access to all durable data of a home folder."""
 
 from __future__ import annotations
 
@@ -24,51 +24,57 @@ from troubadour.interactions.id_map import IdMap
 
 
 class Store(PieceTable, EventTable):
-    """One home's store. Reads run on their own connections, writes through one thread."""
+    """Store of one home folder. Reads use their own connections, writes one thread."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.impressions = Impressions(self._reading, self._writer)
-        """What was shown to whom."""
+        """Impressions: items shown to listeners."""
         self.blocks = Blocks(self._reading, self._writer)
-        """What listeners never want to get again."""
+        """Blocks: exclusions of listeners."""
         self.unmatched = UnmatchedPlays(self._reading, self._writer)
-        """Imported plays of what the catalogue does not hold."""
+        """Imported plays without a matching piece."""
         self.sounds = Sounds(self._reading, self._writer)
-        """What pieces sound like, and the audio files that were taken in."""
+        """Audio descriptors and imported audio files."""
 
     @classmethod
     def open(cls, home: Path) -> Self:
-        """Open, or create, the store of a home folder.
+        """Opens the store of a home folder; creates it if it does not exist.
 
         Raises:
-            StorageError: it cannot be opened; the message says why and what to do.
+            StorageError: the file cannot be opened; the message names cause and remedy.
         """
         return cls(home / "catalogue.sqlite")
 
-    # Rights -----------------------------------------------------------------------------------
+    # Erasure ----------------------------------------------------------------------------------
 
     def erase(self, listener: str) -> dict[str, int]:
-        """Delete a listener and every row of theirs; how many of each table.
+        """Deletes a listener with all their rows; see `erasure.erase`.
 
-        See `erasing.erase`; `compact` then takes the bytes out of the file.
+        `compact` then removes the deleted bytes from the file.
+
+        Returns:
+            Number of deleted rows by table name.
 
         Raises:
-            NotFoundError: there is no such listener.
+            NotFoundError: the listener does not exist.
         """
         return self._writer.run(lambda connection: erase(connection, listener))
 
     def compact(self) -> None:
-        """Rewrite the file without what was deleted; see `erasing.compact`."""
+        """Rewrites the file without deleted rows; see `erasure.compact`."""
         with as_storage_errors(self.path):
             compact(self._engine)
 
     def interactions(self, *, until: int | None = None, without: str | None = None) -> Interactions:
-        """All unflagged events over the whole catalogue.
+        """Returns all unflagged events over the whole catalogue.
 
         Args:
-            until: last event taken, as `last_event` returned it; None = all.
+            until: result of `last_event`; later arrivals are left out. None = all.
             without: id of a listener to leave out.
+
+        Raises:
+            NotFoundError: the listener `without` does not exist.
         """
         columns: dict[str, Any] = self.interaction_columns(until=until, without=without)
         return Interactions(
@@ -84,7 +90,7 @@ class Store(PieceTable, EventTable):
     # Counts and settings ----------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
-        """pieces (generated ones not counted), generated, listeners, interactions."""
+        """Returns counts: `pieces` (not generated), `generated`, `listeners`, `interactions`."""
         with self._reading() as connection:
             query = select(pieces.c.generated, func.count()).group_by(pieces.c.generated)
             by_kind: dict[int, int] = {row[0]: row[1] for row in connection.execute(query)}
@@ -100,13 +106,13 @@ class Store(PieceTable, EventTable):
             }
 
     def get(self, key: str) -> Any:
-        """A setting, `None` if it was never set."""
+        """Returns a setting; None = not set."""
         with self._reading() as connection:
             value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
         return None if value is None else json.loads(value)
 
     def set(self, key: str, value: Any) -> None:
-        """Set a setting (JSON-able)."""
+        """Stores a setting; `value` must be JSON-compatible."""
         stored = json.dumps(value)
 
         def work(connection: Connection) -> None:

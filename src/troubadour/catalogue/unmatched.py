@@ -1,4 +1,4 @@
-"""Imported events on what the catalogue does not hold: kept apart, never guessed into it."""
+"""Imported events without a matching piece, stored apart from the interactions."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from sqlalchemy import Connection, delete, func, select
 
 from troubadour.catalogue.database import Writer
 from troubadour.catalogue.records import KINDS, Unmatched
-from troubadour.catalogue.rows import CHUNK, Reading, append_new, rows_of
+from troubadour.catalogue.rows import Reading, append_new, listed, rows_of
 from troubadour.catalogue.schema import listeners, unmatched
 
 
 class UnmatchedPlays:
-    """The store's table of unmatched events."""
+    """Table of unmatched events."""
 
     def __init__(self, reading: Reading, writer: Writer) -> None:
         self._reading, self._writer = reading, writer
 
     def add(self, events: Sequence[Unmatched]) -> int:
-        """Append, durable on return; those sent before are passed over; how many were new.
+        """Appends events; events with known ids are skipped. Durable on return.
+
+        Returns:
+            Number of new events.
 
         Raises:
             NotFoundError: a listener does not exist.
@@ -42,22 +45,23 @@ class UnmatchedPlays:
         return self._writer.run(work)
 
     def remove(self, events: Iterable[str]) -> None:
-        """Take out events that were matched after all."""
+        """Removes events by id, after they were matched."""
         ids = list(events)
 
         def work(connection: Connection) -> None:
-            for start in range(0, len(ids), CHUNK):
-                chosen = ids[start : start + CHUNK]
-                connection.execute(delete(unmatched).where(unmatched.c.event.in_(chosen)))
+            connection.execute(delete(unmatched).where(unmatched.c.event.in_(listed(ids))))
 
         if ids:
             self._writer.run(work)
 
     def all(self, listener: str | None = None) -> list[Unmatched]:
-        """Everything, or what is one listener's, in order of arrival.
+        """Returns unmatched events in order of arrival.
+
+        Args:
+            listener: id of a listener; None = all listeners.
 
         Raises:
-            NotFoundError: no such listener.
+            NotFoundError: the listener does not exist.
         """
         query = (
             select(unmatched, listeners.c.id)
@@ -77,7 +81,7 @@ class UnmatchedPlays:
             ]  # fmt: skip
 
     def top(self, limit: int = 20) -> list[tuple[str, str, str, int]]:
-        """What is missing most: (artist, title, reason, plays)."""
+        """Returns the most frequent unmatched tracks as (artist, title, reason, plays)."""
         count = func.count().label("plays")
         query = (
             select(unmatched.c.artist, unmatched.c.title, unmatched.c.reason, count)
@@ -89,6 +93,6 @@ class UnmatchedPlays:
             return [(r.artist, r.title, r.reason, int(r.plays)) for r in connection.execute(query)]
 
     def count(self) -> int:
-        """How many there are."""
+        """Number of unmatched events."""
         with self._reading() as connection:
             return int(connection.execute(select(func.count()).select_from(unmatched)).scalar_one())

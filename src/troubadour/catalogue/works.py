@@ -1,7 +1,7 @@
-"""Which pieces are variants of one work, and into which split a work goes.
+"""Assignment of pieces to works and of works to splits.
 
-Two pieces are of one work when at least a third of the smaller one's melodic n-grams stand in the
-other. A work's split follows from its id alone, so that variants of a tune never straddle a split.
+Two pieces belong to one work if at least 33% of the melodic n-grams of the smaller one occur in the other.
+The split is a function of the work's id, so all variants of a work are in the same split.
 """
 
 from __future__ import annotations
@@ -15,33 +15,42 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-SHARED: Final = 0.33
-_LEAST_SHARED: Final = 6
-_TOO_COMMON: Final = 80
-"""An n-gram in more pieces than this tells nothing (a scale, a repeated note)."""
+MIN_SHARED: Final = 0.33
+_MIN_SHARED_GRAMS: Final = 6
+_MAX_PIECES_PER_GRAM: Final = 80
+"""n-grams in more pieces than this carry no information (scales, repeated notes)."""
 _HELD_OUT: Final = {8: "valid", 9: "test"}
 
-Known = tuple[str, str, str, str, NDArray[np.uint32]]
-"""(id, work, split, fingerprint, grams) of a piece in the catalogue."""
+KnownPiece = tuple[str, str, str, str, NDArray[np.uint32]]
+"""Piece of the catalogue: (id, work, split, fingerprint, grams)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a new piece belongs."""
+class WorkAssignment:
+    """Work and split of a new piece."""
 
     work: str
     split: str
     nearest: str
-    """Id of the piece that it is most alike; empty if there is none."""
+    """Id of the most similar piece; "" = none."""
     shared: float
-    """Share of the smaller one's n-grams that the two have in common."""
+    """Share of the smaller piece's n-grams that both have in common, 0 to 1."""
 
 
-def place(new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[Known]) -> list[Placed]:
-    """Works and splits of new pieces (id, grams), whatever their order.
+def assign_works(
+    new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[KnownPiece]
+) -> list[WorkAssignment]:
+    """Assigns works and splits to new pieces; the result is independent of their order.
 
-    A new piece that joins works of several splits goes where it cannot teach a model what is held
-    out: to the held-out one. Pieces that are in the catalogue stay where they are.
+    A piece that connects works of several splits joins a held-out one, to prevent leakage into training.
+    Pieces of the catalogue keep their work and split.
+
+    Args:
+        new: (id, grams) of new pieces; grams are hashes, uint32.
+        known: pieces of the catalogue.
+
+    Returns:
+        One assignment per new piece.
     """
     ids = [k[0] for k in known] + [n[0] for n in new]
     grams = [k[4] for k in known] + [n[1] for n in new]
@@ -53,34 +62,38 @@ def place(new: Sequence[tuple[str, NDArray[np.uint32]]], known: Sequence[Known])
     best: dict[int, tuple[float, int]] = {}
     for i in range(len(known), len(ids)):
         counts = Counter(
-            j for g in grams[i].tolist() if len(holders[g]) <= _TOO_COMMON for j in holders[g] if j != i
+            j
+            for g in grams[i].tolist()
+            if len(holders[g]) <= _MAX_PIECES_PER_GRAM
+            for j in holders[g]
+            if j != i
         )
         for j, n in counts.items():
             shared = n / min(len(grams[i]), len(grams[j]))
-            if n >= _LEAST_SHARED and shared >= SHARED:
+            if n >= _MIN_SHARED_GRAMS and shared >= MIN_SHARED:
                 _join(parent, i, j)
                 if (shared, ids[j]) > (best.get(i, (0.0, 0))[0], ids[best[i][1]] if i in best else ""):
                     best[i] = (shared, j)
     members: dict[int, list[int]] = defaultdict(list)
     for i in range(len(ids)):
         members[_root(parent, i)].append(i)
-    placed: dict[int, Placed] = {}
+    assigned: dict[int, WorkAssignment] = {}
     for group in members.values():
-        settled = [known[i] for i in group if i < len(known)]
-        if settled:
-            work, split = min(((k[1], k[2]) for k in settled), key=lambda w: (w[1] == "train", w[0]))
+        existing = [known[i] for i in group if i < len(known)]
+        if existing:
+            work, split = min(((k[1], k[2]) for k in existing), key=lambda w: (w[1] == "train", w[0]))
         else:
             work = min(ids[i] for i in group)
             split = split_of(work)
         for i in group:
             if i >= len(known):
                 shared, nearest = best.get(i, (0.0, -1))
-                placed[i] = Placed(work, split, ids[nearest] if nearest >= 0 else "", shared)
-    return [placed[i] for i in range(len(known), len(ids))]
+                assigned[i] = WorkAssignment(work, split, ids[nearest] if nearest >= 0 else "", shared)
+    return [assigned[i] for i in range(len(known), len(ids))]
 
 
 def split_of(work: str) -> str:
-    """Eight of ten works train, one validates, one tests."""
+    """Returns the split of a work: 80% train, 10% valid, 10% test, by a hash of the id."""
     number = int(hashlib.sha256(work.encode()).hexdigest()[:8], 16) % 10
     return _HELD_OUT.get(number, "train")
 

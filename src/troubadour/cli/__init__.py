@@ -1,4 +1,4 @@
-"""The command line: results on standard output, progress and errors on standard error."""
+"""Command line: results on standard output, progress and errors on standard error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from troubadour.core.errors import TroubadourError
 
 
 def main() -> None:
-    """Entry point: errors of ours become one line and exit code 1."""
+    """Entry point: a `TroubadourError` becomes one line on standard error and exit code 1."""
     try:
         app()
     except TroubadourError as error:

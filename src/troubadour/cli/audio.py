@@ -1,4 +1,4 @@
-"""Measure what pieces sound like, and show what recordings tell."""
+"""Commands for audio features and recordings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, Seed, app, open_studio, print_json, progress, say, train_app
+from troubadour.cli.common import (
+    AsJson,
+    Home,
+    Seed,
+    app,
+    open_studio,
+    print_json,
+    progress_bar,
+    say,
+    train_app,
+)
 
 if TYPE_CHECKING:
     from troubadour.app.audio_library.humming import HummedQuery
@@ -16,29 +26,30 @@ if TYPE_CHECKING:
     from troubadour.app.studio import Studio
 
 Processes = Annotated[
-    int | None, typer.Option("--workers", help="Processes; without it one a core.", min=1, max=64)
+    int | None,
+    typer.Option("--workers", help="Worker processes, 1 to 64. Default: one per core.", min=1, max=64),
 ]
 
 
 @app.command()
 def features(
     limit: Annotated[
-        int | None, typer.Option("--limit", help="Measure at most so many pieces now.", min=1)
+        int | None, typer.Option("--limit", help="Largest number of pieces to measure now, 1 or more.", min=1)
     ] = None,
     workers: Processes = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play pieces with notes and measure their sound, so that they compare with recordings; goes on where it stopped."""
+    """Measure the sound of rendered scores, for comparison with recordings. Continues after an interruption."""
     from troubadour.app.audio_library.score_features import measure_scores
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         found = measure_scores(
             studio.store,
             pool(workers),
             limit=limit,
             soundfont=getattr(studio.renderer, "soundfont", None),
-            progress=lambda done, total: tell("Measuring", done, total),
+            progress=progress,
         )
     if as_json:
         failed = [list(f) for f in found.failed]
@@ -51,23 +62,31 @@ def features(
 
 @train_app.command("sound")
 def train_sound(
-    pieces: Annotated[int, typer.Option("--pieces", help="Listen to so many at most.", min=20)] = 600,
-    steps: Annotated[int, typer.Option("--steps", help="Of training.", min=1)] = 1500,
+    pieces: Annotated[
+        int, typer.Option("--pieces", help="Largest number of training pieces, 20 or more.", min=20)
+    ] = 600,
+    steps: Annotated[int, typer.Option("--steps", help="Training steps, 1 or more.", min=1)] = 1500,
     workers: Processes = None,
     seed: Seed = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from this catalogue's own audio, without labels, what sounds alike; then measure it again."""
+    """Train an audio encoder on the catalogue's own audio, without labels, and compute its embeddings."""
     from troubadour.app.audio_library import train_encoder
     from troubadour.app.audio_library.score_features import measure_scores
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         font = getattr(studio.renderer, "soundfont", None)
         report = train_encoder.train_sound(
-            studio.store, pool(workers), pieces=pieces, steps=steps, seed=seed or 0, soundfont=font, tell=tell
+            studio.store,
+            pool(workers),
+            pieces=pieces,
+            steps=steps,
+            seed=seed or 0,
+            soundfont=font,
+            progress=progress,
         )
-        # What has a sound gets the new embedding at once, the rest when `features` is next called.
+        # Measured pieces get the new embedding now, the others at the next `features`.
         limit = studio.store.sounds.counts()["sounds"]
         if limit:
             measure_scores(
@@ -75,31 +94,31 @@ def train_sound(
                 pool(workers),
                 limit=limit,
                 soundfont=font,
-                progress=lambda done, total: tell("Measuring", done, total),
+                progress=progress,
             )
     if as_json:
         print_json(report)
         return
-    print(f"{report['encoder']}: trained on {report['pieces']} pieces ({report['failed']} not heard)")
+    print(f"{report['encoder']}: trained on {report['pieces']} pieces ({report['failed']} failed)")
     print(
         "`troubadour similar PIECE --by sound` uses it; `troubadour features` measures what has no sound yet"
     )
 
 
 def pool(workers: int | None) -> Any:
-    """The worker processes that were asked for."""
+    """Pool of worker processes; by default one per core."""
     from troubadour.app.audio_library.pool import Workers
 
     return Workers(workers or os.cpu_count() or 1)
 
 
-def show_similar(studio: Studio, asked: str, n: int, by: str, as_json: bool) -> None:
-    """Print what sounds like a piece or a file."""
-    from troubadour.app.audio_library.sound_search import is_recording
+def show_similar(studio: Studio, text: str, n: int, by: str, as_json: bool) -> None:
+    """Print the pieces whose sound is similar to a piece or a file."""
+    from troubadour.app.audio_library.audio_search import is_recording
     from troubadour.export.licensing import rights
 
-    query = studio.hearing.hear(Path(asked))[0] if is_recording(Path(asked)) else asked
-    found = studio.hearing.similar(query, n, by)
+    query = studio.audio.measure(Path(text))[0] if is_recording(Path(text)) else text
+    found = studio.audio.similar(query, n, by)
     if as_json:
         items = [
             {
@@ -108,7 +127,7 @@ def show_similar(studio: Studio, asked: str, n: int, by: str, as_json: bool) -> 
             }
             for f in found
         ]  # fmt: skip
-        print_json({"piece": asked, "by": by, "items": items})
+        print_json({"piece": text, "by": by, "items": items})
         return
     for i, f in enumerate(found, start=1):
         by_whom = f" - {f.piece.artist or f.piece.composer}" if f.piece.artist or f.piece.composer else ""
@@ -116,20 +135,20 @@ def show_similar(studio: Studio, asked: str, n: int, by: str, as_json: bool) -> 
         print(f"       {f.piece.source}; {f.piece.licence or 'licence unknown'}")
 
 
-def show_heard(heard: HummedQuery, hits: list[Hit], as_json: bool) -> None:
-    """Print what was heard of a hummed tune, and where it stands."""
+def show_transcription(sung: HummedQuery, hits: list[Hit], as_json: bool) -> None:
+    """Print the notes of a hummed tune and the pieces that contain it."""
     if as_json:
-        print_json({"query": heard.to_dict(), "items": [hit.to_dict() for hit in hits]})
+        print_json({"query": sung.to_dict(), "items": [hit.to_dict() for hit in hits]})
         return
-    for warning in heard.warnings:
+    for warning in sung.warnings:
         say(warning)
-    names, cents = heard.names(), heard.notes.tuning_cents
+    names, cents = sung.names(), sung.notes.tuning_cents
     print(f"Heard {len(names)} notes, {cents:+.0f} cents from A4 = 440 Hz: {' '.join(names)}")
     print_hits(hits, timed_in_bars=False)
 
 
 def print_hits(hits: list[Hit], *, timed_in_bars: bool = True) -> None:
-    """Print where a melody stands."""
+    """Print the pieces that contain a melody, with the place of the match."""
     from troubadour.export.licensing import rights_line
 
     for i, hit in enumerate(hits, start=1):
@@ -143,8 +162,8 @@ def print_hits(hits: list[Hit], *, timed_in_bars: bool = True) -> None:
 
 
 def show_recording(studio: Studio, path: Path, as_json: bool) -> None:
-    """Print what a recording tells: key, tempo, loudness and the evidence for them."""
-    found = studio.hearing.hear(path)[1]
+    """Print the analysis of a recording: key, tempo and loudness, with evidence."""
+    found = studio.audio.measure(path)[1]
     facts, tags = found["facts"], found["tags"]
     title = tags["title"] or path.name
     if as_json:
@@ -161,7 +180,7 @@ def show_recording(studio: Studio, path: Path, as_json: bool) -> None:
     for warning in found["warnings"]:
         print(f"             {warning}")
     candidates = ", ".join(f"{k['key']} {k['correlation']:.2f}" for k in facts["key_candidates"])
-    print(f"  key        {facts['key'] or 'none that is clear'} (likeness to its profile: {candidates})")
+    print(f"  key        {facts['key'] or 'not clear'} (correlation with its profile: {candidates})")
     print(f"  tuning     {facts['tuning_cents']:+d} cents from A4 = 440 Hz")
     others = ", ".join(f"{bpm:g} ({strength:.2f})" for bpm, strength in facts["tempo_others"])
     beat = f"{facts['tempo_bpm']:g} beats a minute" if facts["tempo_bpm"] else "no steady beat"

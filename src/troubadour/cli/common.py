@@ -1,10 +1,10 @@
-"""What all commands share: the application, common options, a studio, progress, output."""
+"""Shared parts of all commands: application, common options, studio, progress bar, output."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,36 +14,43 @@ import typer
 if TYPE_CHECKING:
     from troubadour.app.studio import Studio
     from troubadour.catalogue.importing import ImportReport
+    from troubadour.core.progress import Progress
 
 app = typer.Typer(
     name="troubadour",
-    help="Compose music and recommend music, each making the other better.",
+    help="Compose music and recommend music.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 train_app = typer.Typer(help="Train models.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
-evaluate_app = typer.Typer(help="Measure models on what they were not fitted on.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Evaluate models on held-out data.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 
 Home = Annotated[
     Path | None,
     typer.Option(
-        "--home", help="Where everything lives.", envvar="TROUBADOUR_HOME", show_default="your data folder"
+        "--home",
+        help="Folder of the catalogue and the models.",
+        envvar="TROUBADOUR_HOME",
+        show_default="your data folder",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AcceptTerms = Annotated[
-    bool, typer.Option("--accept-terms", help="For collections under terms (essen, palestrina): accept them.")
+    bool,
+    typer.Option("--accept-terms", help="Accept the terms of restricted collections (essen, palestrina)."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same result.", min=0)]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Random seed, 0 or more; equal seeds give equal results.", min=0)
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder for MIDI, MusicXML and WAV.")]
 
 
 @contextmanager
 def open_studio(home: Path | None) -> Iterator[Studio]:
-    """All use cases, on the home folder that was asked for."""
+    """Studio on the given home folder, closed on leaving."""
     from troubadour.app.studio import Studio
     from troubadour.core.config import Settings
     from troubadour.formats.render import MidiRenderer
@@ -57,32 +64,33 @@ def open_studio(home: Path | None) -> Iterator[Studio]:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on standard error; plain silence where that is no terminal."""
+def progress_bar() -> Iterator[Progress]:
+    """Progress bar on standard error; no output if standard error is not a terminal."""
+    from rich import progress as rich_progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with rich_progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, Any] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
-            key = what.split(",")[0]
+        def progress(stage: str, done: int, total: int) -> None:
+            key = stage.split(",")[0]
             if key not in tasks:
-                tasks[key] = bar.add_task(what, total=total or None)
-            bar.update(tasks[key], completed=done, description=what)
+                tasks[key] = bar.add_task(stage, total=total or None)
+            bar.update(tasks[key], completed=done, description=stage)
 
-        yield tell
+        yield progress
 
 
 def say(text: str) -> None:
-    """Tell the user, on standard error."""
+    """Print a message on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def report_lines(report: ImportReport) -> Iterator[str]:
-    """What was imported, what was not and why, for people."""
+    """Lines about an import: counts, refused files with causes, repairs."""
     yield report.summary()
     for name, cause in [*report.unreadable, *report.dropped][:20]:
         yield f"  not taken: {name}: {cause}"
@@ -91,11 +99,11 @@ def report_lines(report: ImportReport) -> Iterator[str]:
 
 
 def print_json(value: Any) -> None:
-    """A result on standard output."""
+    """Print a result as JSON on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def named(title: str, identity: str, artist: str = "", *, generated: bool = False) -> str:
-    """A piece as lists show it: `Title - Artist  [id]`."""
+    """Piece as one line of a list: `Title - Artist  [id]`."""
     mark = " (generated)" if generated else f" - {artist}" if artist else ""
     return f"{title}{mark}" + (f"  [{identity}]" if identity != title else "")

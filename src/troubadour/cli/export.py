@@ -1,4 +1,4 @@
-"""Take a piece out of the catalogue, with its rights."""
+"""Export of a piece to files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def export_piece(
         str,
         typer.Option(
             "--format",
-            help="What to write, by commas: midi, musicxml, abc, wav, ogg, flac, pdf, svg, png.",
+            help="Formats, separated by commas: midi, musicxml, abc, wav, ogg, flac, pdf, svg, png.",
         ),
     ] = "midi,musicxml,wav",
     parts: Annotated[
-        bool, typer.Option("--parts", help="Write the musicians' parts too (MusicXML, PDF, SVG, PNG).")
+        bool, typer.Option("--parts", help="Also write the musicians' parts (MusicXML, PDF, SVG, PNG).")
     ] = False,
     accept_terms: AcceptTerms = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a piece as score, parts, sound or MIDI; rights and origin stand in the files."""
+    """Write a piece as score, parts, sound or MIDI, with licence and source in the files."""
     from troubadour.export.licensing import rights, rights_line
 
     with open_studio(home) as studio:

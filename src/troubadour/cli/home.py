@@ -1,4 +1,4 @@
-"""Set up a home, import music, say what there is, serve it."""
+"""Commands for a home: set up, import, status, serve."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from troubadour.cli.common import (
     app,
     open_studio,
     print_json,
-    progress,
+    progress_bar,
     report_lines,
     say,
 )
@@ -35,19 +35,19 @@ _DEMO_PIECES: Final = 3
 def demo(
     home: Home = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the composed pieces.")] = Path("out"),
-    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the page at the end.")] = True,
-    port: Annotated[int, typer.Option("--port", help="Port of the page.")] = 8765,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the web page at the end.")] = True,
+    port: Annotated[int, typer.Option("--port", help="TCP port of the web page.")] = 8765,
     seed: Seed = None,
 ) -> None:
-    """The main job: import music, simulate listeners, recommend, compose for one of them, serve."""
-    from troubadour.app import jobs
+    """Run the whole tour: import music, simulate listeners, recommend, compose for one of them, serve."""
+    from troubadour.app import importing, jobs
 
     with open_studio(home) as studio:
         fresh = studio.releases.live() is None
         if fresh:
             say(f"Importing the built-in collections into {studio.home}")
-            with progress() as tell:
-                for report in jobs.import_builtin(studio.store, tell=tell):
+            with progress_bar() as progress:
+                for report in importing.import_builtin(studio.store, progress=progress):
                     say(f"  {report.summary()}")
             if not studio.store.listeners():
                 say(f"Simulating {_LISTENERS} listeners (labelled `simulated` wherever they are shown)")
@@ -57,7 +57,7 @@ def demo(
         if fresh or not studio.store.counts()["generated"]:
             _show_listener(studio, out, 0 if seed is None else seed)
         else:
-            say(f"Everything is in place in {studio.home}; `troubadour compose` composes more.")
+            say(f"{studio.home} is ready; compose more with `troubadour compose`.")
         if serve:
             _serve(studio, "127.0.0.1", port)
 
@@ -82,7 +82,7 @@ def _show_listener(studio: Studio, out: Path, seed: int) -> None:
     print(f"\nComposed for {person.name}:")
     for i in range(_DEMO_PIECES):
         new = studio.compose(Brief(), seed=seed + i, listener=person.id)
-        print_piece(new, studio.write_files(new.id, out))
+        print_piece(new, studio.write_files(new, out))
 
 
 @app.command("import")
@@ -96,28 +96,32 @@ def import_(
     accept_terms: AcceptTerms = False,
     workers: Processes = None,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Try recordings again that an earlier import refused.")
+        bool, typer.Option("--retry", help="Measure recordings again that an earlier import refused.")
     ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import music and recordings into the catalogue; importing twice changes nothing."""
-    from troubadour.app import jobs
+    """Import scores and recordings into the catalogue; pieces already present are skipped."""
+    from troubadour.app import importing, jobs
     from troubadour.corpora.builtin import COLLECTIONS, DEFAULT
 
     names = {c.name for c in COLLECTIONS}
     reports = []
     with open_studio(home) as studio:
-        with progress() as tell:
+        with progress_bar() as progress:
             for path in paths or ["builtin"]:
                 if path == "builtin":
-                    reports += jobs.import_builtin(studio.store, DEFAULT, tell=tell)
+                    reports += importing.import_builtin(studio.store, DEFAULT, progress=progress)
                 elif path in names and not Path(path).exists():
-                    reports += jobs.import_builtin(studio.store, [path], accept_terms=accept_terms, tell=tell)
+                    reports += importing.import_builtin(
+                        studio.store, [path], accept_terms=accept_terms, progress=progress
+                    )
                 else:
-                    reports += jobs.import_path(studio.store, Path(path), tell, pool(workers), retry=retry)
+                    reports += importing.import_path(
+                        studio.store, Path(path), progress, pool(workers), retry=retry
+                    )
         if studio.releases.live() is None and studio.store.counts()["pieces"]:
-            say("Making the first release")
+            say("Publishing the first release")
             jobs.fit(studio.store, studio.releases)
     if as_json:
         print_json([r.to_dict() for r in reports])
@@ -129,7 +133,7 @@ def import_(
 
 @app.command()
 def status(home: Home = None, as_json: AsJson = False) -> None:
-    """What there is: pieces, listeners, interactions, the live release."""
+    """Print counts of pieces, listeners and events, and the live release."""
     with open_studio(home) as studio:
         found = studio.status()
     if as_json:
@@ -141,11 +145,11 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port.")] = 8765,
+    host: Annotated[str, typer.Option("--host", help="Network address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="TCP port.")] = 8765,
     home: Home = None,
 ) -> None:
-    """Serve the page and the API."""
+    """Serve the web page and the REST API."""
     with open_studio(home) as studio:
         _serve(studio, host, port)
 
@@ -155,7 +159,7 @@ def _serve(studio: Studio, host: str, port: int) -> None:
 
     from troubadour.server.app import create_app
 
-    studio.models()  # a missing or damaged model is told now and not at the first request
+    studio.models()  # reports a missing or damaged model now, not at the first request
     say(f"Serving on http://{host}:{port} (Ctrl-C stops)")
     uvicorn.run(create_app(studio), host=host, port=port, log_level="warning")
 
@@ -163,11 +167,11 @@ def _serve(studio: Studio, host: str, port: int) -> None:
 @app.command()
 def mark(
     piece: Annotated[str, typer.Argument(help="Id of the piece.")],
-    explicit: Annotated[bool, typer.Option("--explicit/--clean", help="Whether it is explicit.")] = True,
+    explicit: Annotated[bool, typer.Option("--explicit/--clean", help="Set or remove the mark.")] = True,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Mark a piece as explicit: listeners who block such pieces do not get it from now on."""
+    """Mark a piece as explicit: listeners who block explicit pieces no longer get it."""
     with open_studio(home) as studio:
         studio.store.mark_explicit(piece, explicit)
         row = studio.store.piece(piece)

@@ -1,4 +1,4 @@
-"""Take in what listeners did; give it out; forget it."""
+"""Commands for listeners' data: import, record, block, export, erase."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress, say
+from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, progress_bar, say
 from troubadour.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,41 +22,40 @@ def import_plays(
         str,
         typer.Option(
             "--format",
-            help="auto, listenbrainz, lastfm, spotify, maloja, rockbox, apple, youtube, deezer or csv (also Parquet).",
+            help="auto, listenbrainz, lastfm, spotify, maloja, rockbox, apple, youtube, deezer or csv (or Parquet).",
         ),
     ] = "auto",
     listener: Annotated[
-        str, typer.Option("--listener", help="Whose plays they are, where the file does not say.")
+        str, typer.Option("--listener", help="Id of the listener, if the file does not name one.")
     ] = "",
     columns: Annotated[
         list[str] | None,
-        typer.Option("--map", help="COLUMN=ROLE, of a table: time, title, artist, listener, ms_played ..."),
+        typer.Option(
+            "--map", help="COLUMN=ROLE of a table; roles: time, title, artist, listener, ms_played ..."
+        ),
     ] = None,
     rating_max: Annotated[
-        float, typer.Option("--rating-max", help="Best rating of the source; its worst is 1.", min=2)
+        float,
+        typer.Option("--rating-max", help="Best rating of the source, 2 or more; its worst is 1.", min=2),
     ] = 5,
     add_unknown: Annotated[
-        bool, typer.Option("--add-unknown", help="Add tracks that the catalogue lacks, by name alone.")
+        bool, typer.Option("--add-unknown", help="Add tracks missing from the catalogue, by name only.")
     ] = False,
     unmatched: Annotated[
-        Path | None, typer.Option("--unmatched", help="Write what the catalogue lacks to this CSV file.")
+        Path | None, typer.Option("--unmatched", help="CSV file for the tracks missing from the catalogue.")
     ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import plays, likes, skips and ratings; importing twice changes nothing."""
+    """Import plays, likes, skips and ratings; events already present are skipped."""
     from troubadour.catalogue.plays import import_plays
     from troubadour.interactions.importers.base import ReadOptions
     from troubadour.interactions.importers.formats import read_plays
 
     options = ReadOptions(int(time.time()), _mapped(columns or []), rating_max)
     reports: list[PlaysReport] = []
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         for path in files:
-
-            def count(done: int, name: str = path.name) -> None:
-                tell(name, done, 0)
-
             reports.append(
                 import_plays(
                     studio.store,
@@ -65,7 +64,7 @@ def import_plays(
                     listener=listener,
                     add_unknown=add_unknown,
                     unmatched_file=unmatched,
-                    progress=count,
+                    progress=progress,
                 )
             )
     if as_json:
@@ -74,30 +73,33 @@ def import_plays(
         for report in reports:
             _print(report)
     if not any(r.read for r in reports) and any(r.remarks for r in reports):
-        say("Nothing was read: say what it is with --format, and what a column holds with --map COLUMN=ROLE.")
+        say("Nothing was read: name the format with --format, and the columns with --map COLUMN=ROLE.")
         raise typer.Exit(1)
     if any(r.new for r in reports):
-        say("Lists change at once; `troubadour train recommender` learns what is heard together.")
+        say(
+            "Lists use the new plays at once; retrain collaborative models with `troubadour train recommender`."
+        )
 
 
 @app.command()
 def listeners(
-    words: Annotated[str, typer.Argument(help="Part of an id or name; without it everybody.")] = "",
+    words: Annotated[str, typer.Argument(help="Part of an id or name; Default: all listeners.")] = "",
     n: Annotated[int, typer.Option("--n", help="How many.", min=1)] = 100,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Who is known, in order of arrival."""
     with open_studio(home) as studio:
-        found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
+        found = studio.store.listeners(words, limit=n)
+        more = studio.store.count_listeners(words) - len(found)
     if as_json:
-        print_json([{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:n]])
+        print_json([{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found])
         return
-    for person in found[:n]:
+    for person in found:
         mark = " (simulated)" if person.simulated else ""
         print(f"{person.id}{f'  {person.name}' if person.name else ''}{mark}")
-    if len(found) > n:
-        say(f"{len(found) - n} more; --n says how many are shown")
+    if more:
+        say(f"{more} more; --n says how many are shown")
 
 
 @app.command()
@@ -106,13 +108,13 @@ def record(
     piece: Annotated[str, typer.Argument(help="Id of the piece.")],
     kind: Annotated[str, typer.Option("--kind", help="play, like, skip or rating.")] = "play",
     value: Annotated[
-        float | None, typer.Option("--value", help="Share heard, 0 to 1; of a rating 1 to 5.")
+        float | None, typer.Option("--value", help="Share of the piece heard, 0 to 1; for a rating 1 to 5.")
     ] = None,
-    new: Annotated[bool, typer.Option("--new", help="Add the listener, if they are not there yet.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Add the listener if the id is unknown.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record what a listener did just now; their next list heeds it."""
+    """Record one event of a listener, now; the next list takes it into account."""
     import secrets
 
     from troubadour.catalogue.records import Event
@@ -132,16 +134,16 @@ def record(
 @app.command()
 def block(
     listener: Annotated[str, typer.Argument(help="Id of the listener.")],
-    piece: Annotated[str | None, typer.Option("--piece", help="Never this piece again.")] = None,
-    artist: Annotated[str | None, typer.Option("--artist", help="Never this artist again.")] = None,
+    piece: Annotated[str | None, typer.Option("--piece", help="Block this piece.")] = None,
+    artist: Annotated[str | None, typer.Option("--artist", help="Block this artist.")] = None,
     explicit: Annotated[
-        bool, typer.Option("--explicit", help="Nothing that is marked as explicit (see mark).")
+        bool, typer.Option("--explicit", help="Block all pieces marked as explicit (see mark).")
     ] = False,
-    lift: Annotated[bool, typer.Option("--lift", help="Lift the block instead.")] = False,
+    lift: Annotated[bool, typer.Option("--lift", help="Remove the block instead.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep a piece, an artist or all that is explicit out of a listener's lists; without any, say what is blocked."""
+    """Block a piece, an artist or all explicit pieces for a listener; without an option, list the blocks."""
     from troubadour.catalogue.records import Block
 
     if (piece is not None) + (artist is not None) + explicit > 1:
@@ -168,11 +170,11 @@ def block(
 @app.command()
 def forget(
     listener: Annotated[str, typer.Argument(help="Id of the listener.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a listener from the store and from every model, and write a receipt."""
+    """Erase a listener from the store and from every model, and write a receipt."""
     from troubadour.privacy.erasure import forget
 
     with open_studio(home) as studio:
@@ -193,10 +195,12 @@ def forget(
 @app.command("export")
 def export_listener(
     listener: Annotated[str, typer.Argument(help="Id of the listener.")],
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; without it printed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write. Default: standard output.")
+    ] = None,
     home: Home = None,
 ) -> None:
-    """Everything that is held of a listener, as JSON."""
+    """Export all stored data of a listener as JSON."""
     import json
 
     from troubadour.privacy.export import export
@@ -229,9 +233,9 @@ def _print(report: PlaysReport) -> None:
     if found:
         print(f"  tracks: {found}")
     if report.pieces_added:
-        print(f"  {report.pieces_added} pieces added by name alone")
+        print(f"  {report.pieces_added} pieces added by name only")
     if report.time_unknown:
-        print(f"  {report.time_unknown} without a time: they count as oldest")
+        print(f"  {report.time_unknown} without a time, treated as oldest")
     for what, count in report.flagged.items():
         print(f"  {count} flagged: {what.replace('_', ' ')}")
     for cause, count in sorted(report.causes.items(), key=lambda item: -item[1]):

@@ -1,4 +1,4 @@
-"""Blend two melodies, or give one more or less of something, in the VAE's latent space."""
+"""Commands in the VAE's latent space: interpolation of two melodies, attribute transfer."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
     from troubadour.music.score import Score
 
 Model = Annotated[
-    Path | None, typer.Option("--model", help="Folder of a trained VAE; without it, the one that ships.")
+    Path | None, typer.Option("--model", help="Folder of a trained VAE. Default: the installed one.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for MIDI and MusicXML.")]
-Bar = Annotated[int, typer.Option("--bar", help="Whole bar at which the passage starts, from 1.", min=1)]
+Bar = Annotated[
+    int, typer.Option("--bar", help="First bar of the passage, 1-based, upbeat not counted.", min=1)
+]
 _NO_MODEL: Final = "no VAE is installed; train one: troubadour train composer recipes/vae.toml"
 
 
 @app.command()
 def interpolate(
     first: Music,
-    second: Annotated[str, typer.Argument(help="The other melody: a file or the id of a piece.")],
-    steps: Annotated[int, typer.Option("--steps", help="How many, both ends counted.", min=2, max=33)] = 5,
-    bars: Annotated[int, typer.Option("--bars", help="Bars of each passage: 2, 4 or 16.")] = 16,
+    second: Annotated[str, typer.Argument(help="Second melody: a file or the id of a piece.")],
+    steps: Annotated[
+        int, typer.Option("--steps", help="Number of melodies, both ends included, 2 to 33.", min=2, max=33)
+    ] = 5,
+    bars: Annotated[int, typer.Option("--bars", help="Length of the passages in bars: 2, 4 or 16.")] = 16,
     bar: Bar = 1,
     model: Model = None,
     out: Out = Path("out"),
@@ -39,7 +43,7 @@ def interpolate(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Melodies between two, along an arc in the latent space; both in one metre."""
+    """Interpolate between two melodies of one metre, along an arc in the latent space."""
     import numpy as np
 
     vae = _vae(model)
@@ -57,7 +61,7 @@ def move(
     attribute: Annotated[str, typer.Option("--attribute", help="density, range, syncopation or mode.")],
     amount: Annotated[
         list[float],
-        typer.Option("--amount", help="Standard deviations more, or less below 0; may be given often."),
+        typer.Option("--amount", help="Change in standard deviations, negative for less; may be repeated."),
     ],
     bar: Bar = 1,
     model: Model = None,
@@ -66,7 +70,7 @@ def move(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """A melody's 16 bars with more or less of an attribute, else as like it as can be; a seed draws other solutions."""
+    """Increase or decrease an attribute of a melody's 16 bars and keep the rest as similar as possible. Other seeds give other solutions."""
     import numpy as np
 
     from troubadour.models.vae.attribute_transfer import move as move_passage

@@ -1,4 +1,4 @@
-"""Recommend, and train and measure recommenders."""
+"""Commands for recommendation: lists, training, evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from troubadour.cli.common import (
     named,
     open_studio,
     print_json,
-    progress,
+    progress_bar,
     train_app,
 )
 
@@ -26,37 +26,28 @@ if TYPE_CHECKING:
 @app.command()
 def recommend(
     listener: Annotated[str, typer.Argument(help="Id of a listener, such as sim-0001.")],
-    n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 10,
+    n: Annotated[int, typer.Option("--n", help="Length of the list, 1 to 1000.", min=1, max=1000)] = 10,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend pieces to a listener, each with its reasons."""
-    from troubadour.export.licensing import rights, rights_line
+    from troubadour.app.surfaces.listed import listed, recommended_json
+    from troubadour.export.licensing import rights_line
 
     with open_studio(home) as studio:
         found, release = studio.recommend(listener, n)
-        rows = [studio.store.piece(item.id) for item in found]
+        rows = [*studio.store.pieces_by_id(item.id for item in found).values()]
         studio.shown(listener, found, release)
     if as_json:
-        items = [
-            {
-                "id": item.id,
-                "title": item.title,
-                "score": round(item.score, 6),
-                "reasons": [r.text for r in item.reasons],
-                **rights(row),
-                **({"fallback": item.fallback} if item.fallback else {}),
-            }
-            for item, row in zip(found, rows, strict=True)
-        ]
+        items = [recommended_json(listed(item), row) for item, row in zip(found, rows, strict=True)]
         print_json({"listener": listener, "items": items, "release": release})
         return
-    # Of somebody new every piece has the same; it is told once.
+    # For a new listener all pieces have the same fallback; it is printed once.
     common = found[0].fallback if len({item.fallback for item in found}) == 1 else ""
     if common:
         print(f"{listener}: {common}")
     if not found:
-        print("nothing is left to recommend: all has been heard or blocked")
+        print("no pieces are left to recommend: all are heard or blocked")
     for i, item in enumerate(found, start=1):
         name = named(item.title, item.id, rows[i - 1].display_artist, generated=item.generated)
         print(f"{i:3}. {name}")
@@ -73,7 +64,7 @@ def train_recommender(
         float | None,
         typer.Option(
             "--minutes",
-            help="Look until so much processor time is used; without it a quick look of seconds.",
+            help="Processor time for the search in minutes. Default: a search of seconds.",
             min=0.01,
         ),
     ] = None,
@@ -83,12 +74,12 @@ def train_recommender(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose a recommender by validation, fit it on all that listeners did, publish and go live."""
+    """Choose a recommender by validation, fit it on the whole log, publish it and make it live."""
     from troubadour.app import jobs
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         release = jobs.fit(
-            studio.store, studio.releases, seed or 0, effort=_effort(minutes, recipe or []), tell=tell
+            studio.store, studio.releases, seed or 0, effort=_effort(minutes, recipe or []), progress=progress
         )
     if as_json:
         print_json({"release": release.id, "notes": dict(release.notes)})
@@ -98,12 +89,12 @@ def train_recommender(
     print(f"  {choice['why']}.")
     for part in choice["chosen"]["parts"]:
         options = ", ".join(f"{k} {v:.4g}" for k, v in part["options"].items())
-        role = f"weight {part['weight']:g}" if part["weight"] else "only for pieces that no other knows"
+        role = f"weight {part['weight']:g}" if part["weight"] else "fallback for pieces unknown to the others"
         print(f"  {part['model']}: {role}{', ' + options if options else ''}")
     if choice["exposure"]["ndcg"]:
-        print(f"  prices on exposure at {choice['exposure']['strength']:g} of their strength")
+        print(f"  exposure prices at {choice['exposure']['strength']:g} of their full strength")
     tried = len(choice["trials"])
-    print(f"  {tried} recipes tried on {choice['listeners']} listeners ({choice['split']})")
+    print(f"  {tried} recipes compared on {choice['listeners']} listeners ({choice['split']})")
     for text in choice["left_out"]:
         print(f"  not tried: {text}")
 
@@ -111,10 +102,10 @@ def train_recommender(
 @evaluate_app.command("recommender")
 def evaluate_recommender(
     home: Home = None,
-    k: Annotated[int, typer.Option("--k", help="Length of the lists.", min=1, max=1000)] = 20,
+    k: Annotated[int, typer.Option("--k", help="Length of the lists, 1 to 1000.", min=1, max=1000)] = 20,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", help="Processor time to choose with, as in training.", min=0.01),
+        typer.Option("--minutes", help="Processor time for the search in minutes, as in training.", min=0.01),
     ] = None,
     recipe: Annotated[
         list[str] | None,
@@ -123,12 +114,12 @@ def evaluate_recommender(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose without the latest fifth of the log, then judge on it, beside every recipe and baseline."""
+    """Tune on the log without its latest fifth and evaluate on that fifth, beside all recipes and baselines."""
     from troubadour.app import evaluate_recommender
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         report = evaluate_recommender.evaluate_recommender(
-            studio.store, k=k, seed=seed or 0, effort=_effort(minutes, recipe or []), tell=tell
+            studio.store, k=k, seed=seed or 0, effort=_effort(minutes, recipe or []), progress=progress
         )
     if as_json:
         print_json(report)
@@ -138,10 +129,10 @@ def evaluate_recommender(
 
 def _effort(minutes: float | None, recipes: list[str]) -> TuningBudget | None:
     from troubadour.core import registry
-    from troubadour.recommenders.blend.choose import QUICK, TuningBudget
+    from troubadour.recommenders.blend.choose import FAST_RECIPES, TuningBudget
 
     for name in recipes:
-        registry.find("recommenders", name)  # says which there are
+        registry.find("recommenders", name)  # raises NotFoundError with the registered names
     if minutes is not None:
         return TuningBudget.of_minutes(minutes, recipes)
-    return TuningBudget(recipes=tuple(recipes) or QUICK)
+    return TuningBudget(recipes=tuple(recipes) or FAST_RECIPES)

@@ -1,4 +1,4 @@
-"""Find and understand music."""
+"""Commands for search, similarity, analysis, originality and pictures."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from troubadour.cli.common import AsJson, Home, app, open_studio, print_json, sa
 from troubadour.core.errors import TroubadourError
 
 if TYPE_CHECKING:
-    from troubadour.app.embedding_search import Near
+    from troubadour.app.embedding_search import SimilarPiece
     from troubadour.app.studio import Studio
     from troubadour.music.score import Score
 
 
-Music = Annotated[str, typer.Argument(help="A MIDI, MusicXML or ABC file, or the id of a piece.")]
+Music = Annotated[str, typer.Argument(help="MIDI, MusicXML or ABC file, or the id of a piece.")]
 
 
 @app.command()
@@ -24,30 +24,34 @@ def search(
     file: Annotated[
         str | None,
         typer.Argument(
-            help="A fragment: MIDI, MusicXML or ABC file, or a recording of a tune hummed, whistled or played."
+            help="Query: a MIDI, MusicXML or ABC file, or a recording of a hummed, whistled or played tune."
         ),
     ] = None,
-    notes: Annotated[str | None, typer.Option("--notes", help="Typed notes instead: 'G A B d'.")] = None,
-    track: Annotated[int | None, typer.Option("--track", help="Track to search with, from 0.", min=0)] = None,
-    n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 10,
+    notes: Annotated[
+        str | None, typer.Option("--notes", help="Query as typed notes instead of a file: 'G A B d'.")
+    ] = None,
+    track: Annotated[
+        int | None, typer.Option("--track", help="Index of the track to search with, from 0.", min=0)
+    ] = None,
+    n: Annotated[int, typer.Option("--n", help="Number of pieces, 1 to 1000.", min=1, max=1000)] = 10,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find a melody in the catalogue, in any key, octave and tempo; also one that was hummed or whistled."""
-    from troubadour.app.audio_library.sound_search import is_recording
-    from troubadour.cli.audio import print_hits, show_heard
+    """Search for a melody in any key, octave and tempo; the query may be hummed or whistled."""
+    from troubadour.app.audio_library.audio_search import is_recording
+    from troubadour.cli.audio import print_hits, show_transcription
     from troubadour.core.errors import InputError
     from troubadour.similarity.melody_search.index import MOST_NOTES
     from troubadour.similarity.melody_search.lines import query_skyline
     from troubadour.similarity.melody_search.typed import typed_skyline
 
     if (file is None) == (notes is None):
-        raise InputError("give a file or --notes, one of them")
+        raise InputError("give either a file or --notes")
     with open_studio(home) as studio:
         if file is not None and is_recording(Path(file)):
             if track is not None:
                 raise InputError("--track chooses a track of a score; a recording has none, leave it out")
-            show_heard(*studio.search_recording(Path(file), n), as_json)
+            show_transcription(*studio.search_recording(Path(file), n), as_json)
             return
         line = (
             typed_skyline(notes)
@@ -68,12 +72,12 @@ def search(
 @app.command()
 def similar(
     piece: Annotated[str, typer.Argument(help="Id of a piece, or a recording.")],
-    n: Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)] = 10,
+    n: Annotated[int, typer.Option("--n", help="Number of pieces, 1 to 1000.", min=1, max=1000)] = 10,
     by: Annotated[
         str | None,
         typer.Option(
             "--by",
-            help="content (features), embedding (the composer's), melody, timbre or sound; without it content, for recordings timbre.",
+            help="content (features), embedding (of the composer), melody, timbre or sound. Default: content; for recordings timbre.",
         ),
     ] = None,
     style: Annotated[str | None, typer.Option("--style", help="Only pieces of this style.")] = None,
@@ -81,13 +85,13 @@ def similar(
         str | None, typer.Option("--key", help="Only pieces in this key, such as 'D major'.")
     ] = None,
     generated: Annotated[
-        bool | None, typer.Option("--generated/--human", help="Only composed pieces, or none of them.")
+        bool | None, typer.Option("--generated/--human", help="Only generated pieces, or only human ones.")
     ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """The pieces nearest to one: by content, the composer's embedding, melody, or sound."""
-    from troubadour.app.audio_library.sound_search import WAYS, is_recording
+    """Find similar pieces by content, the composer's embedding, melody, or sound."""
+    from troubadour.app.audio_library.audio_search import WAYS, is_recording
     from troubadour.cli.audio import show_similar
     from troubadour.core.errors import InputError
     from troubadour.export.licensing import rights, rights_line
@@ -99,11 +103,11 @@ def similar(
     given = {"style": style, "key": key, "generated": generated}
     where = {k: v for k, v in given.items() if v is not None}
     with open_studio(home) as studio:
-        heard = is_recording(Path(piece)) or studio.store.piece(piece).medium == "audio"
-        if by in WAYS or (by is None and heard):
+        recording = is_recording(Path(piece)) or studio.store.piece(piece).medium == "audio"
+        if by in WAYS or (by is None and recording):
             if where:
                 raise InputError(
-                    "--style, --key and --generated choose by content; leave them out, or add --by content"
+                    "--style, --key and --generated work with content, embedding and melody; leave them out, or add --by content"
                 )
             show_similar(studio, piece, n, by or "timbre", as_json)
             return
@@ -111,7 +115,7 @@ def similar(
             _print_near(piece, studio.similar_by(by, piece, n, where=where), by, as_json)
             return
         found = studio.similar(piece, n, where=where)
-        rows = [studio.store.piece(i.id) for i in found]
+        rows = [*studio.store.pieces_by_id(i.id for i in found).values()]
     if as_json:
         items = [
             {
@@ -132,7 +136,7 @@ def similar(
         print(f"       {rights_line(rows[i - 1])}")
 
 
-def _print_near(piece: str, near: list[Near], by: str, as_json: bool) -> None:
+def _print_near(piece: str, near: list[SimilarPiece], by: str, as_json: bool) -> None:
     from troubadour.export.licensing import rights_line
 
     if as_json:
@@ -148,8 +152,8 @@ def _print_near(piece: str, near: list[Near], by: str, as_json: bool) -> None:
 
 @app.command()
 def analyse(music: Music, home: Home = None, as_json: AsJson = False) -> None:
-    """Key, metre, chords, form, style, mood and difficulty of a piece, with the evidence; of a recording what it tells."""
-    from troubadour.app.audio_library.sound_search import is_recording
+    """Analyse a piece: key, metre, chords, form, style, mood and difficulty, with evidence; or a recording."""
+    from troubadour.app.audio_library.audio_search import is_recording
     from troubadour.cli.audio import show_recording
 
     with open_studio(home) as studio:
@@ -191,11 +195,11 @@ def analyse(music: Music, home: Home = None, as_json: AsJson = False) -> None:
 @app.command()
 def originality(
     music: Music,
-    n: Annotated[int, typer.Option("--n", help="How many matches.", min=1, max=100)] = 5,
+    n: Annotated[int, typer.Option("--n", help="Number of matches, 1 to 100.", min=1, max=100)] = 5,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """The longest passages that a piece shares with the catalogue, beside what human pieces share."""
+    """Show the longest passages that a piece shares with the catalogue, compared with human pieces."""
     from troubadour.export.licensing import rights_line
 
     with open_studio(home) as studio:
@@ -207,7 +211,7 @@ def originality(
     human = found.human
     print(f"{title}: {found.verdict}")
     print(
-        f"  of {human.pieces} human pieces: median {human.median:.0f} notes, 95 in 100 up to {human.high:.0f}"
+        f"  of {human.pieces} human pieces: median {human.median:.0f} notes, 95th percentile {human.high:.0f}"
     )
     for row, m in found.matches:
         print(
@@ -219,16 +223,17 @@ def originality(
 @app.command()
 def draw(
     what: Annotated[
-        str, typer.Argument(help="roll, similarity (bars with bars), timeline (keys and chords) or map.")
+        str,
+        typer.Argument(
+            help="roll, similarity (of bars), timeline (keys and chords) or map (of the catalogue)."
+        ),
     ],
-    music: Annotated[
-        str | None, typer.Argument(help="A file or the id of a piece; `map` draws the catalogue.")
-    ] = None,
+    music: Annotated[str | None, typer.Argument(help="File or id of a piece; not for `map`.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="An .svg or .png file; without it, WHAT.svg.")
+        Path | None, typer.Option("--out", help="An .svg or .png file. Default: WHAT.svg.")
     ] = None,
-    width: Annotated[int, typer.Option("--width", help="Of a PNG, in pixels.")] = 1600,
-    font: Annotated[Path | None, typer.Option("--font", help="Font file for a PNG.")] = None,
+    width: Annotated[int, typer.Option("--width", help="Width of a PNG in pixels.")] = 1600,
+    font: Annotated[Path | None, typer.Option("--font", help="Font file for text in a PNG.")] = None,
     home: Home = None,
 ) -> None:
     """Draw a piece or the catalogue as SVG or PNG."""
@@ -239,16 +244,16 @@ def draw(
     if what not in kinds:
         raise InputError(f"cannot draw '{what}'; allowed: {', '.join(kinds)}")
     if (music is None) != (what == "map"):
-        raise InputError("`draw map` draws the catalogue; the others need a file or the id of a piece")
+        raise InputError("`draw map` takes no music; the other pictures need a file or the id of a piece")
     path = out or Path(f"{what}.svg")
     if path.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"cannot draw a '{path.suffix}' file; allowed: .svg, .png")
     with open_studio(home) as studio:
         if music is None:
-            picture = studio.understanding.map()
+            picture = studio.analysis.map()
         else:
             score, title, _ = read_music_of(studio, music)
-            picture = studio.understanding.draw(what, score, title)
+            picture = studio.analysis.draw(what, score, title)
     png = path.suffix.lower() == ".png"
     data = to_png(picture, width, font) if png else picture.encode()
     try:
@@ -259,10 +264,12 @@ def draw(
 
 
 def read_music_of(studio: Studio, music: str, *, exact: bool = False) -> tuple[Score, str, str]:
-    """The score and title of a file or of a piece of the catalogue, and its id if it is one.
+    """Score and title of a file or a catalogue piece, and the piece's id (empty for a file).
 
     Args:
-        exact: the score as it stands in the file or in the catalogue; else quantised.
+        studio: the use cases.
+        music: path of a file or id of a piece.
+        exact: return the unquantised score.
     """
     from troubadour.app.search import read_exact, read_music
     from troubadour.core.errors import NotFoundError
@@ -272,6 +279,6 @@ def read_music_of(studio: Studio, music: str, *, exact: bool = False) -> tuple[S
             score = studio.store.exact_score(music) if exact else studio.store.score(music)
             return score, studio.store.piece(music).title, music
         except NotFoundError:
-            pass  # `read_music` says that it is neither
+            pass  # `read_music` reports that it is neither
     piece = read_exact(Path(music)) if exact else read_music(Path(music))
     return piece.score, piece.title or Path(music).name, ""

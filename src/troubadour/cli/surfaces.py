@@ -1,4 +1,4 @@
-"""Lists in their contexts: because, more-like, discover, radio, charts, trends."""
+"""Commands for recommendation surfaces: because, more-like, discover, radio, charts, trends."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Number = Annotated[int, typer.Option("--n", help="How many.", min=1, max=1000)]
 @app.command()
 def because(
     listener: Annotated[str, typer.Argument(help="Id of a listener.")],
-    piece: Annotated[str | None, typer.Option("--piece", help="Because of this one piece.")] = None,
-    n: Annotated[int, typer.Option("--n", help="How many for each piece.", min=1, max=1000)] = 5,
+    piece: Annotated[str | None, typer.Option("--piece", help="Id of the piece to start from.")] = None,
+    n: Annotated[int, typer.Option("--n", help="Length of each list, 1 to 1000.", min=1, max=1000)] = 5,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Because you played X: a list for each of the pieces that a listener liked last."""
+    """List pieces because of each of a listener's latest liked pieces."""
     from troubadour.app.surfaces import service
 
     with open_studio(home) as studio:
@@ -30,11 +30,11 @@ def because(
         print_json(found)
         return
     if not found["lists"]:
-        print(f"{listener} has liked nothing yet; `troubadour recommend {listener}` needs no history")
+        print(f"{listener} has no liked pieces yet; `troubadour recommend {listener}` needs no history")
     for one in found["lists"]:
         anchor = one["because"]
         print(f"Because {'you played' if anchor['played'] else 'of'} {anchor['title']}  [{anchor['id']}]")
-        _print(one["items"], "nothing left that goes with it")
+        _print(one["items"], "no pieces are left that go with it")
 
 
 @app.command("more-like")
@@ -44,11 +44,11 @@ def more_like(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """What goes with a piece, by who hears it and by sound (`similar` goes by sound alone)."""
+    """List pieces that go with a piece, by collaborative filtering and content (`similar` uses content only)."""
     from troubadour.app.surfaces import service
 
     with open_studio(home) as studio:
-        _tell(service.more_like(studio, piece, n), as_json, "nothing goes with it")
+        _show(service.more_like(studio, piece, n), as_json, "no pieces go with it")
 
 
 @app.command()
@@ -58,62 +58,69 @@ def discover(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Only artists that a listener has not met, and nothing that everybody hears."""
+    """List unfamiliar pieces: new artists for the listener, outside the popularity head."""
     from troubadour.app.surfaces import service
 
     with open_studio(home) as studio:
-        _tell(service.discover(studio, listener, n), as_json, "nothing left that they have not met")
+        _show(service.discover(studio, listener, n), as_json, "no unfamiliar pieces are left")
 
 
 @app.command()
 def radio(
-    piece: Annotated[str | None, typer.Option("--piece", help="Start from this piece.")] = None,
-    style: Annotated[str | None, typer.Option("--style", help="Start from this style.")] = None,
+    piece: Annotated[str | None, typer.Option("--piece", help="Id of the piece to start from.")] = None,
+    style: Annotated[str | None, typer.Option("--style", help="Style to start from.")] = None,
     listener: Annotated[
-        str | None, typer.Option("--listener", help="For this listener; alone: from what they like.")
+        str | None,
+        typer.Option("--listener", help="Id of the listener; without --piece and --style the seed."),
     ] = None,
     played: Annotated[
-        list[str] | None, typer.Option("--played", help="Played in this session, in order; may be repeated.")
+        list[str] | None,
+        typer.Option("--played", help="Id of a piece played in this session, in order; may be repeated."),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option("--skip", help="Skipped in this session; may be repeated.")
+        list[str] | None,
+        typer.Option("--skip", help="Id of a piece skipped in this session; may be repeated."),
     ] = None,
     drift: Annotated[
-        float, typer.Option("--drift", help="0 (stay with the seed) to 1 (go where it leads).")
+        float,
+        typer.Option(
+            "--drift", help="Influence of the latest plays, 0 (seed only) to 1 (as much as the seed)."
+        ),
     ] = 0.3,
     artist_gap: Annotated[
-        int, typer.Option("--artist-gap", help="Pieces between two of one artist, 0 to 100.")
+        int,
+        typer.Option("--artist-gap", help="Smallest number of pieces between two of one artist, 0 to 100."),
     ] = 5,
     n: Number = 10,
     seed: Seed = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """The next pieces of a radio from a piece, a style or a listener; nothing comes twice."""
+    """Play a radio: the next pieces from a piece, a style or a listener, without repeats."""
     import secrets
 
     from troubadour.app.surfaces import service
     from troubadour.app.surfaces.radio import RadioSpec
 
     spec = RadioSpec(drift, artist_gap)
-    asked = service.RadioRequest(piece, style, listener, played or (), skip or (), spec)
+    request = service.RadioRequest(piece, style, listener, played or (), skip or (), spec)
     chosen = secrets.randbelow(2**31) if seed is None else seed
     with open_studio(home) as studio:
-        _tell(service.play_radio(studio, asked, n, seed=chosen), as_json, "all has been played")
+        _show(service.play_radio(studio, request, n, seed=chosen), as_json, "all pieces are played")
 
 
 @app.command()
 def charts(
     period: Annotated[str, typer.Option("--period", help="day, week or month.")] = "week",
-    style: Annotated[str, typer.Option("--style", help="Only this style.")] = "",
+    style: Annotated[str, typer.Option("--style", help="Only pieces of this style.")] = "",
     until: Annotated[
-        datetime | None, typer.Option("--until", help="Its end, UTC; without it the end of the log.")
+        datetime | None, typer.Option("--until", help="End of the period, UTC. Default: end of the log.")
     ] = None,
     n: Number = 20,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """What was played most, and how it moved against the period before."""
+    """List the most played pieces of a period, with their ranks in the previous one."""
     from troubadour.app.surfaces import service
 
     end = None if until is None else int(until.replace(tzinfo=UTC).timestamp())
@@ -131,12 +138,12 @@ def charts(
 @app.command()
 def trends(
     by: Annotated[str, typer.Option("--by", help="style, artist or piece.")] = "style",
-    weeks: Annotated[int, typer.Option("--weeks", help="Weeks to forecast.", min=1, max=26)] = 4,
+    weeks: Annotated[int, typer.Option("--weeks", help="Weeks to forecast, 1 to 26.", min=1, max=26)] = 4,
     n: Number = 20,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """What rises and falls, with a forecast and its error beside that of a naive one."""
+    """List rising and falling plays, with forecasts and their error beside that of the naive forecast."""
     from troubadour.app.surfaces import service
 
     with open_studio(home) as studio:
@@ -150,16 +157,16 @@ def trends(
         _print_lines(item["reasons"])
 
 
-def _tell(found: dict[str, Any], as_json: bool, nothing: str) -> None:
+def _show(found: dict[str, Any], as_json: bool, empty: str) -> None:
     if as_json:
         print_json(found)
     else:
-        _print(found["items"], nothing)
+        _print(found["items"], empty)
 
 
-def _print(items: Sequence[dict[str, Any]], nothing: str) -> None:
+def _print(items: Sequence[dict[str, Any]], empty: str) -> None:
     if not items:
-        print(nothing)
+        print(empty)
     for i, item in enumerate(items, start=1):
         print(f"{i:3}. {_name(item)}")
         fallback = [item["fallback"]] if item.get("fallback") else []

@@ -6,7 +6,6 @@ piece, the controls and the output, and carries the task out.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
@@ -16,11 +15,11 @@ import typer
 
 from troubadour.cli.common import AcceptTerms, AsJson, Home, Out, Seed, app, open_studio
 from troubadour.cli.compose import print_pieces
-from troubadour.cli.controls import numbers_of, span_of, take_brief, with_controls
+from troubadour.cli.controls import give_signature, numbers_of, span_of, take_brief, with_controls
 from troubadour.cli.search import Music, read_music_of
+from troubadour.generation.request import Brief
 
 if TYPE_CHECKING:
-    from troubadour.generation.request import Brief
     from troubadour.generation.tasks.varying import Keep
 
 Count = Annotated[int, typer.Option("--count", help="How many, one seed after the other.", min=1, max=100)]
@@ -41,14 +40,13 @@ def _to_a_piece(name: str) -> Callable[[Callable[..., Any]], None]:
     def register(own: Callable[..., Any]) -> None:
         @wraps(own)
         def command(music: str, **words: Any) -> None:
-            brief = take_brief(words)
+            brief = take_brief(words, Brief, to_piece=True)
             output = {key: words.pop(key) for key in _SHARED}
             _compose_to(own(**words), music, brief, **output)
 
         # The piece comes first in the words of a command; a sort keeps the others in their order.
         parameters = sorted(with_controls(own, _shared), key=lambda p: p.name != "music")
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        give_signature(command, parameters)
         app.command(name)(command)
 
     return register
@@ -89,7 +87,7 @@ def _compose_to(
                 seed=None if seed is None else seed + i,
                 accept_terms=accept_terms,
             )
-            done.append((made, studio.write_files(made.id, out)))
+            done.append((made, studio.write_files(made, out)))
     print_pieces(done, as_json, count == 1)
 
 

@@ -16,7 +16,7 @@ from troubadour.cli.common import (
     evaluate_app,
     open_studio,
     print_json,
-    progress,
+    progress_bar,
     report_lines,
     say,
     train_app,
@@ -51,14 +51,14 @@ def train_composer(
     as_json: AsJson = False,
 ) -> None:
     """Train a composer, fine-tune one on your own music (--from, --data), or go on with a run."""
-    from troubadour.app import jobs, training
+    from troubadour.app import importing, jobs, training
     from troubadour.models.recipe import TrainingRecipe
 
     chosen = TrainingRecipe.load(recipe)
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         own = []
         for path in data or []:
-            imported = jobs.import_folder(studio.store, path, tell)
+            imported = importing.import_folder(studio.store, path, progress)
             own.append(imported.collection)
             for line in report_lines(imported):
                 say(line)
@@ -73,7 +73,7 @@ def train_composer(
             start=weights,
             own=own,
             accept_terms=accept_terms,
-            tell=tell,
+            progress=progress,
         )
         if use:
             report["release"] = jobs.use_composer(studio.releases, folder).id
@@ -112,9 +112,11 @@ def tune(
     from troubadour.models.recipe import TrainingRecipe
 
     chosen = TrainingRecipe.load(recipe)
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         _have_music(studio, chosen)
-        found = tuning.tune(studio.store, chosen, folder, trials=trials, hours=hours, steps=steps, tell=tell)
+        found = tuning.tune(
+            studio.store, chosen, folder, trials=trials, hours=hours, steps=steps, progress=progress
+        )
     if as_json:
         print_json({**asdict(found), "recipe": str(found.recipe)})
         return
@@ -140,12 +142,12 @@ def evaluate_composer(
     from troubadour.app import evaluate_composer, jobs
     from troubadour.generation.autoregressive import load_composer
 
-    with open_studio(home) as studio, progress() as tell:
+    with open_studio(home) as studio, progress_bar() as progress:
         composer = load_composer(
             jobs.composer_folder(studio.releases, which), studio.threads, studio.precision
         )
         report = evaluate_composer.evaluate_composer(
-            studio.store, composer, pieces=pieces, most=most, seed=seed or 0, tell=tell
+            studio.store, composer, pieces=pieces, most=most, seed=seed or 0, progress=progress
         )
     written = evaluate_composer.write_evaluation(folder, report)
     if as_json:
@@ -184,10 +186,13 @@ def card(
 
 def _have_music(studio: Studio, recipe: TrainingRecipe, accept_terms: bool = False) -> None:
     """Import the recipe's built-in collections where the catalogue is empty."""
-    from troubadour.app import jobs
+    from troubadour.app import importing
 
     if not studio.store.counts()["pieces"]:
-        with progress() as tell:
-            jobs.import_builtin(
-                studio.store, list(recipe.collections) or ["oneills"], accept_terms=accept_terms, tell=tell
+        with progress_bar() as progress:
+            importing.import_builtin(
+                studio.store,
+                list(recipe.collections) or ["oneills"],
+                accept_terms=accept_terms,
+                progress=progress,
             )

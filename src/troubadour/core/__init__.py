@@ -1,1 +1,1 @@
-"""Errors, settings, plugin registry, threads and top-n selection: what every other package may use."""
+"""Shared basics: errors, settings, plugin registry, files, Markdown tables, SVG plots, threads, top-n selection."""

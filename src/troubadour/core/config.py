@@ -1,4 +1,4 @@
-"""Settings: what a user may set once for all commands, in the environment."""
+"""Settings for all commands, read from environment variables."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ MAX_THREADS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things live and what they use.
+    """Settings of one installation.
 
-    Each field is read from the environment variable `TROUBADOUR_` and its name in capitals. A plain
-    dataclass rather than pydantic-settings, which adds .15 s to every start.
+    Each field is read from the environment variable `TROUBADOUR_` followed by the field's name in
+    capitals. A plain dataclass: pydantic-settings would add .15 s to every start.
 
     Raises:
-        InputError: a value is not acceptable; the message names the setting and what is allowed.
+        InputError: a value is out of range; the message names the setting and the allowed values.
     """
 
     home: Path
     """Folder that holds the catalogue, models and releases. Default: the user's data folder."""
     threads: int = 1
-    """Threads that composing uses, 1 to 256. One is the quickest for one piece and a small model."""
+    """Threads for composing, 1 to 256. One is the fastest setting for one piece and a small model."""
     soundfont: Path | None = None
-    """An `.sf2` file to render with. Default: the one that is shipped."""
+    """An `.sf2` file to render with. Default: the SoundFont of the package."""
 
     precision: str = "fp32"
-    """Of the composer's weights while it runs, `fp32` or `int8`, which is quicker and nearly as exact (`docs/benchmarks/composer_speed.md`)."""
+    """Number format of the composer's weights: `fp32` or `int8`. `int8` is faster and nearly as exact (`docs/benchmarks/composer_speed.md`)."""
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "int8"):
@@ -42,7 +42,9 @@ class Settings:
         if not 1 <= self.threads <= MAX_THREADS:
             raise InputError(f"threads is {self.threads}; allowed: 1 to {MAX_THREADS}")
         if self.home.exists() and not self.home.is_dir():
-            raise InputError(f"home is {self.home}, which is not a folder")
+            raise InputError(
+                f"home is {self.home}, which is not a folder; allowed: a folder, or a path where one can be made"
+            )
         if self.soundfont is not None and not self.soundfont.is_file():
             raise InputError(f"soundfont is {self.soundfont}, which is not a file; allowed: an .sf2 file")
 
@@ -51,17 +53,17 @@ class Settings:
         """Read the settings.
 
         Args:
-            environ: variables to read; without it those of the process.
-            home: overrides `TROUBADOUR_HOME` (the command line's `--home`).
+            environ: variables to read. Default: those of the process.
+            home: replaces `TROUBADOUR_HOME` (the command line's `--home`).
 
         Raises:
-            InputError: as above, naming the variable.
+            InputError: a variable is out of range; the message names it.
 
         >>> Settings.load({"TROUBADOUR_THREADS": "3"}, home=Path("here")).threads
         3
         """
         environ = os.environ if environ is None else environ
-        # An empty variable is an unset one, as in most programs.
+        # An empty variable counts as unset, as in most programs.
         given = {f.name: environ.get(PREFIX + f.name.upper(), "").strip() for f in dataclasses.fields(cls)}
         soundfont = given["soundfont"]
         return cls(

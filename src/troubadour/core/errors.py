@@ -1,21 +1,21 @@
-"""The error tree: one root, few leaves.
+"""Error classes: one root, few leaves.
 
-Every message says what was seen, where, and what to do instead.
+Each message names the value seen, the place, and the remedy.
 """
 
 from __future__ import annotations
 
 
 class TroubadourError(Exception):
-    """Root of every error that Troubadour raises on purpose."""
+    """Root of all errors that Troubadour raises deliberately."""
 
 
 class InputError(TroubadourError, ValueError):
-    """An argument or request is not acceptable; the message says what is allowed."""
+    """An argument or request is invalid; the message names the allowed values."""
 
 
 class UnreadableFileError(TroubadourError):
-    """A file of music cannot be read; the message names the file and the cause."""
+    """A music file cannot be read; the message names the file and the cause."""
 
     def __init__(self, name: str, cause: str) -> None:
         super().__init__(f"{name}: {cause}")
@@ -39,8 +39,8 @@ class ModelError(TroubadourError):
 
 
 class BusyError(TroubadourError):
-    """Too much is asked for at once; try again in a few seconds."""
+    """Too many simultaneous requests; the caller should retry after a few seconds."""
 
 
 class MissingExtraError(TroubadourError, ImportError):
-    """An optional dependency is needed; the message says how to install it."""
+    """An optional dependency is missing; the message names the command that installs it."""

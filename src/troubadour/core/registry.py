@@ -1,7 +1,7 @@
-"""From a name to a class, through entry points.
+"""Registry of composers, recommenders and renderers, based on entry points.
 
-Built-ins and plugins register alike, in the groups `troubadour.composers`, `troubadour.recommenders`
-and `troubadour.renderers` of a package's metadata. Nothing is imported before it is asked for.
+Built-ins and plugins register in the same groups of a package's metadata: `troubadour.composers`,
+`troubadour.recommenders` and `troubadour.renderers`. A class is imported only when it is looked up.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 def names(kind: Kind, *, entries: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
-    """The registered names, sorted; nothing is imported.
+    """Registered names, sorted. Imports no plugin.
 
     Args:
         kind: one of `KINDS`.
-        entries: where to look; without it what is installed.
+        entries: entry points to search. Default: those of all installed packages.
 
     Raises:
-        InputError: no such kind.
+        InputError: `kind` is unknown.
     """
     return tuple(sorted(_entries(kind, entries)))
 
 
 def find(kind: Kind, name: str, *, entries: Iterable[EntryPoint] | None = None) -> Any:
-    """The class registered as `name`.
+    """Class registered under `name`.
 
     Args:
         kind: one of `KINDS`.
         name: one of `names(kind)`.
-        entries: where to look; without it what is installed.
+        entries: entry points to search. Default: those of all installed packages.
 
     Raises:
-        InputError: no such kind, or two packages register the name.
-        NotFoundError: nobody registers the name; the message lists those that exist.
-        MissingExtraError: it is registered, but something that it needs is not installed.
+        InputError: `kind` is unknown, or two packages register the name.
+        NotFoundError: no package registers the name; the message lists the registered names.
+        MissingExtraError: a module that the class needs is not installed.
 
     >>> find("recommenders", "ease").__name__
     'EaseRecommender'
@@ -67,18 +67,18 @@ def find(kind: Kind, name: str, *, entries: Iterable[EntryPoint] | None = None) 
 
 @cache
 def _installed(group: str) -> tuple[EntryPoint, ...]:
-    """What is installed, read once: it takes the metadata of every package."""
+    """Installed entry points of a group, cached: reading them opens the metadata of every package."""
     return tuple(entry_points(group=group))
 
 
 def _entries(kind: Kind, entries: Iterable[EntryPoint] | None) -> dict[str, dict[str, EntryPoint]]:
-    """Name to what claims it: value (`module:class`) to entry point."""
+    """Entry points by name, then by value (`module:class`)."""
     if kind not in KINDS:
         raise InputError(f"kind is {kind!r}; allowed: {', '.join(KINDS)}")
     found: dict[str, dict[str, EntryPoint]] = {}
     group = f"troubadour.{kind}"
     for entry in _installed(group) if entries is None else entries:
         if entry.group == group:
-            # One package seen through two folders of the path claims a name once.
+            # One package that is found through two folders of `sys.path` counts once.
             found.setdefault(entry.name, {})[entry.value] = entry
     return found

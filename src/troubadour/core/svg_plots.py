@@ -1,4 +1,4 @@
-"""Small charts as SVG: curves and bars, readable in light and dark."""
+"""Line and bar charts as SVG, readable on light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STYLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line of a chart."""
+    """One curve of a chart: `x` and `y` of equal length."""
 
     label: str
     x: Sequence[float]
@@ -27,7 +27,7 @@ class Curve:
 
 
 def lines(title: str, x_label: str, curves: Sequence[Curve]) -> str:
-    """Curves over a common axis; the vertical one spans what is there."""
+    """Line chart of curves over a common x axis; the y axis spans all values."""
     xs = [x for c in curves for x in c.x] or [0.0]
     ys = [y for c in curves for y in c.y] or [0.0]
     left, right, low, high = min(xs), max(xs), min(ys), max(ys)
@@ -54,7 +54,7 @@ def lines(title: str, x_label: str, curves: Sequence[Curve]) -> str:
 
 
 def bars(title: str, labels: Sequence[str], groups: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """Groups of bars over labels, from zero."""
+    """Grouped bar chart; the y axis starts at zero."""
     high = max((v for _, values in groups for v in values), default=1.0) * 1.05 or 1.0
     slot = (_WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
     each = 0.8 * slot / max(1, len(groups))

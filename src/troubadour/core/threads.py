@@ -1,4 +1,4 @@
-"""How many threads numpy's linear algebra takes."""
+"""Limit on the threads of numpy's linear algebra."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Within it, linear algebra runs in the calling thread.
+    """Context manager that runs linear algebra in the calling thread.
 
-    For small work beside other work: the products of one recommendation take a fraction of a
-    millisecond, and handing half of each to a second thread on a busy machine made them ten
-    times as slow. Concurrent use is safe; the limit may then outlast the first to leave.
+    For small products beside other work: one recommendation takes a fraction of a millisecond, and
+    splitting it over two threads on a busy machine made it ten times slower. Safe for concurrent use;
+    the limit may then last until the last context is left.
     """
     limit: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return limit

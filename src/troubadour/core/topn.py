@@ -1,4 +1,4 @@
-"""The n best of many scores, and of the products of many vectors: in one pass over memory."""
+"""Top-n selection from scores and from dot products, in one pass over memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from troubadour.core.errors import InputError
 from troubadour.core.threads import one_thread
 
 _TILE: Final = 4096
-"""Vectors of a tile: enough that the processor reads ahead, few enough that their products stay in the cache."""
+"""Vectors per tile: large enough for hardware prefetching, small enough that the products stay in the cache."""
 
 
 def best(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
-    """Positions of the n greatest of `scores`, shape (m,), greatest first, of equals the first.
+    """Positions of the n largest scores, in descending order; ties in ascending order of position.
 
-    NaN and minus infinity are never among them; fewer than n where there are no more. Costs one
-    comparison a score, and sorts only what is kept.
+    Costs one comparison per score and sorts only the selected ones.
+
+    Args:
+        scores: shape (m,). NaN and minus infinity are never selected.
+        n: number of positions.
+
+    Returns:
+        Positions, shape (min(n, number of usable scores),).
     """
     usable = scores > -np.inf
     count = int(np.count_nonzero(usable))
@@ -41,23 +47,23 @@ def best(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiles:
-    """Vectors laid out for products with all of them: cut into tiles, and each tile turned on its side.
+    """Vectors stored for dot products with all of them: cut into tiles, each tile transposed.
 
-    A product then runs along memory and costs about what reading it costs; of rows as they come, (m, d),
-    it costs half as much again. As much memory as the vectors.
+    A product then reads memory sequentially and costs about as much as that read; with rows in their
+    original order, (m, d), it costs half as much again. Takes as much memory as the vectors.
     """
 
     tiles: NDArray[np.float32]
-    """Shape (n_tiles, d, rows of a tile); what lies beyond `count` is 0."""
+    """Shape (n_tiles, d, rows per tile), padded with zeros beyond `count`."""
     count: int
-    """How many vectors there are."""
+    """Number of vectors."""
 
     @classmethod
     def of(cls, vectors: NDArray[np.float32]) -> Self:
         """Lay out vectors of shape (m, d). Costs one copy.
 
         Raises:
-            InputError: they are no table.
+            InputError: `vectors` is not two-dimensional.
         """
         if vectors.ndim != 2:
             raise InputError(f"vectors have shape {vectors.shape}; need (m, d)")
@@ -71,19 +77,21 @@ class Tiles:
     def best(
         self, query: NDArray[np.float32], n: int, threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The n vectors whose product with `query`, shape (d,), is greatest.
+        """The n vectors with the largest dot product with `query`, exact.
 
-        Exact: every product is computed, a tile at a time, and compared with the nth best so far
-        while it is still in the cache.
+        All products are computed, one tile at a time, and compared with the nth best so far while they
+        are in the cache.
 
         Args:
-            threads: into so many parts the tiles are cut; 1 = all in the calling thread.
+            query: shape (d,).
+            n: number of vectors, 1 or more.
+            threads: parts that the tiles are divided into; 1 = all in the calling thread.
 
         Returns:
-            Rows and products, greatest first, of equals the first.
+            Rows and products, products in descending order; ties in ascending order of row.
 
         Raises:
-            InputError: the query has another width, or n or threads < 1.
+            InputError: the query has another width, or n or threads is below 1.
         """
         if query.shape != self.tiles.shape[1:2] or min(n, threads) < 1:
             raise InputError(
@@ -105,7 +113,7 @@ class Tiles:
     def _of_part(
         self, query: NDArray[np.float32], n: int, start: int, end: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The best of tiles start .. end, in the order of rows."""
+        """Best rows of the tiles start .. end, in ascending order of row."""
         width = self.tiles.shape[2]
         some = np.empty(width, dtype=np.float32)
         rows = np.empty(0, dtype=np.int64)

@@ -1,1 +1,1 @@
-"""Where music comes from: built-in collections and folders."""
+"""Sources of music: built-in collections and folders."""

@@ -1,7 +1,7 @@
-"""The collections inside the music21 wheel, read from its files; music21 itself is never imported.
+"""The collections in the music21 package, read from its files; music21 itself is not imported.
 
-Only collections whose headers carry no restriction are read by default. Essen (non-commercial) and
-Palestrina (rights reserved) need their terms to be accepted by name.
+The default collections are those whose headers state no restriction. Essen (non-commercial) and
+Palestrina (rights reserved) are read only when their terms are accepted by name.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Collection:
     folder: str
     """Folder in music21's corpus."""
     count: int
-    """Pieces that it holds."""
+    """Number of pieces."""
     licence: str
     restricted: bool = False
-    """Whether its terms have to be accepted first."""
+    """Whether the terms must be accepted before reading."""
 
 
 COLLECTIONS: Final = (
@@ -52,10 +52,10 @@ COLLECTIONS: Final = (
 )  # fmt: skip
 DEFAULT: Final = tuple(c.name for c in COLLECTIONS if not c.restricted)
 
-# Most of O'Neill's transcriptions name no rhythm, but the book is in sections. Where a rhythm is
-# named the sections show: the first jig by number is 701 and the last before slip jigs 1115; slip
-# jigs run 1116-1175, reels 1176-1555, hornpipes 1556-1757; the long dances and then the marches
-# close the book. The metre has to agree.
+# Most of O'Neill's transcriptions name no rhythm, but the book is in sections. The named rhythms
+# show the borders: the first jig by number is 701 and the last before slip jigs 1115; slip jigs run
+# 1116-1175, reels 1176-1555, hornpipes 1556-1757; long dances and then marches end the book. The
+# metre must agree as well.
 _ONEILLS: Final = (
     (1, 700, "air", ""),
     (701, 1115, "jig", "6/8 12/8"),
@@ -69,10 +69,10 @@ _VOICES: Final = ("sopr", "alto", "teno", "bass")
 
 
 def collection(name: str) -> Collection:
-    """A collection by name.
+    """Collection by name.
 
     Raises:
-        InputError: there is none; the message lists them.
+        InputError: the name is unknown; the message lists the collections.
     """
     for one in COLLECTIONS:
         if one.name == name:
@@ -81,10 +81,14 @@ def collection(name: str) -> Collection:
 
 
 def read_collection(name: str, *, accept_terms: bool = False) -> Iterator[Piece | Unreadable]:
-    """Every piece of a collection.
+    """All pieces of a collection.
+
+    Args:
+        name: one of `COLLECTIONS`.
+        accept_terms: states that the caller accepts the terms of a restricted collection.
 
     Raises:
-        InputError: no such collection, or its terms were not accepted.
+        InputError: the collection is unknown, or its terms are not accepted.
         MissingExtraError: the music21 package is not installed.
     """
     chosen = collection(name)
@@ -124,8 +128,8 @@ def _described(piece: Piece, chosen: Collection) -> Piece:
 
 
 def _oneills_style(piece: Piece) -> str:
-    # Books are named after the numbers in them (`0051-0100.abc`), and X: counts within the whole
-    # collection in most and within the book in some.
+    # Books are named after the numbers in them (`0051-0100.abc`). X: counts within the whole collection
+    # in most books and within the book in some.
     span = re.match(r"(\d{4})-(\d{4})", piece.source)
     if not span or not piece.number.isdigit():
         return ""
@@ -140,7 +144,7 @@ def _oneills_style(piece: Piece) -> str:
 
 
 def _chorale(piece: Piece, chosen: Collection, stem: str) -> Piece:
-    """The four voices of a chorale; instruments that double them are left out, and said so."""
+    """The four voices of a chorale; instruments that double them are removed and listed as a repair."""
     score = piece.score
     repairs = list(piece.repairs)
     voices = [i for i, t in enumerate(score.tracks) if t.name.lower()[:4] in _VOICES]
@@ -161,7 +165,7 @@ def _chorale(piece: Piece, chosen: Collection, stem: str) -> Piece:
     sung = tuple(Track(52, False, t.name) for t in score.tracks)
     number = stem.removeprefix("bwv").replace("-", " ")
     title = re.sub(r"^BWV\s*[\d.]+[a-z]?\s*", "", piece.title)
-    # A title that is only the file's name says nothing; one in another encoding says it badly.
+    # A title equal to the file's name carries no information; one in another encoding is unreadable.
     readable = piece.title != f"{stem}.mxl" and piece.title != f"{stem}.xml" and title.isascii()
     return piece.replace(
         score=score.replace(tracks=sung if len(sung) == 4 else score.tracks),

@@ -1,4 +1,4 @@
-"""Read music from files and folders, each file by what it is rather than by its name."""
+"""Music from files and folders; a file's format is detected from its content, not from its name."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MAX_FILES: Final = 1_000_000
 
 
 def files_in(path: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """The files at or below a path whose names end so, sorted; links are not followed.
+    """Files at or below a path with one of the suffixes, sorted; symbolic links are not followed.
 
     Raises:
-        InputError: there is no such file or folder.
+        InputError: there is no such file or folder, or it holds more than `MAX_FILES` files.
     """
     if path.is_file():
         return [path]
@@ -43,7 +43,7 @@ def files_in(path: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
 
 
 def read_path(path: Path) -> Iterator[Piece | Unreadable]:
-    """Every piece in a file or folder; what cannot be read is named and does not stop the rest.
+    """All pieces in a file or folder; unreadable files are yielded as `Unreadable` and do not stop the rest.
 
     Raises:
         InputError: there is no such file or folder.
@@ -53,7 +53,7 @@ def read_path(path: Path) -> Iterator[Piece | Unreadable]:
 
 
 def read_file(path: Path) -> Iterator[Piece | Unreadable]:
-    """The pieces in one file, told apart by its first bytes."""
+    """Pieces in one file; the format is detected from its first bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(512)

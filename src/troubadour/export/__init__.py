@@ -1,1 +1,1 @@
-"""Pieces and models as they leave the program: files, licences, notebooks, model cards."""
+"""Export of pieces and models: files, licences, notebooks, model cards."""

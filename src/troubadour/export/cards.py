@@ -1,4 +1,4 @@
-"""Model cards: what a composer was trained on, how, and what it can and cannot do (Mitchell et al. 2019)."""
+"""Model cards: training data, training, evaluation and limits of a composer (Mitchell et al. 2019)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from troubadour.generation.autoregressive import DOCUMENT, REPORT, load_composer
+from troubadour.core.markdown import table
+from troubadour.generation.loading import DOCUMENT, REPORT, load_composer
+from troubadour.generation.protocols import n_weights
 from troubadour.releases.store import Release
 
 _FEW: Final = 10
-"""Pieces below which a style is called little known."""
+"""Styles with fewer training pieces are listed as sparsely covered."""
 
 
-_TOLD: Final = ("width", "layers", "latent", "tokeniser", "version")
-"""Of the shape, what a reader asks for."""
+_SHAPE_FIELDS: Final = ("width", "layers", "latent", "tokeniser", "version")
+"""Fields of the network's spec that a card shows."""
 
 
 def card(folder: Path, release: Release | None = None) -> dict[str, Any]:
-    """What lies beside a composer's weights, JSON-able; what nobody wrote down is `None`.
+    """Facts of a model card, ready for JSON. A fact that no file records is `None`.
 
     Args:
-        folder: the composer's.
-        release: the one that it is a part of.
+        folder: folder of the composer's artefact.
+        release: release that contains the composer.
 
     Raises:
-        ModelError: no composer can be read in the folder.
+        ModelError: the folder holds no readable composer.
     """
     composer = load_composer(folder)
     document = json.loads((folder / DOCUMENT).read_text())
@@ -37,7 +39,7 @@ def card(folder: Path, release: Release | None = None) -> dict[str, Any]:
     return {
         "name": document["name"],
         "family": document["kind"],
-        "weights": int(sum(w.size for w in composer.weights.values())),
+        "weights": n_weights(composer),
         "shape": {k: v for k, v in document["spec"].items() if isinstance(v, int | float)},
         "release": None if release is None else {"id": release.id, "created": release.created},
         "data": report.get("data"),
@@ -58,64 +60,76 @@ def card(folder: Path, release: Release | None = None) -> dict[str, Any]:
 
 
 def _voices(profile: Mapping[str, Any]) -> int:
-    usual = max(profile["programs"], key=profile["programs"].get)
-    return sum(int(part.split(":")[1]) for part in usual.split())
+    programs = max(profile["programs"], key=profile["programs"].get)
+    return sum(int(part.split(":")[1]) for part in programs.split())
 
 
 def markdown(facts: Mapping[str, Any]) -> str:
-    """A card for people."""
+    """Model card as Markdown."""
     shape, training, release = facts["shape"], facts["training"], facts["release"]
-    untold = "not told beside the weights"
-    data = licences = untold
+    unknown = "not recorded beside the weights"
+    data = licences = unknown
     if facts["data"]:
         data = ", ".join(f"{row['collection']} ({row['pieces']} pieces)" for row in facts["data"])
         licences = "; ".join(sorted({row["licence"] for row in facts["data"]}))
-    trained = untold
+    trained = unknown
     if training:
         trained = f"{training['step']:,} steps, {training['tokens']:,} tokens, {training['seconds'] / 60:.0f} minutes; "
         trained += f"kept: step {training['best_step']:,}"
     made = "none"
     if release:
         made = f"{release['id']}, {time.strftime('%Y-%m-%d', time.gmtime(release['created']))}"
+    held_out = unknown if facts["valid_loss"] is None else f"{facts['valid_loss']:.4f} nats per token"
     lines = [
         f"# Model card: {facts['name']}",
         "",
         f"A composer of the family `{facts['family']}`: {facts['weights'] / 1e6:.2f} million weights, "
-        + ", ".join(f"{name} {shape[name]}" for name in _TOLD if name in shape)
+        + ", ".join(f"{name} {shape[name]}" for name in _SHAPE_FIELDS if name in shape)
         + ".",
         "",
-        "| | |",
-        "|---|---|",
-        f"| Release | {made} |",
-        f"| Data | {data} |",
-        f"| Licence of the data | {licences} |",
-        f"| Training | {trained} |",
-        f"| Held out | {untold if facts['valid_loss'] is None else format(facts['valid_loss'], '.4f') + ' nats a token'} |",
-        f"| Verdict | {facts['verdict'] or untold} |",
+        *table(
+            ["", ""],
+            [
+                ("Release", made),
+                ("Data", data),
+                ("Licence of the data", licences),
+                ("Training", trained),
+                ("Held out", held_out),
+                ("Verdict", facts["verdict"] or unknown),
+            ],
+        ),
         "",
         "## By style",
         "",
-        "Pieces of a style in the training music, and nats a token on held-out ones (lower is better; those of styles in",
-        "one voice and in several are not comparable).",
+        "Training pieces of each style, and nats per token on held-out pieces (lower is better; styles in one voice and",
+        "styles in several voices are not comparable).",
         "",
-        "| style | pieces | voices | nats |",
-        "|---|---:|---:|---:|",
+        *table(
+            ["style", "pieces", "voices", "nats"],
+            [
+                (
+                    row["style"],
+                    row["pieces"],
+                    row["voices"],
+                    "" if row["nats"] is None else f"{row['nats']:.3f}",
+                )
+                for row in facts["styles"]
+            ],
+            "lrrr",
+        ),
     ]
-    for row in facts["styles"]:
-        nats = "" if row["nats"] is None else f"{row['nats']:.3f}"
-        lines.append(f"| {row['style']} | {row['pieces']} | {row['voices']} | {nats} |")
     if facts["others"]:
         rest = ", ".join(f"{name} {loss:.3f}" for name, loss in facts["others"].items())
-        lines += ["", f"Held out besides, nats a token: {rest}."]
+        lines += ["", f"Other held-out styles, nats per token: {rest}."]
     few = [row["style"] for row in facts["styles"] if row["pieces"] < _FEW]
     lines += [
         "",
         "## Limits",
         "",
-        "- It knows these styles and no others, and of each what its pieces show.",
-        *([f"- Fewer than {_FEW} pieces stand behind: {', '.join(few)}."] if few else []),
-        "- Controls hold by construction; that what is composed is good does not.",
-        "- Every piece is labelled as generated, with its longest passage in common with the catalogue.",
+        "- The composer supports only these styles, as far as the training pieces show them.",
+        *([f"- Styles with fewer than {_FEW} training pieces: {', '.join(few)}."] if few else []),
+        "- Constraints hold by construction; musical quality does not.",
+        "- Every piece is labelled as generated and states its longest passage shared with the catalogue.",
         "",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A piece as files that leave the house: scores, sound and data, each with its rights and its source."""
+"""Export of a piece to score, audio and data files, with licence and source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from troubadour.catalogue.store import PieceRow
+from troubadour.catalogue.store import NewPiece, PieceRow
 from troubadour.core.errors import InputError, TroubadourError
 from troubadour.formats.abc.write import write_abc
 from troubadour.formats.engrave import Engraver
@@ -24,20 +24,22 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, TICKS_PER_QUARTER, quantise
 from troubadour.music.score import Score
 
+Row = PieceRow | NewPiece
+"""A stored piece, or one that was just composed."""
 FORMATS: Final = {
     "midi": "mid", "musicxml": "musicxml", "abc": "abc", "wav": "wav", "ogg": "ogg", "flac": "flac", "pdf": "pdf",
     "svg": "svg", "png": "png",
 }  # fmt: skip
-"""What a piece can be written as, with the ending of the file's name."""
-USUAL: Final = ("midi", "musicxml", "wav")
+"""File extension of each export format."""
+DEFAULT_FORMATS: Final = ("midi", "musicxml", "wav")
 _SOUND: Final = ("wav", "ogg", "flac")
 _PAGES: Final = ("pdf", "svg", "png")
 _CHUNK: Final = 65_536
-"""Frames written at a time: libsndfile breaks on a long OGG written at once."""
+"""Frames per call of libsndfile, which fails on long OGG files written in one call."""
 
 
-def as_musicxml(row: PieceRow, score: Score) -> str:
-    """MusicXML of a score as it was stored, with rights, source and whether a machine composed it."""
+def as_musicxml(row: Row, score: Score) -> str:
+    """MusicXML of a stored score, with licence, source and a mark on generated pieces."""
     return write_musicxml(
         written_score(score),
         title=row.title,
@@ -48,8 +50,8 @@ def as_musicxml(row: PieceRow, score: Score) -> str:
     )
 
 
-def as_parts(row: PieceRow, score: Score) -> list[tuple[str, str]]:
-    """The musicians' parts as MusicXML, each with its name."""
+def as_parts(row: Row, score: Score) -> list[tuple[str, str]]:
+    """Musicians' parts as (name, MusicXML) pairs."""
     return write_parts(
         written_score(score),
         title=row.title,
@@ -60,8 +62,8 @@ def as_parts(row: PieceRow, score: Score) -> list[tuple[str, str]]:
     )
 
 
-def as_midi(row: PieceRow, score: Score) -> bytes:
-    """MIDI of a score as it was stored, with rights, source and whether a machine composed it."""
+def as_midi(row: Row, score: Score) -> bytes:
+    """Standard MIDI file of a stored score, with licence, source and a mark on generated pieces."""
     made = f"composed by machine, {row.source}, release {row.provenance.get('release')}"
     return write_midi(
         score,
@@ -71,19 +73,19 @@ def as_midi(row: PieceRow, score: Score) -> bytes:
     )
 
 
-def as_abc(row: PieceRow, score: Score) -> str:
-    """One ABC tune, with rights and source as the standard's fields have them."""
+def as_abc(row: Row, score: Score) -> str:
+    """ABC tune with licence and source in the standard's fields."""
     text = write_abc(Piece(score, row.title, row.composer, row.style))
-    # Fields of the tune's head stand before its key.
+    # Header fields must precede the key field.
     fields = {"S": row.source, "N": _rights(row)}
     lines = [f"{name}:{' '.join(value.split())}\n" for name, value in fields.items() if value]
     return re.sub(r"^(?=M:)", lambda _: "".join(lines), text, count=1, flags=re.M)
 
 
 def written_score(score: Score) -> Score:
-    """A stored score on the grid of notation, quintuplets and septuplets included, with its exact tempo.
+    """Stored score on the notation grid, quintuplets and septuplets included, with its exact tempo.
 
-    One at 24 ticks a quarter is on the grid of composing and stays as it is.
+    A score with 24 ticks per quarter is on the composing grid and is returned unchanged.
     """
     if score.ticks_per_quarter == TICKS_PER_QUARTER:
         return score
@@ -94,29 +96,33 @@ def written_score(score: Score) -> Score:
 
 
 def write_files(
-    row: PieceRow,
+    row: Row,
     score: Score,
     renderer: Renderer,
     folder: Path,
     *,
-    formats: Sequence[str] = USUAL,
+    formats: Sequence[str] = DEFAULT_FORMATS,
     parts: bool = False,
 ) -> dict[str, str]:
-    """Write a piece in some formats; their paths.
+    """Write a piece in some formats.
 
-    SVG and PNG have a file for every page: `svg`, `svg 2` and so on. A part's files have its name
-    beside the format: `pdf Viola`.
-
-    Args:
-        formats: among `FORMATS`.
-        parts: whether the musicians' parts are written too, in each printed format that is asked for.
+    SVG and PNG have one file per page: `svg`, `svg 2` and so on. The key of a part's file is the format
+    followed by the part's name: `pdf Viola`.
 
     Args:
-        score: as it was stored; MIDI and sound have it exactly.
+        row: the piece's row in the catalogue.
+        score: the stored score; MIDI and audio reproduce it exactly.
+        renderer: synthesiser for audio files.
+        folder: target folder; made if absent.
+        formats: formats among `FORMATS`.
+        parts: also write the musicians' parts, in each printed format requested.
+
+    Returns:
+        Paths by format.
 
     Raises:
-        InputError: an unknown format.
-        MissingExtraError: PDF without typst, PNG without resvg.
+        InputError: a format is unknown.
+        MissingExtraError: PDF needs typst, PNG needs resvg.
         TroubadourError: the folder cannot be written.
     """
     unknown = next((f for f in formats if f not in FORMATS), None)
@@ -154,9 +160,9 @@ def write_files(
 
 
 def _printed(
-    row: PieceRow, score: Score, documents: Sequence[tuple[str, str]], formats: Sequence[str], stem: str
+    row: Row, score: Score, documents: Sequence[tuple[str, str]], formats: Sequence[str], stem: str
 ) -> dict[str, tuple[str, bytes]]:
-    """Pages of the score and of the parts, as file names and contents."""
+    """Pages of the score and of the parts: (file name, content) by key."""
     out: dict[str, tuple[str, bytes]] = {}
     engraver = Engraver()
     try:
@@ -192,7 +198,7 @@ def _png(svg: str) -> bytes:
 
 
 def sound_bytes(audio: Audio, kind: str) -> bytes:
-    """Sound as WAV, FLAC or OGG Vorbis.
+    """Audio as WAV, FLAC or OGG Vorbis.
 
     Args:
         audio: shape (frames, channels).
@@ -212,7 +218,7 @@ def sound_bytes(audio: Audio, kind: str) -> bytes:
     return out.getvalue()
 
 
-def _rights(row: PieceRow) -> str:
+def _rights(row: Row) -> str:
     return f"Composed by machine; {row.licence}" if row.generated else row.licence
 
 

@@ -1,4 +1,4 @@
-"""Where a piece comes from and under which terms: shown wherever it is shown, respected where it leaves."""
+"""Source and licence of a piece: shown with the piece, and checked before export and training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from troubadour.corpora.builtin import COLLECTIONS
 
 
 def rights(piece: PieceRow) -> dict[str, Any]:
-    """Artist, source, licence, and of a composed piece the release that made it, for JSON."""
+    """Artist, source, licence and, for a generated piece, its release, for JSON."""
     return {
         "artist": piece.display_artist,
         "source": piece.source,
@@ -22,14 +22,14 @@ def rights(piece: PieceRow) -> dict[str, Any]:
 
 
 def rights_line(piece: PieceRow) -> str:
-    """The same in one line for people and for the files that are written."""
+    """Source, release and licence in one line of text."""
     release = f", release {piece.provenance.get('release')}" if piece.generated else ""
     return f"{piece.source or 'source unknown'}{release}; {piece.licence or 'licence unknown'}"
 
 
 def terms_of(piece: PieceRow) -> str:
-    """The terms that have to be accepted before a piece leaves the house; empty where there are none."""
-    # A user's own folder may bear the name of a collection: its licence tells them apart.
+    """Terms that must be accepted before export; empty if there are none."""
+    # A user's own folder may have the name of a collection: the licence distinguishes them.
     for one in COLLECTIONS:
         if one.restricted and piece.collection == one.name and piece.licence == one.licence:
             return one.licence
@@ -37,10 +37,14 @@ def terms_of(piece: PieceRow) -> str:
 
 
 def check_terms(pieces: Iterable[PieceRow], accepted: bool) -> None:
-    """Refuse to write, or to learn from, pieces whose terms were not accepted.
+    """Check that no piece has terms that are not accepted.
+
+    Args:
+        pieces: pieces to export or to train on.
+        accepted: whether the caller accepts the terms.
 
     Raises:
-        InputError: there is such a piece; the message says the terms and how to accept them.
+        InputError: a piece has such terms; the message states them and how to accept them.
     """
     if accepted:
         return

@@ -1,4 +1,4 @@
-"""A piece of the catalogue as a notebook shows it: score, player and facts in one cell of HTML."""
+"""Notebook display of a piece: score, audio player and facts as one HTML cell."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from troubadour.formats.render import SAMPLE_RATE, Renderer, play
 from troubadour.music.score import Score
 
 MOST_BYTES: Final = 2_000_000
-"""A cell's HTML is never larger."""
+"""Upper limit of a cell's HTML, in bytes."""
 _MOST_SVG: Final = 900_000
 _MOST_BARS: Final = 64
 _MOST_SECONDS: Final = 45.0
 _BLOCK: Final = 65_536
-"""Frames that libsndfile gets at once: it crashes on OGG in one long piece (python-soundfile#426)."""
+"""Frames per call of libsndfile, which crashes on OGG written in one long block (python-soundfile#426)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotebookPiece:
-    """A piece with its notes, its facts and a picture of itself."""
+    """A catalogue piece with its notes and its HTML display."""
 
     row: PieceRow
     score: Score
@@ -42,11 +42,11 @@ class NotebookPiece:
 
     @property
     def title(self) -> str:
-        """Its title."""
+        """Title of the piece."""
         return self.row.title
 
     def facts(self) -> dict[str, Any]:
-        """What is known of it, rights among them, in the order in which it is shown."""
+        """Facts of the piece, licence included, in display order."""
         row, known = self.row, self.row.attributes
         return {
             "composer": row.composer or "unknown",
@@ -61,13 +61,14 @@ class NotebookPiece:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Id, title and facts, for JSON."""
         return {"id": self.id, "title": self.title, **self.facts()}
 
     def _repr_html_(self) -> str:
-        """HTML of at most `MOST_BYTES`: long scores show their first bars, long sounds their first seconds.
+        """HTML of at most `MOST_BYTES`. About .3 s.
 
-        What cannot be drawn or rendered is said in its place. About .3 s.
+        Long scores are cut to their first bars and long recordings to their first seconds. A message
+        replaces a score that cannot be engraved or audio that cannot be rendered.
         """
         mark = " <strong>(generated: composed by machine)</strong>" if self.row.generated else ""
         facts = "".join(
@@ -87,7 +88,7 @@ def _words(value: Any) -> str:
 
 
 def _drawn(score: Score) -> str:
-    """The score as SVG, as many of its first bars as fit."""
+    """Score as SVG, cut to the first bars that fit the limit."""
     starts = score.bar_starts()
     bars = min(len(starts), _MOST_BARS)
     engraver = Engraver()
@@ -109,7 +110,7 @@ def _drawn(score: Score) -> str:
 
 
 def _player(score: Score, renderer: Renderer) -> str:
-    """An audio element with the sound in it, mono OGG."""
+    """Audio element with embedded mono OGG."""
     import soundfile
 
     # Cut before rendering: a symphony would take a minute.
@@ -118,7 +119,7 @@ def _player(score: Score, renderer: Renderer) -> str:
         audio = play(heard, renderer)
     except TroubadourError as error:
         return f"<p>No sound: {escape(str(error))}</p>"
-    mono = audio.mean(axis=1)[::2]  # the synthesiser's sounds hold next to nothing above 12 kHz
+    mono = audio.mean(axis=1)[::2]  # the SoundFont has almost no energy above 12 kHz
     most = int(_MOST_SECONDS * SAMPLE_RATE / 2)
     whole = len(heard) == len(score) and len(mono) <= most
     cut = "" if whole else f"<p>The first {_MOST_SECONDS:.0f} of {score.seconds:.0f} seconds.</p>"

@@ -1,7 +1,7 @@
-"""Compose event by event: a brief becomes a plan and a prompt, tokens become scores.
+"""Autoregressive composers: a brief becomes a prompt and constraints, sampled tokens become scores.
 
-What the families share that give the next token's logits from those before it; a family adds the
-shape of its network (`spec`) and what runs it.
+Base class of the families whose networks predict the next token; a family adds the shape of its network
+(`spec_type`) and its runtime.
 """
 
 from __future__ import annotations
@@ -10,62 +10,71 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from troubadour.core.errors import ModelError, NotFoundError, TroubadourError
-from troubadour.core.registry import find
+from troubadour.core.errors import ModelError, TroubadourError
 from troubadour.generation.constraints.base import ConstrainedDecoder
 from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults, compile_constraints
+from troubadour.generation.embedding import embed_scores
+from troubadour.generation.loading import DOCUMENT, REPORT, WEIGHTS, load_composer, read_document
+from troubadour.generation.nats import melody_nats
 from troubadour.generation.network_spec import FULL, Precision, Spec
 from troubadour.generation.originality import Corpus, PassageIndex
+from troubadour.generation.protocols import Melody
 from troubadour.generation.request import Brief
 from troubadour.generation.sampling import BatchedDecoding, DecoderState, GuidanceBranch, GuidedDecoder
 from troubadour.generation.style_defaults import StyleDefaults
 from troubadour.generation.style_statistics import StyleStatistics
 from troubadour.music.quantise import METRONOME, nearest
-from troubadour.music.score import MODES, Score, Tempo
+from troubadour.music.score import Score
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.tokenizer import encode, features, score_of
+from troubadour.tokens.tokenizer import score_of
 
-WEIGHTS: Final = "composer.safetensors"
-DOCUMENT: Final = "composer.json"
-REPORT: Final = "report.json"
-"""How it was trained, where that is told."""
+if TYPE_CHECKING:
+    from troubadour.generation.tasks.base import Task
+
 _TRIES: Final = 4
-_EMBED_TOKENS: Final = 256
 
 
 class Runtime(Protocol):
-    """Runs one set of weights without torch."""
+    """Inference of one set of weights, without torch."""
 
     def start(self, batch: int, length: int) -> DecoderState:
-        """Room for `batch` sequences of up to `length` tokens, nothing fed yet."""
+        """State without tokens, for `batch` sequences of up to `length` tokens each."""
         ...
 
     def embed(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Last hidden states of whole sequences, (batch, time, width)."""
+        """Last hidden states of whole sequences.
+
+        Args:
+            tokens: shape (batch, time), int64.
+            features: shape (batch, time, n_features), int64.
+
+        Returns:
+            Shape (batch, time, width), float32.
+        """
         ...
 
 
 class AutoregressiveComposer(ABC):
-    """Composes and embeds with one set of weights.
+    """Composer and encoder with one set of weights.
 
     Args:
         spec: shape of the network.
         weights: arrays by name.
-        profiles: what each style is usually like; the empty name stands for any melody.
-        name: names the vector space of `embed`; by default the family's.
-        threads: CPU threads.
-        precision: of the weights while it runs; `int8` is quicker and nearly as good.
+        profiles: statistics by style; the empty name has those of all melodies.
+        name: name of the vector space of `embed`; default: the name of the family.
+        threads: number of CPU threads.
+        precision: of the weights at run time; `int8` is faster and slightly less accurate.
     """
 
     kind: ClassVar[str]
-    """Name of the family, under which it is registered."""
+    """Name under which the family is registered."""
     spec_type: ClassVar[type[Spec]]
 
     def __init__(
@@ -78,183 +87,213 @@ class AutoregressiveComposer(ABC):
         precision: Precision = FULL,
     ) -> None:
         self.spec, self.name = spec, name or self.kind
-        self._weights, self._book = dict(weights), StyleDefaults(profiles, spec.styles)
+        self._weights, self._defaults = dict(weights), StyleDefaults(profiles, spec.styles)
         self.engine: Runtime = self.runtime(spec, weights, threads, precision)
-        self._windows: tuple[Corpus, PassageIndex] | None = None
+        self._passages: tuple[Corpus, PassageIndex] | None = None
 
     @staticmethod
     @abstractmethod
     def runtime(
         spec: Any, weights: Mapping[str, NDArray[Any]], threads: int, precision: Precision
     ) -> Runtime:
-        """What runs the weights of this family.
+        """Runtime of this family.
 
         Raises:
-            ModelError: a weight is missing, misshapen or not finite.
+            ModelError: a weight is missing, of a wrong shape or not finite.
         """
 
     # Composing --------------------------------------------------------------------------------
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Styles that a brief may ask for: those with music behind them."""
-        return self._book.styles
+        """Styles that a brief may name: those with statistics."""
+        return self._defaults.styles
 
     @property
     def weights(self) -> Mapping[str, NDArray[Any]]:
-        """Arrays by name, as they were given."""
+        """Arrays by name, as passed to the constructor."""
         return self._weights
 
     @property
     def profiles(self) -> Mapping[str, StyleStatistics]:
-        """What each style is usually like; the empty name stands for any melody."""
-        return self._book.profiles
+        """Statistics by style; the empty name has those of all melodies."""
+        return self._defaults.profiles
 
     def compose(
         self, brief: Brief, rng: np.random.Generator, candidates: int = 1, corpus: Corpus | None = None
     ) -> list[Score]:
-        """New pieces for one brief, those that the network finds most likely first.
+        """New pieces for one brief, in order of their mean likelihood.
 
-        What the brief leaves open is drawn from the style's profile.
+        Open controls are drawn from the style's statistics.
 
         Costs about a third of a second for each candidate of a 16-bar tune on one slow core.
 
         Args:
+            brief: controls; those that are `None` are open.
+            rng: source of randomness.
+            candidates: number of pieces.
             corpus: other music, for `brief.max_common`.
 
         Raises:
-            InputError: the brief names an unknown style, or asks for things that clash.
+            InputError: the style is unknown, or two controls contradict each other.
+            TroubadourError: no piece ended.
         """
-        brief = self.complete(brief, rng)
-        return self.decode(brief, self.setting(brief, corpus), rng, candidates)
+        if not brief.is_complete:
+            brief = self.complete(brief, rng)
+        return self.decode(brief, self.constraint_plan(brief, corpus), rng, candidates)
 
     def stream(self, brief: Brief, rng: np.random.Generator, corpus: Corpus | None = None) -> Iterator[Score]:
-        """A new piece, as it is composed: at each barline the score so far, at last the whole.
+        """Compose one piece and yield the score so far at each barline, and the whole score at the end.
 
-        Closing the iterator stops the composing.
+        Closing the iterator ends the generation.
 
         Raises:
             InputError: as `compose`, before the first bar.
-            TroubadourError: the piece did not come to its end.
+            TroubadourError: the piece did not end.
         """
-        brief = self.complete(brief, rng)
-        guide = self.setting(brief, corpus).guide()
-        return self._bars(brief, guide, rng)
+        if not brief.is_complete:
+            brief = self.complete(brief, rng)
+        decoder = self.constraint_plan(brief, corpus).decoder()
+        return self._bars(brief, decoder, rng)
 
-    def _bars(self, brief: Brief, guide: ConstrainedDecoder, rng: np.random.Generator) -> Iterator[Score]:
+    def _bars(self, brief: Brief, decoder: ConstrainedDecoder, rng: np.random.Generator) -> Iterator[Score]:
         prompt = self.prompt(brief)
-        decoding = self._growth(brief, [guide], prompt, rng)
+        decoding = self._batched_decoding(brief, [decoder], prompt, rng)
         bar = 1
         for _ in decoding.steps():
-            if guide.automaton.bar_number > bar and guide.automaton.events and not guide.done:
-                bar = guide.automaton.bar_number
-                yield score_of(guide.automaton)
-        if not guide.done:
-            raise TroubadourError("the piece did not come to an end; compose again with another seed")
-        yield score_of(guide.automaton)
+            if decoder.automaton.bar_number > bar and decoder.automaton.events and not decoder.done:
+                bar = decoder.automaton.bar_number
+                yield score_of(decoder.automaton)
+        if not decoder.done:
+            raise TroubadourError(
+                "the piece did not end within the context of the model; compose again with another seed"
+            )
+        yield score_of(decoder.automaton)
 
-    def setting(self, brief: Brief, corpus: Corpus | None = None, **given: Any) -> ConstraintPlan:
-        """What holds for a complete brief; `given` as in `constraints.build.settle`.
+    def run_task(
+        self,
+        task: Task,
+        brief: Brief,
+        rng: np.random.Generator,
+        candidates: int = 1,
+        corpus: Corpus | None = None,
+    ) -> list[Score]:
+        """See `TaskComposer.run_task`."""
+        from troubadour.generation.tasks.base import run_task  # tasks are written against this class
+
+        return run_task(self, task, brief, rng, candidates, corpus)
+
+    def constraint_plan(self, brief: Brief, corpus: Corpus | None = None, **given: Any) -> ConstraintPlan:
+        """Constraints of a complete brief.
+
+        Args:
+            brief: a complete brief; see `complete`.
+            corpus: other music, for `brief.max_common`.
+            given: `spans`, `upbeat` and `ticks` of `compile_constraints`.
 
         Raises:
-            InputError: two demands clash; the message names them.
+            InputError: two controls contradict each other; the message names them.
         """
-        habit = self.habit(brief)
+        defaults = self.instrument_defaults(brief)
         tempo = None
         if brief.tempo_bpm is not None:
             tempo = METRONOME.index(int(nearest(np.array([brief.tempo_bpm]), METRONOME)[0]))
-        windows = None
+        passages = None
         if brief.max_common is not None and corpus is not None:
-            windows = self.passages(corpus, brief.max_common - 1)
-        return compile_constraints(brief, habit, tempo, windows=windows, **given)
+            passages = self.passages(corpus, brief.max_common - 1)
+        return compile_constraints(brief, defaults, tempo, passages=passages, **given)
 
-    def habit(self, brief: Brief) -> InstrumentDefaults:
-        """See `StyleDefaults.habit`."""
-        return self._book.habit(brief)
+    def instrument_defaults(self, brief: Brief) -> InstrumentDefaults:
+        """See `StyleDefaults.instrument_defaults`."""
+        return self._defaults.instrument_defaults(brief)
 
     def decode(
         self,
         brief: Brief,
-        setting: ConstraintPlan,
+        constraint_plan: ConstraintPlan,
         rng: np.random.Generator,
         candidates: int = 1,
         opening: Sequence[int] = (),
         context_guidance: float = 1.0,
     ) -> list[Score]:
-        """Pieces under a setting, those that the network finds most likely first.
+        """Pieces under constraints, in order of their mean likelihood.
 
         Args:
-            brief: complete; what the network is told.
+            brief: a complete brief, from which the prompt is built.
+            constraint_plan: compiled constraints.
+            rng: source of randomness.
+            candidates: number of pieces.
             opening: tokens with which the piece begins, after BODY.
-            context_guidance: weight of the visible context in the opening counts; other than 1 it costs about twice the time.
+            context_guidance: guidance weight of the visible context in `opening`, 1 or more; above 1 the
+                network runs twice.
 
         Raises:
-            TroubadourError: no piece came to its end.
+            TroubadourError: no piece ended.
         """
         prompt = [*self.prompt(brief), *opening]
         found: list[tuple[float, int, Score]] = []
-        stopped = 0
+        dead_ends = 0
         for _ in range(_TRIES):
-            guides = [setting.guide() for _ in range(candidates - len(found))]
-            decoding = self._growth(brief, guides, prompt, rng, context_guidance)
+            decoders = [constraint_plan.decoder() for _ in range(candidates - len(found))]
+            decoding = self._batched_decoding(brief, decoders, prompt, rng, context_guidance)
             for _ in decoding.steps():
                 pass
-            stopped += decoding.stopped
+            dead_ends += decoding.n_dead_ends
             found += [
                 (t.mean_nll, len(found) + i, score_of(g.automaton))
-                for i, (g, t) in enumerate(zip(guides, decoding.finished(), strict=True))
+                for i, (g, t) in enumerate(zip(decoders, decoding.finished(), strict=True))
                 if t is not None
             ]
             if len(found) >= candidates:
                 break
-        if not found and stopped:
+        if not found and dead_ends:
             raise TroubadourError(
-                f"in {stopped} of {_TRIES * candidates} attempts the notes that the density asks for could not "
-                "be had beside the other controls; ask for a lower density, or for fewer controls"
+                f"density {brief.density} could not be reached under the other controls in {dead_ends} of "
+                f"{_TRIES * candidates} attempts; ask for a lower density or for fewer controls"
             )
         if not found:
             raise TroubadourError(
-                f"no piece of {brief.bars} bars came to an end within {self._room(brief)} tokens; ask for fewer bars"
+                f"no piece of {brief.bars} bars ended within {self._room(brief)} tokens; ask for fewer bars"
             )
         return [score for _, _, score in sorted(found, key=lambda f: f[:2])]
 
-    def _growth(
+    def _batched_decoding(
         self,
         brief: Brief,
-        guides: list[ConstrainedDecoder],
+        decoders: list[ConstrainedDecoder],
         prompt: list[int],
         rng: np.random.Generator,
         context_guidance: float = 1.0,
     ) -> BatchedDecoding:
-        n, room = len(guides), min(len(prompt) + self._room(brief), self.spec.context)
+        n, room = len(decoders), min(len(prompt) + self._room(brief), self.spec.context)
         network: DecoderState = self.engine.start(n, room)
         style = None if brief.style is None else self.spec.style_token(brief.style)
-        parts = ((np.array(prompt) == style, brief.guidance), (_shown(prompt), context_guidance))
-        contrasts = [
+        parts = ((np.array(prompt) == style, brief.guidance), (_visible(prompt), context_guidance))
+        branches = [
             GuidanceBranch(self.engine.start(n, room), ~part, weight)
             for part, weight in parts
             if weight != 1.0 and part.any()
         ]
-        if contrasts:
-            network = GuidedDecoder(network, contrasts)
+        if branches:
+            network = GuidedDecoder(network, branches)
         return BatchedDecoding(
-            network, guides, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p
+            network, decoders, [prompt] * n, rng, temperature=brief.temperature, top_p=brief.top_p
         )
 
     def passages(self, corpus: Corpus, length: int) -> PassageIndex:
-        """A corpus' passages, kept for the next request."""
-        kept = self._windows
-        if kept is None or kept[0] is not corpus or kept[1].length != length:
-            kept = (corpus, corpus.windows(length))
-            self._windows = kept
-        return kept[1]
+        """Index of all passages of a corpus with `length` steps; cached until the corpus or the length changes."""
+        cached = self._passages
+        if cached is None or cached[0] is not corpus or cached[1].length != length:
+            cached = (corpus, corpus.windows(length))
+            self._passages = cached
+        return cached[1]
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
         """See `StyleDefaults.complete`."""
-        return self._book.complete(brief, rng)
+        return self._defaults.complete(brief, rng)
 
     def prompt(self, brief: Brief) -> list[int]:
-        """`START prefix BODY` for a complete brief."""
+        """Tokens `START prefix BODY` for a complete brief."""
         style = self.spec.style_token(brief.style) if brief.style else None
         prefix = [] if style is None else [style]
         if brief.bars is not None:
@@ -271,52 +310,54 @@ class AutoregressiveComposer(ABC):
         return [vocab.START, *prefix, vocab.BODY]
 
     def _room(self, brief: Brief) -> int:
-        """Tokens to make room for: twice what a lively piece of that length takes."""
+        """Largest number of tokens of a piece: twice that of a dense piece of the same length."""
         numerator, denominator = brief.metre or (4, 4)
         quarters = (brief.bars or 16) * numerator * 4 / denominator
         return min(self.spec.context, 96 + int(quarters * (brief.voices or 1) * 10))
 
-    # Embedding --------------------------------------------------------------------------------
+    # Scoring and embedding --------------------------------------------------------------------
+
+    exact_nats: ClassVar[bool] = True
+
+    def bar_nats(self, melodies: Sequence[Melody], rng: np.random.Generator) -> NDArray[np.float64]:
+        """See `Scorable.bar_nats`; key and tempo, which precede the first barline, are given too."""
+        return melody_nats(self.engine, melodies)
 
     def embed(self, scores: list[Score]) -> NDArray[np.float32]:
-        """Mean hidden state of each quantised score's first 256 tokens in C at one tempo, unit length, (n, width).
+        """Embeddings of quantised scores: mean last hidden state of the first 256 tokens, scaled to unit length.
 
-        Costs about 10 ms a piece.
+        Scores are transposed to C and set to one tempo first. Costs about 10 ms a piece.
+
+        Args:
+            scores: n quantised scores.
+
+        Returns:
+            Shape (n, width), float32.
         """
-        rows = [_sequence(score) for score in scores]
-        out = np.zeros((len(rows), self.spec.width), dtype=np.float32)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
-        for start in range(0, len(order), 16):
-            chunk = order[start : start + 16]
-            time = max(len(rows[i][0]) for i in chunk)
-            tokens = np.zeros((len(chunk), time), dtype=np.int64)
-            places = np.zeros((len(chunk), time, len(self.spec.features)), dtype=np.int64)
-            for row, i in enumerate(chunk):
-                tokens[row, : len(rows[i][0])] = rows[i][0]
-                places[row, : len(rows[i][0])] = rows[i][1]
-            hidden = self.engine.embed(tokens, places)
-            for row, i in enumerate(chunk):
-                out[i] = hidden[row, 2 : len(rows[i][0])].mean(axis=0)
-        unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
-        return unit
+        return embed_scores(self.engine, scores, self.spec.width, len(self.spec.features))
 
     # Storing ----------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """Write weights (fp16 safetensors) and everything else (JSON) into a folder."""
+        """Write the weights (fp16 safetensors) and a JSON document with all else into a folder."""
         half = {k: np.asarray(v).astype(np.float16) for k, v in self._weights.items()}
         (folder / WEIGHTS).write_bytes(save(half))
         document = {
             "kind": self.kind,
             "name": self.name,
             "spec": self.spec.to_dict(),
-            "profiles": {k: v.to_dict() for k, v in self._book.profiles.items()},
+            "profiles": {k: v.to_dict() for k, v in self._defaults.profiles.items()},
         }
         (folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1, precision: Precision = FULL) -> Self:
-        """Read what `save` wrote.
+        """Composer from a folder that `save` wrote.
+
+        Args:
+            folder: with weights and document.
+            threads: number of CPU threads.
+            precision: of the weights at run time.
 
         Raises:
             ModelError: a file is missing, damaged, of another version or of another family.
@@ -331,56 +372,11 @@ class AutoregressiveComposer(ABC):
             raise ModelError(f"{folder}: no composer can be read there: {error}") from error
 
 
-def read_document(folder: Path, kind: str) -> dict[str, Any]:
-    """What is stored beside a composer's weights.
-
-    Raises:
-        ModelError: it is of another family than `kind`.
-        OSError, ValueError, KeyError: it is missing or damaged.
-    """
-    document = cast(dict[str, Any], json.loads((folder / DOCUMENT).read_text()))
-    if document["kind"] != kind:
-        raise ModelError(f"{folder} holds a composer of the family '{document['kind']}', not '{kind}'")
-    return document
-
-
-def load_composer(folder: Path, threads: int = 1, precision: Precision = FULL) -> AutoregressiveComposer:
-    """Read a composer of whichever family the folder holds, plugins included.
-
-    Raises:
-        ModelError: as `AutoregressiveComposer.load`, or nobody registers its family.
-    """
-    try:
-        kind = str(json.loads((folder / DOCUMENT).read_text())["kind"])
-        family = find("composers", kind)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: no composer can be read there: {error}") from error
-    except NotFoundError as error:
-        raise ModelError(f"{folder}: no composer can be read there: {error}") from error
-    return cast(AutoregressiveComposer, family.load(folder, threads, precision))
-
-
-def _shown(prompt: Sequence[int]) -> NDArray[np.bool_]:
-    """Which tokens of a prompt show beforehand what comes later: all from FILL to FILL."""
+def _visible(prompt: Sequence[int]) -> NDArray[np.bool_]:
+    """Mask of the visible context of a prompt, shape (prompt,): all tokens from FILL to FILL."""
     marks = np.array(prompt) == vocab.FILL
     inside: NDArray[np.bool_] = marks | (np.cumsum(marks) % 2 == 1)
     return inside
 
 
-def _sequence(score: Score) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """Tokens and places of a score brought to C (or A minor and so on) and one tempo.
-
-    Keys do not count then; nor do tempos, which a reader sets by the style where a source gives none.
-    """
-    score = score.replace(tempos=(Tempo(0, 120.0),))
-    tonic = (score.keys[0].fifths * 7) % 12
-    shift = -tonic if tonic <= 6 else 12 - tonic
-    pitched = score.pitch[~np.array([t.is_drum for t in score.tracks], dtype=bool)[score.track]]
-    if len(pitched) and pitched.min() + shift >= 0 and pitched.max() + shift <= 127:
-        score = score.transpose(shift)
-    tokens = encode(score)
-    cut = tokens[:_EMBED_TOKENS]
-    return cut, features(cut)
-
-
-__all__ = ["DOCUMENT", "MODES", "REPORT", "WEIGHTS", "AutoregressiveComposer", "load_composer"]
+__all__ = ["DOCUMENT", "REPORT", "WEIGHTS", "AutoregressiveComposer", "load_composer"]

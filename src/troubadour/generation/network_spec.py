@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self, get_args
 from troubadour.core.errors import ModelError
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.copies import SIZES
-from troubadour.tokens.grammar import FEATURE_SIZES
+from troubadour.tokens.position import FEATURE_SIZES
 
 Precision = Literal["fp32", "int8"]
 """Of the weights while a composer runs; they are stored as fp16."""
@@ -44,7 +44,7 @@ class Spec:
     styles: tuple[str, ...] = ()
     """Style names in the order of their tokens."""
     copies: bool = False
-    """Whether the network is told what followed earlier passages like this one (`copies.Copies`)."""
+    """Whether the network has copy features (`copies.CopyFeatures`)."""
 
     def __post_init__(self) -> None:
         if self.tokeniser != vocab.VERSION or self.tokens != vocab.N_TOKENS:
@@ -56,8 +56,8 @@ class Spec:
             raise ModelError(f"width is {self.width} and layers {self.layers}; allowed: 1 or more of each")
 
     @property
-    def told(self) -> tuple[int, ...]:
-        """Number of values of each thing that the network is told of a place."""
+    def input_sizes(self) -> tuple[int, ...]:
+        """Number of values of each feature of a place: position features, then copy features if the spec has them."""
         return self.features + (SIZES if self.copies else ())
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,192 +1,277 @@
-"""What every composer can do, and the one request that it takes."""
+"""The request that every composer takes: the one declaration of the composing controls.
+
+The options of the command line, the REST model and the form of the page are built from the fields of `Brief`
+(see `control_spec`). A new control is a new field here, and what composes to it.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
-
-import numpy as np
+from typing import Annotated, Any, Final
 
 from troubadour.core.errors import InputError
-from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER
-from troubadour.music.score import Score
-from troubadour.music.theory.keys import MODES, TONICS, signature_fifths
-from troubadour.music.theory.metre import Metre
-from troubadour.tokens import vocabulary as vocab
+from troubadour.generation import control_text as text
+from troubadour.generation.control_spec import ControlSpec, to_json, verify
+from troubadour.generation.control_text import GivenNote, parse_key, parse_metre
 
-FEWEST_COMMON = 6
-"""Hardly any melody is in no tune with fewer notes than these."""
-
-
-class GivenNote(NamedTuple):
-    """A note that a piece has to have."""
-
-    voice: int
-    """From 1, the highest."""
-    onset: int
-    """Ticks from the first bar, 24 a quarter."""
-    duration: int
-    """Ticks."""
-    pitch: int
-    """MIDI pitch."""
+FEWEST_COMMON: Final = 6
+"""Least value of `max_common`: shorter matches are common to almost all tunes."""
+_KEYS: Final = tuple(
+    f"{tonic} {mode}"
+    for tonic in ("C", "G", "D", "A", "F", "Bb")
+    for mode in ("major", "minor", "dorian", "mixolydian")
+)
+_METRES: Final = ("4/4", "3/4", "2/4", "6/8", "9/8", "12/8", "2/2", "3/2")
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What is asked of a composer; `None` leaves a matter to it.
+    """Controls of one piece; the composer decides those that are `None`.
+
+    Style, guidance, temperature and top_p steer the sampling, key and density too unless `strict` is set. All
+    others are constraints that always hold.
 
     Raises:
         InputError: a value is out of range (the message says which and what is allowed).
     """
 
-    style: str | None = None
-    """A style that the composer knows, such as `jig` or `chorale`."""
-    metre: tuple[int, int] | None = None
-    key: tuple[int, str] | None = None
-    """Signature in fifths (-7 to 7) and mode."""
-    bars: int | None = None
-    """1 to 64, an upbeat not counted."""
-    voices: int | None = None
-    """1 to 8."""
-    tempo_bpm: float | None = None
-    """Quarter notes a minute, 20 to 336."""
-    density: int | None = None
-    """0 (few notes) to 7 (many)."""
-    upbeat: bool | None = None
-    """Whether the piece starts with an upbeat."""
-    strict: bool = False
-    """Whether key (as a scale) and density hold for every note; they guide otherwise. All that
-    follows here always holds."""
-    chords: str | None = None
-    """`G C D7 G`, one a bar, or `G | C D7 | G`; see `constraints.chords`."""
-    instruments: tuple[int, ...] | None = None
+    style: Annotated[
+        str | None,
+        ControlSpec(
+            "Style, such as jig, reel, hornpipe, air or chorale.",
+            label="Style",
+            choices_of="styles",
+            example="jig",
+            group="main",
+        ),
+    ] = None
+    metre: Annotated[
+        tuple[int, int] | None,
+        ControlSpec(
+            "Metre, such as 6/8.",
+            label="Metre",
+            suggestions=_METRES,
+            example="6/8",
+            parse=parse_metre,
+            show=text.metre_name,
+            check=text.check_metre,
+            group="main",
+            from_piece=True,
+        ),
+    ] = None
+    key: Annotated[
+        tuple[int, str] | None,
+        ControlSpec(
+            "Key, such as D, 'E minor' or 'A dorian'.",
+            label="Key",
+            suggestions=_KEYS,
+            example="A dorian",
+            parse=parse_key,
+            show=text.key_name,
+            check=text.check_key,
+            group="main",
+        ),
+    ] = None
+    """Key signature in fifths (-7 to 7), and mode."""
+    bars: Annotated[
+        int | None,
+        ControlSpec(
+            "Number of bars, an upbeat not counted.",
+            label="Bars",
+            low=1,
+            high=64,
+            group="main",
+            from_piece=True,
+        ),
+    ] = None
+    voices: Annotated[
+        int | None,
+        ControlSpec(
+            "Number of voices: 1 for a tune, 4 for a chorale.",
+            label="Voices",
+            low=1,
+            high=8,
+            group="main",
+            from_piece=True,
+        ),
+    ] = None
+    tempo_bpm: Annotated[
+        float | None,
+        ControlSpec(
+            "Tempo in quarter notes a minute.",
+            label="Quarters a minute",
+            option="tempo",
+            low=20,
+            high=336,
+            unit="quarters a minute",
+            group="main",
+        ),
+    ] = None
+    density: Annotated[
+        int | None,
+        ControlSpec("Number of notes for the length: 0 is few, 7 is many.", label="Density", low=0, high=7),
+    ] = None
+    upbeat: Annotated[
+        bool | None,
+        ControlSpec("Whether the piece starts with an upbeat.", label="Upbeat", from_piece=True),
+    ] = None
+    strict: Annotated[
+        bool,
+        ControlSpec(
+            "Key (as a scale) and density hold for every note; without it they only guide the composer. "
+            "The scale of a minor key has both sixths and both sevenths: natural and raised.",
+            label="Key and density hold for every note",
+        ),
+    ] = False
+    chords: Annotated[
+        str | None,
+        ControlSpec(
+            "Chords, one a bar: 'G C D7 G'; several a bar: 'G | C D7 | G'.",
+            label="Chords",
+            example="G C D7 G",
+        ),
+    ] = None
+    """See `constraints.chords`."""
+    instruments: Annotated[
+        tuple[int, ...] | None,
+        ControlSpec(
+            "Instrument of each voice: 'flute' or 'violin,viola,cello,bassoon'.",
+            label="Instruments",
+            example="violin, cello",
+            parse=text.parse_instruments,
+            show=text.instrument_names,
+            check=text.check_instruments,
+            wire=list[str] | str,
+            from_piece=True,
+        ),
+    ] = None
     """General MIDI program of each voice."""
-    ranges: tuple[tuple[int, int], ...] | None = None
+    ranges: Annotated[
+        tuple[tuple[int, int], ...] | None,
+        ControlSpec(
+            "Range of each voice, or one for all: '60-79,55-72' or 'C4-G5'.",
+            label="Range of each voice",
+            example="C4-G5",
+            parse=text.parse_ranges,
+            show=text.as_lists,
+            check=text.check_ranges,
+            wire=list[tuple[int | str, int | str]] | str,
+        ),
+    ] = None
     """Lowest and highest pitch of each voice; one range counts for all voices."""
-    lowest: int | None = None
-    """Lowest pitch of the piece."""
-    highest: int | None = None
-    """Highest pitch of the piece."""
-    cadence: bool | None = None
-    """Whether the piece ends on its tonic (several voices: in its chord, the bass on the tonic).
-    Without a word it does where nothing else that was asked for speaks against it."""
-    notes: tuple[GivenNote, ...] = ()
-    """Notes that the piece has to have."""
-    parallels: bool | None = None
-    """Whether two voices may run in parallel fifths, octaves or unisons. Without a word they may not in a
-    chorale, where nothing that is given speaks against it, and may elsewhere."""
-    max_common: int | None = None
-    """Most successive notes in common with a piece of the catalogue, whatever its key and speed."""
-    guidance: float = 1.0
-    """How much the style counts: 1 as learnt, up to 4 more so; costs about twice the time."""
-    temperature: float = 0.9
-    """0.1 (safest) to 2."""
-    top_p: float = 0.97
-    """Share of the probability that is sampled from, above 0 to 1."""
+    lowest: Annotated[
+        int | None,
+        ControlSpec(
+            "Lowest note, as a MIDI pitch or a name such as C4.",
+            label="Lowest note",
+            low=0,
+            high=127,
+            unit="as a MIDI pitch",
+            example="G3",
+            parse=text.parse_pitch,
+            wire=int | str,
+        ),
+    ] = None
+    highest: Annotated[
+        int | None,
+        ControlSpec(
+            "Highest note, as a MIDI pitch or a name such as C6.",
+            label="Highest note",
+            low=0,
+            high=127,
+            unit="as a MIDI pitch",
+            example="C6",
+            parse=text.parse_pitch,
+            wire=int | str,
+        ),
+    ] = None
+    cadence: Annotated[
+        bool | None,
+        ControlSpec(
+            "Whether the piece ends on its tonic (several voices: in its chord, the bass on the tonic). "
+            "Default: it does, unless that conflicts with another constraint.",
+            label="Ends on its tonic",
+            labels=("yes", "it need not"),
+        ),
+    ] = None
+    notes: Annotated[
+        tuple[GivenNote, ...],
+        ControlSpec(
+            "Notes that the piece must contain, as VOICE:START:LENGTH:NOTE in quarters from the first bar.",
+            label="Given notes",
+            example="1:0:1:D4 1:1:1:E4",
+            parse=text.parse_notes,
+            show=text.as_lists,
+            wire=list[tuple[int, int, int, int]] | str,
+            from_piece=True,
+        ),
+    ] = ()
+    parallels: Annotated[
+        bool | None,
+        ControlSpec(
+            "Whether two voices may move in parallel fifths, octaves or unisons. Default: not in a chorale, unless "
+            "a given voice has them; elsewhere they may.",
+            label="Parallel fifths",
+            labels=("allowed", "barred"),
+        ),
+    ] = None
+    max_common: Annotated[
+        int | None,
+        ControlSpec(
+            "Most successive notes in common with any piece of the catalogue, in any key and tempo.",
+            label="Most notes in common with any piece",
+            low=FEWEST_COMMON,
+            high=64,
+            unit="notes",
+        ),
+    ] = None
+    guidance: Annotated[
+        float,
+        ControlSpec(
+            "Weight of the style: 1 as learnt, more to strengthen it, which takes about twice the time.",
+            label="Weight of the style",
+            low=1,
+            high=4,
+            step=0.5,
+        ),
+    ] = 1.0
+    temperature: Annotated[
+        float,
+        ControlSpec(
+            "Temperature of the sampling: low values give likelier notes.",
+            label="Temperature",
+            low=0.1,
+            high=2,
+            step=0.05,
+            always_shown=True,
+        ),
+    ] = 0.9
+    top_p: Annotated[
+        float,
+        ControlSpec(
+            "Share of the probability that is sampled from.",
+            label="Share sampled from",
+            low=0,
+            above=True,
+            high=1,
+            step=0.01,
+            always_shown=True,
+        ),
+    ] = 0.97
 
     def __post_init__(self) -> None:
-        if self.bars is not None and not 1 <= self.bars <= vocab.MAX_BARS:
-            raise InputError(f"bars is {self.bars}; allowed: 1 to {vocab.MAX_BARS}")
+        verify(self)
         if self.bars == 1 and self.upbeat:
-            raise InputError("upbeat is asked for and bars is 1; allowed: 2 bars or more")
-        if self.voices is not None and not 1 <= self.voices <= 8:
-            raise InputError(f"voices is {self.voices}; allowed: 1 to 8")
-        if self.metre is not None:
-            numerator, denominator = self.metre
-            fits = denominator in vocab.DENOMINATORS and 1 <= numerator <= 64
-            if not fits or not 12 <= Metre(0, numerator, denominator).bar_ticks(TICKS_PER_QUARTER) <= 384:
-                allowed = "1/8 to 16/4, with denominators 1, 2, 4, 8, 16 or 32"
-                raise InputError(f"metre is {numerator}/{denominator}; allowed: {allowed}")
-        if self.key is not None and not (-7 <= self.key[0] <= 7 and self.key[1] in MODES):
-            raise InputError(f"key is {self.key}; allowed: -7 to 7 fifths and one of {', '.join(MODES)}")
-        if self.tempo_bpm is not None and not METRONOME[0] <= self.tempo_bpm <= METRONOME[-1]:
-            raise InputError(
-                f"tempo is {self.tempo_bpm}; allowed: {METRONOME[0]} to {METRONOME[-1]} quarters a minute"
-            )
-        if self.density is not None and not 0 <= self.density < vocab.N_DENSITIES:
-            raise InputError(f"density is {self.density}; allowed: 0 to {vocab.N_DENSITIES - 1}")
-        for low, high in self.ranges or ():
-            if not 0 <= low <= high <= 127:
-                raise InputError(f"range is {low} to {high}; allowed: two MIDI pitches from 0 to 127, rising")
-        for what in ("lowest", "highest"):
-            pitch = getattr(self, what)
-            if pitch is not None and not 0 <= pitch <= 127:
-                raise InputError(f"{what} is {pitch}; allowed: MIDI pitches 0 to 127")
-        for program in self.instruments or ():
-            if not 0 <= program <= 127:
-                raise InputError(f"instrument is {program}; allowed: General MIDI programs 0 to 127")
-        if self.instruments is not None and not 1 <= len(self.instruments) <= 8:
-            raise InputError(f"instruments are {len(self.instruments)}; allowed: 1 to 8")
-        if self.max_common is not None and not FEWEST_COMMON <= self.max_common <= 64:
-            raise InputError(f"max_common is {self.max_common}; allowed: {FEWEST_COMMON} to 64 notes")
-        if not 1.0 <= self.guidance <= 4.0:
-            raise InputError(f"guidance is {self.guidance}; allowed: 1 to 4")
-        if not 0.1 <= self.temperature <= 2.0:
-            raise InputError(f"temperature is {self.temperature}; allowed: 0.1 to 2")
-        if not 0.0 < self.top_p <= 1.0:
-            raise InputError(f"top_p is {self.top_p}; allowed: above 0 to 1")
-
-
-class Composer(Protocol):
-    """Anything that composes."""
+            raise InputError("bars is 1 and upbeat is set; allowed with an upbeat: 2 bars or more")
 
     @property
-    def styles(self) -> tuple[str, ...]:
-        """Styles that a brief may ask for."""
-        ...
+    def is_complete(self) -> bool:
+        """Whether metre, key, bars, tempo and voices are decided."""
+        return None not in (self.metre, self.key, self.bars, self.tempo_bpm, self.voices)
 
-    def compose(self, brief: Brief, rng: np.random.Generator, candidates: int = 1) -> list[Score]:
-        """`candidates` new pieces for one brief, each a quantised score.
-
-        Raises:
-            InputError: the brief cannot be met; the message says why and what is allowed.
-        """
-        ...
+    def controls(self) -> dict[str, Any]:
+        """The controls that are set or decided, for JSON."""
+        return to_json(self)
 
 
-class Encoder(Protocol):
-    """Anything that turns scores into vectors."""
-
-    @property
-    def name(self) -> str:
-        """Name of the vector space; vectors of different spaces cannot be compared."""
-        ...
-
-    def embed(self, scores: list[Score]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-        """Vectors of unit length, shape (n, d)."""
-        ...
-
-
-def parse_key(text: str) -> tuple[int, str]:
-    """`D`, `D dorian`, `Bb minor`, `f# minor`, `Am` as (fifths, mode).
-
-    Raises:
-        InputError: no such key; the message says what is allowed.
-    """
-    words = text.replace("_", " ").split()
-    tonic, mode = (words[0], words[1].lower()) if len(words) == 2 else (words[0] if words else "", "major")
-    if len(words) == 1 and tonic.endswith("m") and len(tonic) > 1:
-        tonic, mode = tonic[:-1], "minor"
-    mode = {"maj": "major", "min": "minor", "aeolian": "minor", "ionian": "major"}.get(mode, mode)
-    allowed = f"a tonic A to G with # or b, and one of {', '.join(MODES)} (such as 'D dorian')"
-    if len(words) not in (1, 2) or tonic.capitalize() not in TONICS or mode not in MODES:
-        raise InputError(f"key is '{text}'; allowed: {allowed}")
-    fifths = signature_fifths(tonic.capitalize(), mode)
-    if not -7 <= fifths <= 7:
-        raise InputError(f"key '{text}' would need {abs(fifths)} accidentals; allowed: up to 7")
-    return fifths, mode
-
-
-def parse_metre(text: str) -> tuple[int, int]:
-    """`6/8` as (6, 8).
-
-    Raises:
-        InputError: not a metre.
-    """
-    found = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,3})\s*", text)
-    if not found:
-        raise InputError(f"metre is '{text}'; allowed: two numbers such as 4/4, 6/8 or 3/2")
-    metre = int(found[1]), int(found[2])
-    Brief(metre=metre)
-    return metre
+__all__ = ["FEWEST_COMMON", "Brief", "GivenNote", "parse_key", "parse_metre"]

@@ -1,7 +1,7 @@
-"""Sample token sequences from any network: logits, a mask of what may follow, a seed.
+"""Batched autoregressive decoding under token masks, with classifier-free guidance and nucleus sampling.
 
-Nothing here knows music: a `Guide` says which tokens may follow and what the network is told of
-each place.
+This module knows tokens, masks and logits but no music: a `SequenceDecoder` provides the allowed tokens and
+the position features of each sequence.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+"""Allowed tokens, shape (n_tokens,)."""
 
 
 class SequenceDecoder(Protocol):
-    """Follows one sequence as it grows."""
+    """State of one sequence under generation."""
 
     forced: bool
-    """Whether the next token is given rather than chosen."""
+    """Whether the next token is given rather than sampled."""
     fallback_mask: Mask | None
-    """What may follow where none of `allowed` can be taken."""
+    """Fallback mask, used when every allowed token was rejected; `None` = no fallback."""
 
     @property
     def done(self) -> bool:
@@ -31,77 +32,85 @@ class SequenceDecoder(Protocol):
 
     @property
     def fully_forced(self) -> bool:
-        """Whether one token alone may follow from here on, each time."""
+        """Whether all remaining tokens are forced."""
         ...
 
     def advance(self, token: int) -> None:
-        """Take a token of the prompt."""
+        """Append a token of the prompt."""
         ...
 
     def take(self, token: int) -> bool:
-        """Take the token that was chosen; false, and nothing changed, if it leads nowhere."""
+        """Append a sampled token; returns false and changes nothing if no token could follow it."""
         ...
 
     def allowed(self) -> Mask:
-        """Tokens that may follow, shape (n_tokens,)."""
+        """Allowed tokens, shape (n_tokens,), bool."""
         ...
 
     def unforced(self) -> Mask:
-        """Tokens that might follow if nothing were given, shape (n_tokens,)."""
+        """Tokens that would be allowed without given tokens, shape (n_tokens,), bool."""
         ...
 
     def features(self) -> tuple[int, ...]:
-        """What the network is told of the next place."""
+        """Position features of the next token."""
         ...
 
 
 class DecoderState(Protocol):
-    """A network with the state of several sequences."""
+    """A network with the state of a batch of sequences."""
 
     length: int
+    """Largest number of tokens of a sequence, prompt included."""
 
     def step(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> Floats:
-        """(batch, time) tokens -> logits of the next, (batch, n_tokens)."""
+        """Feed tokens and return the logits of the next one.
+
+        Args:
+            tokens: shape (batch, time), int64.
+            features: shape (batch, time, n_features), int64.
+
+        Returns:
+            Logits, shape (batch, n_tokens), float32.
+        """
         ...
 
 
 class GuidanceBranch(NamedTuple):
-    """The same network, told less."""
+    """Unconditional branch: same weights, part of the prompt dropped."""
 
     network: DecoderState
-    """Fresh, like the one it stands beside."""
+    """State without tokens so far."""
     kept: Mask
-    """Which tokens of the prompt it is told, shape (prompt,)."""
+    """Tokens of the prompt that the branch reads, shape (prompt,)."""
     weight: float
-    """How much what it is not told counts: 1 = as if there were no guidance."""
+    """Guidance weight of the dropped tokens; 1 = no effect."""
 
 
 class GuidedDecoder:
-    """Classifier-free guidance (Ho & Salimans 2022): what a part of the prompt changes, made larger.
+    """Classifier-free guidance (Ho & Salimans 2022) with several unconditional branches.
 
-    Networks grow the same sequences, each but the first from a prompt with a part left out; what is
-    sampled from is `told + sum of (weight - 1) * (told - untold)`. Each contrast costs the time of
-    one network more.
+    The logits are `conditional + sum of (weight - 1) * (conditional - unconditional)` over the branches.
+    Each branch costs one more run of the network.
 
     Args:
-        told: grows from the whole prompt.
-        contrasts: what is left out, and how much it is to count.
+        conditional: reads the whole prompt.
+        branches: unconditional branches with their weights.
     """
 
-    def __init__(self, conditional: DecoderState, contrasts: Sequence[GuidanceBranch]) -> None:
-        self._told, self._contrasts = conditional, contrasts
-        self._begun = False
+    def __init__(self, conditional: DecoderState, branches: Sequence[GuidanceBranch]) -> None:
+        self._conditional, self._branches = conditional, branches
+        self._prompt_read = False
         self.length = conditional.length
 
     def step(self, tokens: NDArray[np.int64], features: NDArray[np.int64]) -> Floats:
-        """As `DecoderState.feed`; the prompt comes first, at once."""
-        conditional = self._told.step(tokens, features)
+        """See `DecoderState.step`; the first call has to hold the whole prompt."""
+        conditional = self._conditional.step(tokens, features)
         mixed = conditional.copy()
-        for network, kept, weight in self._contrasts:
-            part = slice(None) if self._begun else kept
+        for network, kept, weight in self._branches:
+            part = slice(None) if self._prompt_read else kept
             unconditional = network.step(tokens[:, part], features[:, part])
             mixed += np.float32(weight - 1) * (conditional - unconditional)
-        self._begun = True
+        self._prompt_read = True
         return mixed
 
 
@@ -109,128 +118,135 @@ class FinishedSequence(NamedTuple):
     """A finished sequence."""
 
     tokens: list[int]
-    """With its prompt."""
+    """Prompt included."""
     mean_nll: float
-    """Mean of -log p in nats of its tokens up to where it was settled, given ones included: how unlikely
-    the network finds it."""
+    """Mean negative log-likelihood in nats a token, given tokens included, up to the point from which the
+    sequence is fully forced."""
 
 
 class BatchedDecoding:
-    """Sequences while they grow, one token each at a time.
+    """Batched autoregressive decoding; results are independent of batch composition.
+
+    Costs one step of the network for each token of the longest sequence.
 
     Args:
-        network: fresh, with room for as many sequences as there are guides.
-        guides: one for each sequence.
-        prompts: all of one length.
-        rng: each sequence draws from a generator of its own, spawned from it: the result does not
-            depend on how many are grown together.
+        network: state without tokens, for as many sequences as there are decoders.
+        decoders: one for each sequence.
+        prompts: tokens of each sequence, all of one length.
+        rng: parent of one generator for each sequence.
+        temperature: divisor of the logits, above 0.
+        top_p: share of the probability that is sampled from, above 0 to 1.
     """
 
     def __init__(
         self,
         network: DecoderState,
-        guides: Sequence[SequenceDecoder],
+        decoders: Sequence[SequenceDecoder],
         prompts: Sequence[Sequence[int]],
         rng: np.random.Generator,
         *,
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> None:
-        self._network, self._guides = network, guides
+        self._network, self._decoders = network, decoders
         self._temperature, self._top_p = temperature, top_p
-        self._draws = rng.spawn(len(guides))
+        self._rngs = rng.spawn(len(decoders))
         self._out = [list(p) for p in prompts]
         self._prompt = len(self._out[0])
-        self._surprise = np.zeros(len(guides))
-        self._counted = np.zeros(len(guides), dtype=np.int64)
-        self._stopped = [False] * len(guides)
+        self._nll = np.zeros(len(decoders))
+        self._counted = np.zeros(len(decoders), dtype=np.int64)
+        self._dead = [False] * len(decoders)
 
     def steps(self) -> Iterator[None]:
-        """Grow by a token a sequence at each step, until all are done or the network is full."""
+        """Append one token to each sequence at each step, until all are done or the network is full."""
         places: list[list[tuple[int, ...]]] = []
-        for guide, prompt in zip(self._guides, self._out, strict=True):
+        for decoder, prompt in zip(self._decoders, self._out, strict=True):
             places.append([])
             for token in prompt:
-                guide.advance(token)
-                places[-1].append(guide.features())
+                decoder.advance(token)
+                places[-1].append(decoder.features())
         logits = self._network.step(np.array(self._out, dtype=np.int64), np.array(places, dtype=np.int64))
-        tokens = np.zeros((len(self._guides), 1), dtype=np.int64)
+        tokens = np.zeros((len(self._decoders), 1), dtype=np.int64)
         features = np.array([p[-1:] for p in places], dtype=np.int64)
         for _ in range(self._network.length - self._prompt):
-            for row, guide in enumerate(self._guides):
-                if guide.done or self._stopped[row]:
+            for row, decoder in enumerate(self._decoders):
+                if decoder.done or self._dead[row]:
                     continue
-                taken = self._take(row, guide, logits[row])
-                if taken is None:
-                    self._stopped[row] = True
+                sampled = self._take(row, decoder, logits[row])
+                if sampled is None:
+                    self._dead[row] = True
                     continue
-                tokens[row, 0] = taken
-                features[row, 0] = guide.features()
+                tokens[row, 0] = sampled
+                features[row, 0] = decoder.features()
             yield
-            growing = [g for g, stopped in zip(self._guides, self._stopped, strict=True) if not stopped]
-            if all(guide.done for guide in growing):
+            unfinished = [d for d, dead in zip(self._decoders, self._dead, strict=True) if not dead]
+            if all(decoder.done for decoder in unfinished):
                 return
-            if not all(guide.fully_forced for guide in growing):
+            if not all(decoder.fully_forced for decoder in unfinished):
                 logits = self._network.step(tokens, features)
 
-    def _take(self, row: int, guide: SequenceDecoder, logits: Floats) -> int | None:
-        mask = guide.allowed()
-        given, fully_forced = guide.forced, guide.fully_forced
+    def _take(self, row: int, decoder: SequenceDecoder, logits: Floats) -> int | None:
+        """Sample and append one token; `None` at a dead end."""
+        mask = decoder.allowed()
+        forced, fully_forced = decoder.forced, decoder.fully_forced
         while True:
             allowed = np.flatnonzero(mask)
             if not len(allowed):
-                if guide.fallback_mask is None:
+                if decoder.fallback_mask is None:
                     return None
-                mask, guide.fallback_mask = guide.fallback_mask, None
+                mask, decoder.fallback_mask = decoder.fallback_mask, None
                 continue
-            token = choose(logits, allowed, self._draws[row], self._temperature, self._top_p)
-            if given:
-                allowed = np.flatnonzero(guide.unforced())
-            if guide.take(token):
+            token = choose(logits, allowed, self._rngs[row], self._temperature, self._top_p)
+            if forced:
+                allowed = np.flatnonzero(decoder.unforced())
+            if decoder.take(token):
                 self._out[row].append(token)
                 if not fully_forced:
-                    self._surprise[row] -= log_probability(logits, allowed, token)
+                    self._nll[row] -= log_probability(logits, allowed, token)
                     self._counted[row] += 1
                 return token
             mask = mask.copy()
             mask[token] = False
 
     def finished(self) -> list[FinishedSequence | None]:
-        """The finished sequences; `None` stands for one that did not end, or could not go on."""
+        """Finished sequences; `None` for a sequence that is too long or came to a dead end."""
         return [
-            FinishedSequence(out, float(self._surprise[row]) / max(1, int(self._counted[row])))
-            if guide.done
+            FinishedSequence(out, float(self._nll[row]) / max(1, int(self._counted[row])))
+            if decoder.done
             else None
-            for row, (out, guide) in enumerate(zip(self._out, self._guides, strict=True))
+            for row, (out, decoder) in enumerate(zip(self._out, self._decoders, strict=True))
         ]
 
     @property
-    def stopped(self) -> int:
-        """How many sequences came to a place where nothing may follow."""
-        return sum(self._stopped)
+    def n_dead_ends(self) -> int:
+        """Number of sequences in which no token was allowed."""
+        return sum(self._dead)
 
 
 def sample(
     network: DecoderState,
-    guides: Sequence[SequenceDecoder],
+    decoders: Sequence[SequenceDecoder],
     prompts: Sequence[Sequence[int]],
     rng: np.random.Generator,
     *,
     temperature: float = 1.0,
     top_p: float = 1.0,
 ) -> list[FinishedSequence | None]:
-    """Grow one sequence from each prompt (all of one length) until its guide is done.
-
-    `None` stands for one that did not end in time, or came where nothing may follow.
-    """
-    decoding = BatchedDecoding(network, guides, prompts, rng, temperature=temperature, top_p=top_p)
+    """Decode one sequence from each prompt; see `BatchedDecoding` and `BatchedDecoding.finished`."""
+    decoding = BatchedDecoding(network, decoders, prompts, rng, temperature=temperature, top_p=top_p)
     for _ in decoding.steps():
         pass
     return decoding.finished()
 
 
 def log_probability(logits: Floats, allowed: NDArray[np.intp], token: int) -> float:
-    """Natural logarithm of the chance that the network gives a token among those allowed."""
+    """Log-probability in nats of a token among the allowed ones.
+
+    Args:
+        logits: shape (n_tokens,).
+        allowed: token numbers, shape (n_allowed,).
+        token: one of `allowed`.
+    """
     x = logits[allowed].astype(np.float64)
     top = x.max()
     return float(logits[token] - top - np.log(np.exp(x - top).sum()))
@@ -239,9 +255,16 @@ def log_probability(logits: Floats, allowed: NDArray[np.intp], token: int) -> fl
 def choose(
     logits: Floats, allowed: NDArray[np.intp], rng: np.random.Generator, temperature: float, top_p: float
 ) -> int:
-    """Draw one of the `allowed` tokens; only these are exponentiated and sorted.
+    """Nucleus sampling (Holtzman et al. 2020) among the allowed tokens.
 
-    Nucleus sampling (Holtzman et al. 2020): the most probable tokens that make up `top_p`.
+    Costs O(a log a) for `a` allowed tokens.
+
+    Args:
+        logits: shape (n_tokens,).
+        allowed: token numbers, shape (n_allowed,).
+        rng: source of randomness; unused for a single allowed token.
+        temperature: divisor of the logits, above 0.
+        top_p: share of the probability that is sampled from, above 0 to 1.
     """
     if len(allowed) == 1:
         return int(allowed[0])

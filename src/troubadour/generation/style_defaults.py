@@ -1,4 +1,4 @@
-"""What a brief leaves open, decided as the brief's style usually has it."""
+"""Style defaults: values for the open controls of a brief, drawn from the statistics of its style."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from troubadour.generation.style_statistics import StyleStatistics, draw
 
 
 class StyleDefaults:
-    """The styles that a composer has music behind.
+    """Completes briefs from the statistics of the styles that a composer was trained on.
 
     Args:
-        profiles: what each style is usually like; the empty name stands for any melody.
-        known: styles that the composer can be told, in its order.
+        profiles: statistics by style; the empty name has those of all melodies.
+        known: styles with a prefix token, in the order of their tokens.
     """
 
     def __init__(self, profiles: Mapping[str, StyleStatistics], known: Sequence[str]) -> None:
@@ -27,10 +27,14 @@ class StyleDefaults:
         self.styles = tuple(s for s in known if s in self.profiles)
 
     def complete(self, brief: Brief, rng: np.random.Generator) -> Brief:
-        """The brief with every open matter decided, but for density and upbeat.
+        """The brief with all open controls decided, except density and upbeat.
+
+        Args:
+            brief: a brief with any controls.
+            rng: source of metre, key, bars and tempo; values are drawn by their frequency in the style.
 
         Raises:
-            InputError: the style is unknown, or has not as many voices as asked for.
+            InputError: the style is unknown or has another number of voices.
         """
         profile = self.profile(brief)
         metre = brief.metre
@@ -45,7 +49,7 @@ class StyleDefaults:
         if bars is None and brief.chords:
             bars = len(parse_chords(brief.chords, None))
         if bars is None:
-            bars = int(draw(_usual_bars(profile.bars), rng))
+            bars = int(draw(_phrase_lengths(profile.bars), rng))
         tempo = brief.tempo_bpm
         if tempo is None:
             name = f"{metre[0]}/{metre[1]} "
@@ -54,33 +58,37 @@ class StyleDefaults:
         voices = sum(n for _, n in programs_of(profile))
         return replace(brief, metre=metre, key=key, bars=bars, tempo_bpm=tempo, voices=voices)
 
-    def habit(self, brief: Brief) -> InstrumentDefaults:
-        """Instruments and ranges that are usual for a brief's style.
+    def instrument_defaults(self, brief: Brief) -> InstrumentDefaults:
+        """Instruments and ranges of a brief's style.
 
         Raises:
-            InputError: the style is unknown, or has not as many voices as asked for.
+            InputError: the style is unknown or has another number of voices.
         """
         profile = self.profile(brief)
         return InstrumentDefaults(programs_of(profile), profile.ranges)
 
     def profile(self, brief: Brief) -> StyleStatistics:
-        """The profile of a brief's style, or of one with as many voices.
+        """Statistics of a brief's style; without one, of the first style with the brief's number of voices.
 
         Raises:
-            InputError: the style is unknown, or has not as many voices as asked for.
+            InputError: the style is unknown or has another number of voices.
         """
         if brief.style is not None and brief.style not in self.styles:
             raise InputError(f"style is '{brief.style}'; allowed: {', '.join(self.styles)}")
-        asked = brief.voices if brief.instruments is None else len(brief.instruments)
-        if brief.voices is not None and asked != brief.voices:
-            raise InputError(f"instruments and voices clash: {asked} instruments, {brief.voices} voices")
+        wanted = brief.voices if brief.instruments is None else len(brief.instruments)
+        if brief.voices is not None and wanted != brief.voices:
+            raise InputError(
+                f"instruments and voices clash: {wanted} instruments, {brief.voices} voices; allowed: one for each voice"
+            )
         name = brief.style or ""
-        if brief.style is None and asked is not None:
-            name = self._style_of_voices(asked)
+        if brief.style is None and wanted is not None:
+            name = self._style_of_voices(wanted)
         profile = self.profiles[name]
         voices = sum(n for _, n in programs_of(profile))
-        if asked is not None and asked != voices:
-            raise InputError(f"style '{brief.style}' is composed in {voices} voices; asked for {asked}")
+        if wanted is not None and wanted != voices:
+            raise InputError(
+                f"voices is {wanted} and style '{brief.style}' has {voices}; allowed: {voices}, or another style"
+            )
         return profile
 
     def _style_of_voices(self, voices: int) -> str:
@@ -90,18 +98,18 @@ class StyleDefaults:
             by_voices.setdefault(count, name)
         if voices not in by_voices:
             allowed = ", ".join(str(n) for n in sorted(by_voices))
-            raise InputError(f"voices is {voices}; this composer has learnt: {allowed}")
+            raise InputError(f"voices is {voices}; allowed for this composer: {allowed}")
         return by_voices[voices]
 
 
 def programs_of(profile: StyleStatistics) -> tuple[tuple[int, int], ...]:
-    """(program, voices) of each track, as a style usually has them."""
-    usual = max(profile.programs, key=lambda name: (profile.programs[name], name))
-    pairs = (part.split(":") for part in usual.split())
+    """(program, number of voices) of each track: the most frequent instrumentation of a style."""
+    most_common = max(profile.programs, key=lambda name: (profile.programs[name], name))
+    pairs = (part.split(":") for part in most_common.split())
     return tuple((int(program), int(voices)) for program, voices in pairs)
 
 
-def _usual_bars(counts: Mapping[str, int]) -> dict[str, int]:
-    """Lengths that make a tune of phrases: 8 to 32 bars, multiples of four where there are any."""
+def _phrase_lengths(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts of lengths of 8 to 32 bars in multiples of four; of all lengths if there are none."""
     phrases = {k: n for k, n in counts.items() if 8 <= int(k) <= 32 and int(k) % 4 == 0}
     return phrases or dict(counts)

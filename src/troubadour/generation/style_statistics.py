@@ -1,4 +1,4 @@
-"""What each style is usually like, counted on the training music: it fills what a brief leaves open."""
+"""Style statistics: counts over the training music, from which open controls of a brief are drawn."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ from troubadour.tokens.tokenizer import encode
 
 @dataclass(frozen=True, slots=True)
 class StyleStatistics:
-    """Counts of one style. Keys are written as in JSON: `6/8`, `2 dorian`, `40:1`."""
+    """Counts of one style. Values are texts, as in JSON: `6/8`, `2 dorian`, `40:1`."""
 
     pieces: int
+    """Number of pieces with notes."""
     bars: Mapping[str, int]
+    """Number of pieces by number of bars, 1 to 64."""
     metres: Mapping[str, int]
+    """By first metre: `6/8`."""
     keys: Mapping[str, int]
+    """By first key, fifths and mode: `2 dorian`."""
     tempos: Mapping[str, int]
-    """Beats a minute by metre: `6/8 176`."""
+    """By metre and tempo in quarter notes a minute: `6/8 176`."""
     programs: Mapping[str, int]
-    """`program:voices` of each track, joined by blanks."""
+    """By instrumentation, `program:voices` of each track, separated by blanks."""
     ranges: tuple[tuple[int, int], ...]
-    """Lowest and highest pitch of each voice, without the outermost half per cent."""
+    """Lowest and highest MIDI pitch of each voice: percentiles 0.5 and 99.5."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The counts as JSON values."""
         return {
             "pieces": self.pieces,
             "bars": dict(self.bars),
@@ -44,10 +48,10 @@ class StyleStatistics:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From JSON.
+        """Statistics from the JSON values of `to_dict`.
 
         Raises:
-            ModelError: a field is missing.
+            ModelError: a field is missing, unknown or malformed.
         """
         try:
             ranges = tuple((int(a), int(b)) for a, b in values["ranges"])
@@ -56,8 +60,15 @@ class StyleStatistics:
             raise ModelError(f"not a style profile: {error}") from error
 
 
-def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, StyleStatistics]:
-    """Count quantised scores by style; the empty style counts every piece of one voice."""
+def style_statistics(pieces: Iterable[tuple[Score, str]]) -> dict[str, StyleStatistics]:
+    """Count quantised scores by style.
+
+    Args:
+        pieces: scores with their style; pieces without notes are skipped.
+
+    Returns:
+        Statistics by style; the empty name has those of all pieces with a single track.
+    """
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     pitches: dict[str, list[list[np.ndarray[Any, Any]]]] = defaultdict(list)
     sizes: Counter[str] = Counter()
@@ -65,8 +76,8 @@ def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, StyleStatistics]:
         if not len(score):
             continue
         programs = _programs(score)
-        alone = len(score.tracks) == 1
-        for name in {style, ""} if alone else {style} - {""}:
+        single = len(score.tracks) == 1
+        for name in {style, ""} if single else {style} - {""}:
             sizes[name] += 1
             metre = score.metres[0].name
             entry = counts[name]
@@ -83,8 +94,8 @@ def profiles(pieces: Iterable[tuple[Score, str]]) -> dict[str, StyleStatistics]:
                 voices[track].append(score.pitch[score.track == track])
     found: dict[str, StyleStatistics] = {}
     for name, entry in counts.items():
-        usual = entry["programs"].most_common(1)[0][0]
-        n_tracks = len(usual.split())
+        most_common = entry["programs"].most_common(1)[0][0]
+        n_tracks = len(most_common.split())
         ranges = [
             (int(np.percentile(p, 0.5)), int(np.percentile(p, 99.5)))
             for p in (np.concatenate(v) for v in pitches[name][:n_tracks])
@@ -109,7 +120,7 @@ def _programs(score: Score) -> str:
 
 
 def draw(counts: Mapping[str, int], rng: np.random.Generator) -> str:
-    """One of the counted values, as often as it occurs."""
+    """Draw one of the counted values in proportion to its count."""
     names = sorted(counts)
     weights = np.array([counts[n] for n in names], dtype=np.float64)
     return names[int(rng.choice(len(names), p=weights / weights.sum()))]

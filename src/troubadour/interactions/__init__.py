@@ -1,1 +1,1 @@
-"""What listeners did: plays, likes, skips and ratings as immutable columns."""
+"""Listening events: immutable logs, histories, id maps, importers, bot filter and simulation."""

@@ -1,4 +1,4 @@
-"""Plays that no person can have heard, and plays that are there twice: flagged, never dropped."""
+"""Bot filter: flags implausible and duplicate plays; no event is removed."""
 
 from __future__ import annotations
 
@@ -11,67 +11,74 @@ from numpy.typing import NDArray
 from troubadour.interactions.events import Kind
 
 _SAME_SECOND: Final = 3
-"""Different pieces begun in one second: two may come from two devices, three do not."""
+"""Smallest number of different pieces started in one second; two can come from two devices."""
 _PLAYS_AN_HOUR: Final = 120
-"""Plays, skips not counted, begun within an hour: one every 30 s, the least that services count."""
+"""Largest number of plays (without skips) started within an hour: one every 30 s, the shortest stream that
+services count."""
 _HOURS_A_DAY: Final = 23
 _DAYS: Final = 3
-"""Days in a row with plays in `_HOURS_A_DAY` hours: one such day may be a party or a wrong zone."""
-_TWICE_SECONDS: Final = 10
-"""The same piece begun again so soon is the same play told by two services or sent twice."""
+"""Smallest number of consecutive days with plays in `_HOURS_A_DAY` hours; a single such day can be a party
+or a wrong time zone."""
+_DUPLICATE_SECONDS: Final = 10
+"""Largest distance between two starts of the same piece that count as one play reported twice, seconds."""
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 
 
 class Flag(IntFlag):
-    """Why an event is not learnt from."""
+    """Reasons to exclude an event from training; values are stored."""
 
     DUPLICATE = 1
-    """The same listener began the same piece within 10 s before."""
+    """The same listener started the same piece at most 10 s before."""
     SAME_SECOND = 2
-    """Three or more pieces begun in one second."""
+    """Three or more pieces started in one second."""
     TOO_FAST = 4
     """More than 120 plays within an hour."""
     NEVER_ASLEEP = 8
-    """Plays in 23 hours and more of each of three days in a row."""
+    """Plays in at least 23 hours of each of three consecutive days."""
 
 
 def flag_suspicious(
     listener: NDArray[Any], item: NDArray[Any], kind: NDArray[Any], time: NDArray[Any], known: int = 0
 ) -> NDArray[np.uint8]:
-    """The flags of each event, shape (n,). Only plays and skips with a known time are suspected.
+    """Computes the flags of events; only plays and skips with a known time can be flagged.
 
-    Cost: some sorts, about 1 s a million events.
+    Cost: a few sorts, about 1 s per million events.
 
     Args:
-        listener: numbers of listeners, any integers, shape (n,).
-        item: numbers of pieces or tracks, any integers, shape (n,).
-        kind: see `Kind`, shape (n,).
+        listener: numbers of listeners, integers, shape (n,).
+        item: numbers of pieces or tracks, integers, shape (n,).
+        kind: a `Kind` each, shape (n,).
         time: Unix seconds, 0 = unknown, shape (n,).
-        known: the first so many events were there before; of a pair that is twice the same play the
-            other one is the duplicate.
+        known: number of leading events that were stored before; of two duplicates, a new event is flagged
+            rather than a stored one.
+
+    Returns:
+        Bits of `Flag`, uint8, shape (n,).
     """
     flags = np.zeros(len(time), dtype=np.uint8)
-    heard = np.flatnonzero(((kind == Kind.PLAY) | (kind == Kind.SKIP)) & (time > 0))
-    if len(heard):
-        who, what = (np.unique(column[heard], return_inverse=True)[1] for column in (listener, item))
-        when = np.asarray(time)[heard].astype(np.int64)
-        played = np.asarray(kind)[heard] == Kind.PLAY
-        flags[heard] = (
-            _twice(who, what, when, heard < known) * Flag.DUPLICATE
+    suspects = np.flatnonzero(((kind == Kind.PLAY) | (kind == Kind.SKIP)) & (time > 0))
+    if len(suspects):
+        who, what = (np.unique(column[suspects], return_inverse=True)[1] for column in (listener, item))
+        when = np.asarray(time)[suspects].astype(np.int64)
+        played = np.asarray(kind)[suspects] == Kind.PLAY
+        flags[suspects] = (
+            _duplicates(who, what, when, suspects < known) * Flag.DUPLICATE
             | _same_second(who, what, when) * Flag.SAME_SECOND
             | _too_fast(who, when, played) * Flag.TOO_FAST
-            | _never_asleep(who, when) * Flag.NEVER_ASLEEP
+            | _sleepless_days(who, when) * Flag.NEVER_ASLEEP
         )
     return flags
 
 
-def _twice(
+def _duplicates(
     who: NDArray[Any], what: NDArray[Any], when: NDArray[np.int64], known: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    order = np.lexsort((when, what, who))  # stable: of two in one second the later in the file is flagged
+    order = np.lexsort(
+        (when, what, who)
+    )  # stable sort: of two events in one second, the later in the file is flagged
     same = (np.diff(who[order]) == 0) & (np.diff(what[order]) == 0)
-    pairs = np.flatnonzero(same & (np.diff(when[order]) <= _TWICE_SECONDS))
+    pairs = np.flatnonzero(same & (np.diff(when[order]) <= _DUPLICATE_SECONDS))
     earlier, later = order[pairs], order[pairs + 1]
     flags = np.zeros(len(order), dtype=np.uint8)
     flags[np.where(known[later] & ~known[earlier], earlier, later)] = 1
@@ -88,15 +95,15 @@ def _same_second(who: NDArray[Any], what: NDArray[Any], when: NDArray[np.int64])
 
 
 def _too_fast(who: NDArray[Any], when: NDArray[np.int64], played: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Every play of a stretch of an hour that holds too many."""
+    """Flags all plays in windows of an hour with too many plays."""
     rows = np.flatnonzero(played)
     order = rows[np.lexsort((when[rows], who[rows]))]
-    # One axis for all listeners, each hour-wide window within one listener.
+    # Concatenate the time axes of all listeners, so that no window covers two of them.
     axis = who[order] * np.int64(2**42) + when[order]
     first = np.searchsorted(axis, axis - _HOUR, side="right")
     here = np.arange(len(axis))
     full = here - first + 1 > _PLAYS_AN_HOUR
-    # From the first to the last play of each full window.
+    # Mark from the first to the last play of each full window.
     steps = np.zeros(len(axis) + 1, dtype=np.int64)
     np.add.at(steps, first[full], 1)
     np.add.at(steps, here[full] + 1, -1)
@@ -105,8 +112,8 @@ def _too_fast(who: NDArray[Any], when: NDArray[np.int64], played: NDArray[np.boo
     return flags
 
 
-def _never_asleep(who: NDArray[Any], when: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Every play of a run of days that have no night."""
+def _sleepless_days(who: NDArray[Any], when: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Flags all plays in runs of days without a night."""
     hours = np.unique(np.stack([who, when // _HOUR], axis=1), axis=0)
     days, counts = np.unique(np.stack([hours[:, 0], hours[:, 1] // 24], axis=1), axis=0, return_counts=True)
     sleepless = days[counts >= _HOURS_A_DAY]

@@ -1,4 +1,4 @@
-"""External ids become dense row numbers here, and nowhere else."""
+"""Mapping between external ids and dense rows."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ Rows = NDArray[np.int32]
 
 
 class IdMap:
-    """Immutable two-way map between external ids and rows 0 .. n-1.
+    """Immutable bidirectional map between external ids and rows 0 .. n-1.
 
-    Rows are given in the order of the ids and never change: `extended` only appends, so whatever
-    was learnt for a row stays true for every later version of the vocabulary.
+    Rows follow the order of the ids. `extended` only appends, so rows of learned models stay valid.
 
     Args:
-        ids: distinct, non-empty strings; the first becomes row 0.
+        ids: distinct, non-empty strings; the first has row 0.
 
     Raises:
         InputError: an id is empty, not a string, or occurs twice.
@@ -58,7 +57,7 @@ class IdMap:
         return hash(self._ids)
 
     def __repr__(self) -> str:
-        return f"Vocabulary({len(self)} ids)"
+        return f"IdMap({len(self)} ids)"
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -66,21 +65,25 @@ class IdMap:
         return self._ids
 
     def id(self, row: int) -> str:
-        """The id of one row.
+        """Returns the id of a row.
 
         Raises:
-            NotFoundError: no such row.
+            NotFoundError: the row is out of range.
         """
         if not 0 <= row < len(self._ids):
             raise NotFoundError(f"row {row} does not exist; rows are 0 to {len(self) - 1}")
         return self._ids[row]
 
     def ids_of(self, rows: ArrayLike) -> list[str]:
-        """The ids of several rows."""
+        """Returns the ids of several rows.
+
+        Raises:
+            NotFoundError: a row is out of range.
+        """
         return [self.id(int(row)) for row in np.asarray(rows).reshape(-1)]
 
     def row(self, external: str) -> int:
-        """The row of one id.
+        """Returns the row of an id.
 
         Raises:
             NotFoundError: the id is unknown.
@@ -91,7 +94,7 @@ class IdMap:
         return row
 
     def rows(self, externals: Iterable[str]) -> Rows:
-        """The rows of several ids, int32.
+        """Returns the rows of several ids, int32, shape (n,).
 
         Raises:
             NotFoundError: an id is unknown.
@@ -99,11 +102,11 @@ class IdMap:
         return np.array([self.row(external) for external in externals], dtype=np.int32)
 
     def find(self, externals: Iterable[str]) -> Rows:
-        """The rows of several ids, int32, -1 where an id is unknown."""
+        """Returns the rows of several ids, int32, shape (n,); -1 = unknown."""
         return np.array([self._rows.get(external, -1) for external in externals], dtype=np.int32)
 
     def extended(self, externals: Iterable[str]) -> IdMap:
-        """This vocabulary with the ids it does not know yet appended, in their order."""
+        """Returns a map with the unknown ids among `externals` appended in their order."""
         new = [e for e in dict.fromkeys(externals) if e not in self._rows]
         return IdMap((*self._ids, *new)) if new else self
 

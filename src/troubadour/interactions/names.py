@@ -1,7 +1,8 @@
-"""Titles and artists as keys that compare equal where people would say that they are the same.
+"""Normalised keys of titles and artists for matching between services.
 
-Two services seldom write a name alike: capitals, accents, punctuation, `feat.` and `- 2011 Remaster`
-differ. What makes another recording (live, remix, acoustic, instrumental) stays in the key.
+Services differ in case, accents, punctuation, `feat.` and suffixes such as `- 2011 Remaster`. Words that
+denote
+another recording (live, remix, acoustic, instrumental) stay in the key.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ _LETTERS: Final = str.maketrans(
         "&": " and ",
     }
 )  # fmt: skip
-"""Letters that Unicode does not take apart, and one sign that stands for a word."""
+"""Letters without a Unicode decomposition, and one symbol that stands for a word."""
 _ACCENTS: Final = re.compile(r"(?<=[A-Za-z\u0370-\u03ff])[\u0300-\u036f]+")
-"""On Latin and Greek letters only: in other scripts a mark makes another letter."""
+"""Latin and Greek only: in other scripts, marks distinguish letters."""
 _APOSTROPHES: Final = re.compile(r"['\u2018\u2019\u02bc\u00b4`]")
 _SAME_RECORDING: Final = (
     r"(?:\d{4}\s+)?(?:digital(?:ly)?\s+)?re-?master(?:ed)?(?:\s+(?:version|edition))?(?:\s+\d{4})?"
@@ -34,7 +35,7 @@ _NOBODY: Final = frozenset({"", "trad", "traditional", "anon", "anonymous", "unk
 
 
 def title_key(title: str) -> str:
-    """The key of a title; empty only for an empty title.
+    """Computes the key of a title; "" only for an empty title.
 
     >>> title_key("Kesh Jig, The") == title_key("The Kesh Jig (2011 Remaster)") == "kesh jig"
     True
@@ -47,7 +48,7 @@ def title_key(title: str) -> str:
 
 
 def artist_key(artist: str) -> str:
-    """The key of an artist; empty where nobody is named (`Trad.`, `Unknown Artist`).
+    """Computes the key of an artist; "" for placeholders (`Trad.`, `Unknown Artist`).
 
     >>> artist_key("The Bothy Band feat. Triona"), artist_key("Sigur Rós"), artist_key("Trad.")
     ('bothy band', 'sigur ros', '')
@@ -64,7 +65,7 @@ def _fold(text: str) -> str:
         text = f"{turned[2]} {turned[1]}"
     folded = unicodedata.normalize("NFD", text.casefold().translate(_LETTERS))
     folded = unicodedata.normalize("NFC", _ACCENTS.sub("", folded))
-    # Marks (M) are parts of letters, as in Devanagari, and not separators.
+    # Marks (M) are parts of letters, as in Devanagari, not separators.
     spaced = (c if unicodedata.category(c)[0] in "LNM" else " " for c in _APOSTROPHES.sub("", folded))
-    # Of a title of signs alone ("???") nothing would be left: it is its own key.
+    # A title of symbols only ("???") would have an empty key: it is its own key.
     return _THE_FIRST.sub("", " ".join("".join(spaced).split())) or text.casefold()

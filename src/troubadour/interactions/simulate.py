@@ -1,12 +1,14 @@
-"""Simulated listeners over the real attributes of real pieces, for demonstrations and tests.
+"""Simulated listeners over attributes of real pieces, for demonstrations and tests.
 
-No public data holds both scores and listeners. What comes out of here must be labelled as
-simulated wherever it is shown. Contract (checked by import-linter): `recommenders`, `similarity`
-and `composers` never import this module, so that no model can see how listeners are made.
+No public data set has both scores and listeners. Output of this module must be labelled as simulated wherever
+it
+is shown. An import contract keeps `recommenders`, `generation` and `models` from importing this module.
 
-A listener has a hidden taste: affinities to styles, metres, modes and tonics, and a favourite
-tempo, density, range and register. Listeners of one scene are alike, tastes drift over the year,
-some pieces are better known than others whatever they sound like, and everybody is fickle.
+Each listener has a latent taste: affinities to styles, metres, modes and tonics, and preferred tempo,
+density,
+range and register. Listeners of one scene are similar, tastes drift over the year, pieces differ in exposure,
+and
+choices are noisy.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from troubadour.interactions.events import Interactions, Kind
 from troubadour.interactions.id_map import IdMap
 
 _WORDS: Final = {"style": 1.0, "metre": 0.5, "mode": 0.4, "tonic": 0.15}
-"""Attributes of words, and how much each matters."""
+"""Categorical attributes with their weights."""
 _NUMBERS: Final = {
     "tempo_bpm": 0.4,
     "notes_per_bar": 0.35,
@@ -48,26 +50,26 @@ _LAST: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SimulationSpec:
-    """What may be chosen about the simulated listeners."""
+    """Options of the simulation."""
 
     listeners: int = 500
-    """1 to 1600 (that many distinct names there are)."""
+    """Number of listeners, 1 to 1,600 (the number of distinct names)."""
     events: float = 120.0
-    """Mean number of events a listener, 5 or more; the actual number is log-normal."""
+    """Mean number of events per listener, 5 or more; log-normal distribution."""
     days: int = 365
-    """Length of the log, 7 or more."""
+    """Length of the log in days, 7 or more."""
     start: int = 1_704_067_200
-    """Unix seconds of its first day."""
+    """First day, Unix seconds."""
     scenes: int = 12
-    """Groups of listeners with similar tastes, 1 or more."""
+    """Number of groups of listeners with similar tastes, 1 or more."""
     strength: float = 1.6
-    """How strongly taste decides what is chosen; 0 = not at all."""
+    """Influence of taste on choices; 0 = none."""
     popularity: float = 0.7
-    """Exponent of the power law by which some pieces are better known; 0 = all alike."""
+    """Exponent of the power law of exposure; 0 = uniform."""
     drift: float = 0.35
-    """How far tastes move to another scene within the log, 0 to 1."""
+    """Shift of tastes towards another scene within the log, 0 to 1."""
     noise: float = 0.7
-    """Standard deviation of a moment's mood, beside a taste of standard deviation 1."""
+    """Standard deviation of noise in each choice; taste has standard deviation 1."""
 
     def __post_init__(self) -> None:
         allowed: dict[str, tuple[float, float]] = {
@@ -90,25 +92,25 @@ class SimulationSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulation:
-    """Simulated listeners and all that they did."""
+    """Simulated listeners and their log."""
 
     names: tuple[str, ...]
-    """A name for people, one a listener, in the order of `interactions.listeners`."""
+    """Names for people, one per listener, in the order of `interactions.listeners`."""
     interactions: Interactions
-    """Plays with completion, likes, skips and ratings, over all items that were given."""
+    """Plays with shares heard, likes, skips and ratings, over all given items."""
     simulated: bool = True
-    """Always true; shown wherever these listeners are."""
+    """Always True; a label for display."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """What no model may see: for tests and evaluation only."""
+    """Latent variables of a simulation, for tests and evaluation only."""
 
     utility: NDArray[np.float32]
-    """Taste of each listener for each item, mean over the log, shape (n_listeners, n_items);
-    mean 0 and standard deviation 1 a listener."""
+    """Mean utility over the log, float32, shape (n_listeners, n_items); mean 0, standard deviation 1 per
+    listener."""
     favourite_style: tuple[str, ...]
-    """The style that each listener likes best at the start, empty where there are no styles."""
+    """Preferred style of each listener at the start; "" without styles."""
 
 
 def simulate(
@@ -117,18 +119,21 @@ def simulate(
     rng: np.random.Generator,
     spec: SimulationSpec | None = None,
 ) -> Simulation:
-    """Make up listeners and what they did; the same seed gives the same log.
+    """Simulates listeners and their events; equal seeds give equal logs.
 
-    Costs about a second for 500 listeners, 4,800 items and 120 events a listener.
+    Cost: about a second for 500 listeners, 4,800 items and 120 events per listener.
 
     Args:
-        item_ids: distinct ids of the pieces, at least one.
-        attributes: of each piece, what `features.attributes` gives, and its `style` if known;
-            those that matter are style, metre, mode, tonic, tempo_bpm, notes_per_bar,
-            range_semitones and mean_pitch. What is missing plays no part in taste.
+        item_ids: distinct ids of pieces, at least one.
+        attributes: of each piece, from `features.attributes`, with `style` if known. Used: style, metre,
+            mode,
+            tonic, tempo_bpm, notes_per_bar, range_semitones, mean_pitch. Missing attributes have no
+            influence.
+        rng: source of randomness.
+        spec: options; None = defaults.
 
     Raises:
-        InputError: there is no item, or ids and attributes differ in number.
+        InputError: there is no item, or the numbers of ids and attributes differ.
     """
     return simulate_with_truth(item_ids, attributes, rng, spec)[0]
 
@@ -139,11 +144,11 @@ def simulate_with_truth(
     rng: np.random.Generator,
     spec: SimulationSpec | None = None,
 ) -> tuple[Simulation, Truth]:
-    """As `simulate`, and the hidden tastes beside it: never hand these to a model."""
+    """Simulates as `simulate`, and returns the latent variables; models must never receive them."""
     spec = spec or SimulationSpec()
     if not item_ids or len(item_ids) != len(attributes):
         raise InputError(
-            f"{len(item_ids)} item ids and {len(attributes)} attributes; need as many, at least 1"
+            f"{len(item_ids)} item ids and {len(attributes)} attributes; need equal numbers of 1 and above"
         )
     traits, weights, styles = _traits(attributes)
     before, after = (_tastes(traits, weights, rng, spec) for _ in range(2))
@@ -178,7 +183,7 @@ def simulate_with_truth(
 def _traits(
     attributes: Sequence[Mapping[str, float | str]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """(item traits (n, d), weight of each trait (d,), the styles, which come first)."""
+    """Returns item traits (n, d), trait weights (d,), and the styles, which are the first traits."""
     blocks: list[NDArray[np.float64]] = []
     weights: list[float] = []
     styles: list[str] = []
@@ -188,7 +193,7 @@ def _traits(
         if name == "style":
             styles = values
         block = np.array([[word == v for v in values] for word in words], dtype=np.float64)
-        # Nobody feels strongly about what makes up less than a hundredth of all there is.
+        # Traits of less than 1% of all items have no strong affinities.
         weights += (weight * np.sqrt(np.minimum(1.0, 100 * block.mean(axis=0)))).tolist()
         blocks.append(block.reshape(len(words), len(values)))
     for name, weight in _NUMBERS.items():
@@ -196,7 +201,7 @@ def _traits(
         known = numbers[np.isfinite(numbers)]
         middle, width = (known.mean(), known.std()) if len(known) else (0.0, 0.0)
         z = np.nan_to_num((numbers - middle) / (width or 1.0))
-        # Linear and curved parts make a favourite value: a - b z^2 + c z peaks where c / 2b is.
+        # A linear and a quadratic trait give a preferred value: a - b z^2 + c z has its maximum at c / 2b.
         z = np.clip(z, -3, 3)
         blocks.append(np.stack([z, 0.5 - 0.5 * z**2], axis=1))
         weights += [weight, weight * 0.6]
@@ -209,11 +214,11 @@ def _tastes(
     rng: np.random.Generator,
     spec: SimulationSpec,
 ) -> NDArray[np.float64]:
-    """Hidden tastes, shape (n_listeners, n_traits): a scene's, plus what is personal."""
+    """Draws latent tastes, shape (n_listeners, n_traits): taste of the scene plus individual deviation."""
     if not len(weights):
         return np.zeros((spec.listeners, 0))
     scenes = rng.standard_normal((spec.scenes, len(weights)))
-    # Every scene loves a couple of things, the more often such as are common in the catalogue.
+    # Each scene prefers a few traits, drawn by their frequency in the catalogue.
     common = np.sqrt(np.clip(traits.mean(axis=0), 1e-3, 1.0))
     for scene in scenes:
         loved = rng.choice(len(weights), size=2, p=common / common.sum())
@@ -227,12 +232,12 @@ def _tastes(
 
 
 def _exposure(n: int, rng: np.random.Generator, spec: SimulationSpec) -> NDArray[np.float64]:
-    """Logarithm of how well known each item is."""
+    """Draws the logarithm of each item's exposure, shape (n,)."""
     return np.asarray(-spec.popularity * np.log(rng.permutation(n) + 1.0))
 
 
 def _counts(rng: np.random.Generator, spec: SimulationSpec) -> NDArray[np.int64]:
-    """Pieces chosen by each listener; likes and ratings add about a tenth to the events."""
+    """Draws the number of choices of each listener; likes and ratings add about 10% of events."""
     spread = 0.6
     scale = spec.events / 1.1 / np.exp(spread**2 / 2)
     counts = np.rint(scale * rng.lognormal(0, spread, spec.listeners))
@@ -246,10 +251,10 @@ def _events(
     rng: np.random.Generator,
     spec: SimulationSpec,
 ) -> NDArray[np.float64]:
-    """One listener's events as rows (item, kind, value, time), shape (4, n_events)."""
+    """Simulates one listener; rows (item, kind, value, time), shape (4, n_events)."""
     time = _times(n, rng, spec)
     epoch = np.minimum((time - spec.start) * _EPOCHS // (spec.days * _DAY), _EPOCHS - 1)
-    by_chance = rng.random(n) < 0.1  # the radio, a friend: chosen without taste
+    by_chance = rng.random(n) < 0.1  # chosen by exposure alone, as from radio or friends
     item = np.empty(n, dtype=np.int64)
     for chance in (False, True):
         for e in range(_EPOCHS):
@@ -261,7 +266,7 @@ def _events(
     again = np.flatnonzero(rng.random(n) < 0.2)
     for row in again[again > 0].tolist():
         earlier = item[rng.integers(0, row, 3)]
-        item[row] = earlier[utility[epoch[row], earlier].argmax()]  # a favourite, once more
+        item[row] = earlier[utility[epoch[row], earlier].argmax()]  # a repeat of a favourite
 
     mood = utility[epoch, item] + rng.normal(0, spec.noise, n)
     skipped = rng.random(n) < _logistic(-1.5 * mood - 0.8)
@@ -284,7 +289,7 @@ def _events(
 
 
 def _times(n: int, rng: np.random.Generator, spec: SimulationSpec) -> NDArray[np.int64]:
-    """Ascending unix seconds: sessions of about eight pieces, mostly in the evening."""
+    """Draws ascending times, Unix seconds: sessions of about eight pieces, mostly in the evening."""
     joined = 0.0 if rng.random() < 0.6 else rng.uniform(0, 0.6) * spec.days
     sessions = max(1, n // 8)
     day = np.floor(rng.uniform(joined, spec.days, sessions))

@@ -1,6 +1,6 @@
-"""The little of SciPy that the recommenders need, typed once at its edge.
+"""Typed wrapper of the SciPy sparse functions that recommenders use.
 
-SciPy ships no types; `Csr` names what is used of its `csr_array`.
+SciPy ships no types; the protocol `Csr` declares the used part of `csr_array`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _sparse = cast("Any", scipy.sparse)
 
 
 class Csr(Protocol):
-    """A compressed sparse row matrix of float64 with sorted, distinct column indices a row."""
+    """Compressed sparse row matrix of float64; column indices are sorted and distinct in each row."""
 
     shape: tuple[int, int]
     data: Floats
@@ -34,12 +34,12 @@ class Csr(Protocol):
     def __getitem__(self, rows: NDArray[Any] | slice) -> Csr: ...
 
     def toarray(self) -> Floats:
-        """All cells, shape as the matrix."""
+        """Converts to a dense array."""
         ...
 
 
 def csr(data: NDArray[Any], columns: NDArray[Any], starts: NDArray[Any], shape: tuple[int, int]) -> Csr:
-    """A matrix from its CSR arrays: row i holds entries starts[i] to starts[i + 1]."""
+    """Builds a matrix from CSR arrays: row i has the entries starts[i] to starts[i + 1] - 1."""
     arrays = (data.astype(np.float64), columns.astype(np.int32), starts.astype(np.int32))
     return cast("Csr", _sparse.csr_array(arrays, shape=shape))
 
@@ -47,60 +47,60 @@ def csr(data: NDArray[Any], columns: NDArray[Any], starts: NDArray[Any], shape: 
 def csr_from_cells(
     rows: NDArray[Any], columns: NDArray[Any], data: NDArray[Any], shape: tuple[int, int]
 ) -> Csr:
-    """A matrix from its cells, in any order; the values of a cell that occurs twice are added."""
+    """Builds a matrix from cells in any order; values of repeated cells are added."""
     matrix = _sparse.csr_array((data.astype(np.float64), (rows, columns)), shape=shape)
     matrix.sum_duplicates()
     return cast("Csr", matrix)
 
 
 def transpose(matrix: Csr) -> Csr:
-    """Rows become columns; again by rows."""
+    """Transposes a matrix; the result is in CSR format."""
     return cast("Csr", cast("Any", matrix).T.tocsr())
 
 
 def combined(first: Csr, second: Csr, factor: float) -> Csr:
-    """first + factor * second, of one shape; cells that become 0 are absent."""
+    """Computes first + factor * second, of equal shape; cells that become 0 are removed."""
     total = cast("Any", first) + factor * cast("Any", second)
     total.eliminate_zeros()
     return in_order(total)
 
 
 def in_order(matrix: Csr) -> Csr:
-    """The matrix itself, its columns sorted within each row (a product leaves them unsorted)."""
+    """Sorts the columns within each row; products leave them unsorted."""
     cast("Any", matrix).sort_indices()
     return matrix
 
 
 def owners(matrix: Csr) -> NDArray[np.int64]:
-    """The row of each cell, in the order of `data`."""
+    """Returns the row of each cell, in the order of `data`."""
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
 def only(matrix: Csr, kept: NDArray[np.bool_]) -> Csr:
-    """Only some cells, by a mask in the order of `data`."""
+    """Selects cells by a mask in the order of `data`."""
     starts = np.concatenate([[0], np.cumsum(np.bincount(owners(matrix)[kept], minlength=matrix.shape[0]))])
     return csr(matrix.data[kept], matrix.indices[kept], starts, matrix.shape)
 
 
 def with_data(matrix: Csr, data: Floats) -> Csr:
-    """The same cells with other values, in the order of `data`."""
+    """Replaces the values of the cells, in the order of `data`."""
     return csr(data, matrix.indices, matrix.indptr, matrix.shape)
 
 
 def as_spmatrix(matrix: Csr) -> Any:
-    """SciPy's older kind of the same matrix, float32, for libraries that insist on it."""
+    """Converts to SciPy's `csr_matrix`, float32, for libraries that require it."""
     return _sparse.csr_matrix(matrix, dtype=np.float32)
 
 
 def inverse_of_positive_definite(matrix: Floats) -> Floats:
-    """The inverse of a symmetric positive definite matrix (Cholesky), shape (n, n), float64.
+    """Inverts a symmetric positive definite matrix by Cholesky factorisation, float64, shape (n, n).
 
-    Costs about n^3 operations, one third of a general inverse; `matrix` is overwritten.
+    Cost: about n^3 operations, a third of a general inverse; `matrix` is overwritten.
 
     Raises:
         InputError: the matrix is not positive definite.
     """
-    if matrix.size == 0:  # LAPACK refuses it
+    if matrix.size == 0:  # LAPACK rejects it
         return matrix
     factor, failed = _linalg.lapack.dpotrf(matrix, lower=1, overwrite_a=1)
     if not failed:

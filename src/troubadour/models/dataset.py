@@ -1,11 +1,11 @@
-"""Token sequences for training: encoded once, augmented by transposition as they are drawn."""
+"""Token sequences for training: encoded once, augmented by transposition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,12 @@ from troubadour.core.errors import InputError
 from troubadour.models.objectives import ONLY_NEXT, choose, part
 from troubadour.music.score import MODES, Score
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import N_FEATURES
+from troubadour.tokens.position import COLUMN, N_FEATURES, RESTING
 from troubadour.tokens.prefix import FIELDS, prefix_of
 from troubadour.tokens.tokenizer import encode, features
 from troubadour.tokens.visible import parse_tokens, show
 
 _BARS, _NUMERATOR = FIELDS.index("bars"), FIELDS.index("numerator")
-_LEFT_FEATURE: Final = 3
-_FIRST_PITCH_FEATURE: Final = 4
 LOWEST, HIGHEST = 33, 96
 
 
@@ -49,77 +47,91 @@ class Batch:
     features: NDArray[np.int64]
     """(batch, time, N_FEATURES), for the inputs."""
     weight: NDArray[np.float32]
-    """(batch, time): 1 where a target counts: after BODY, or after what is shown, and before padding."""
+    """(batch, time): 1 where a target counts: after BODY or the visible context, and before padding."""
 
 
 def example(score: Score, style: str, piece: str, styles: Sequence[str]) -> Example:
     """Encode one quantised score."""
     tokens = encode(score)
-    told = prefix_of(score, style, styles)
-    described = np.insert(tokens, 1, told[_BARS]) if told[_BARS] >= 0 else tokens
+    prefix = prefix_of(score, style, styles)
+    described = np.insert(tokens, 1, prefix[_BARS]) if prefix[_BARS] >= 0 else tokens
     places = features(described)
-    if told[_BARS] >= 0:
+    if prefix[_BARS] >= 0:
         places = np.delete(places, 1, axis=0)
-    return Example(tokens.astype(np.int16), places.astype(np.uint8), told, style, piece)
+    return Example(tokens.astype(np.int16), places.astype(np.uint8), prefix, style, piece)
 
 
-Drawn = tuple[NDArray[np.int64], NDArray[np.int64], int]
-"""Tokens, musical positions, and the place from which targets count."""
+class TrainingSequence(NamedTuple):
+    """One training sequence."""
+
+    tokens: NDArray[np.int64]
+    """(time,)."""
+    positions: NDArray[np.int64]
+    """(time, N_FEATURES): where the token after each stands."""
+    start: int
+    """First place whose target counts."""
 
 
-def draw(item: Example, rng: np.random.Generator, keep: float, transpose: bool) -> Drawn:
+def augment(
+    item: Example, rng: np.random.Generator, cond_keep_prob: float, transpose: bool
+) -> TrainingSequence:
     """One training sequence, with a part of the prefix and in some key.
 
+    A fifth of the sequences has no prefix (for the unconditional branch of classifier-free guidance), a
+    fifth has all of it, and the rest a part.
+
     Args:
-        keep: chance that a field of the prefix is told; of all sequences a fifth tells nothing
-            and a fifth everything.
-        transpose: whether to shift the piece to another key.
+        cond_keep_prob: probability of each field to be in that part, 0 to 1.
+        transpose: whether to transpose the piece by up to six semitones.
     """
     kept = item.prefix >= 0
     kind = rng.random()
     if kind < 0.2:
         kept &= False
     elif kind > 0.4:
-        kept &= rng.random(len(kept)) < keep
-    return assemble(item, kept, _shift(item.tokens, rng) if transpose else 0)
+        kept &= rng.random(len(kept)) < cond_keep_prob
+    return build(item, kept, _shift(item.tokens, rng) if transpose else 0)
 
 
-def with_part_shown(drawn: Drawn, objective: str, rng: np.random.Generator, context: int) -> Drawn:
-    """A sequence with a part of it shown before it is written; as it was, if there is too little of it, or if
-    what is shown would fill `context` tokens alone.
+def with_visible_context(
+    sequence: TrainingSequence, objective: str, rng: np.random.Generator, context: int
+) -> TrainingSequence:
+    """A sequence with a part of it as visible context before its body.
 
-    All that comes after what is shown counts, what was shown too: the network has to find it there.
+    Unchanged if the piece is too short for the objective, or if the visible context would fill `context`
+    tokens alone. All targets after the visible context count, those that it holds too: the network has to
+    find them there.
     """
-    tokens, places, start = drawn
+    tokens, places, start = sequence
     body = [vocab.START, *tokens[start:].tolist()]
     reading = parse_tokens(body)
     events = part(objective, reading, rng)
     if not any(events):
-        return drawn
+        return sequence
     opening = reading.opening + start - 1
     shown = show(events, reading.bars, reading.changes)
     if opening + len(shown) >= context:
-        return drawn
+        return sequence
     whole = np.concatenate([tokens[:opening], np.array(shown, dtype=np.int64), tokens[opening:]])
     described = features(whole[: opening + len(shown)])
-    # Bars left are told as they are in the whole sequence, whether its prefix says how many there are or not.
-    return whole, np.concatenate([described, places[opening:]]), opening + len(shown) - 1
+    # After the visible context, bars left are as in the whole sequence, with or without them in its prefix.
+    return TrainingSequence(whole, np.concatenate([described, places[opening:]]), opening + len(shown) - 1)
 
 
-def assemble(item: Example, kept: NDArray[np.bool_], shift: int = 0) -> Drawn:
+def build(item: Example, kept: NDArray[np.bool_], shift: int = 0) -> TrainingSequence:
     """A piece with the `kept` fields of its prefix (shape (len(FIELDS),)), shifted in semitones."""
-    tokens, places, told = (a.astype(np.int64) for a in (item.tokens, item.features, item.prefix))
-    kept = kept & (told >= 0)
-    # A metre is told whole or not at all.
+    tokens, places, prefix = (a.astype(np.int64) for a in (item.tokens, item.features, item.prefix))
+    kept = kept & (prefix >= 0)
+    # Numerator and denominator are kept together.
     kept[_NUMERATOR : _NUMERATOR + 2] = kept[_NUMERATOR : _NUMERATOR + 2].all()
     if shift:
-        _transpose(tokens, places, told, shift)
+        _transpose(tokens, places, prefix, shift)
     if not kept[_BARS]:
-        places[:, _LEFT_FEATURE] = 0
-    prefix = told[kept]
+        places[:, COLUMN.bars_left] = 0
+    prefix = prefix[kept]
     tokens = np.concatenate([tokens[:1], prefix, tokens[1:]])
     places = np.concatenate([np.repeat(places[:1], len(prefix) + 1, axis=0), places[1:]])
-    return tokens, places, len(prefix) + 1
+    return TrainingSequence(tokens, places, len(prefix) + 1)
 
 
 def _shift(tokens: NDArray[np.int16], rng: np.random.Generator) -> int:
@@ -134,13 +146,13 @@ def _shift(tokens: NDArray[np.int16], rng: np.random.Generator) -> int:
 
 
 def _transpose(
-    tokens: NDArray[np.int64], places: NDArray[np.int64], told: NDArray[np.int64], shift: int
+    tokens: NDArray[np.int64], places: NDArray[np.int64], prefix: NDArray[np.int64], shift: int
 ) -> None:
     tokens[(tokens >= vocab.PITCH) & (tokens < vocab.SPARE)] += shift
     _shift_keys(tokens, shift)
-    _shift_keys(told, shift)
-    heard = places[:, _FIRST_PITCH_FEATURE:]
-    heard[heard < 128] += shift
+    _shift_keys(prefix, shift)
+    pitches = places[:, COLUMN.pitch_1 :]
+    pitches[pitches < RESTING] += shift
 
 
 def _shift_keys(tokens: NDArray[np.int64], shift: int) -> None:
@@ -157,15 +169,15 @@ def batches(
     tokens_a_batch: int,
     *,
     context: int,
-    keep: float = 0.75,
+    cond_keep_prob: float = 0.75,
     transpose: bool = True,
     first: int = 0,
     objectives: Mapping[str, float] = ONLY_NEXT,
 ) -> Iterator[Batch]:
     """Endless batches of about `tokens_a_batch` tokens, sequences of like length together.
 
-    What is shown of a piece comes on top of that. The n-th batch depends on `seed` and n alone, so that a run resumed at batch `first` sees
-    what an uninterrupted one would have seen.
+    Visible context comes on top of that. Batch number n depends on `seed` and n alone, so that a run
+    resumed at batch `first` gets what an uninterrupted one gets.
 
     Raises:
         InputError: there is no example.
@@ -179,12 +191,12 @@ def batches(
         for rows in plan:
             if number >= first:
                 rng = np.random.default_rng([seed, 1, number])
-                drawn = [draw(examples[i], rng, keep, transpose) for i in rows]
+                sequences = [augment(examples[i], rng, cond_keep_prob, transpose) for i in rows]
                 # One objective for the batch, so that its sequences stay of like length.
                 objective = choose(objectives, rng)
                 if objective != "next":
-                    drawn = [with_part_shown(d, objective, rng, context) for d in drawn]
-                yield collate(drawn, context)
+                    sequences = [with_visible_context(d, objective, rng, context) for d in sequences]
+                yield collate(sequences, context)
             number += 1
         epoch += 1
 
@@ -205,14 +217,14 @@ def _epoch(
     return [plan[i] for i in rng.permutation(len(plan))]
 
 
-def collate(sequences: Iterable[Drawn], context: int) -> Batch:
+def collate(sequences: Iterable[TrainingSequence], context: int) -> Batch:
     """Pad sequences on the right and cut them at `context`."""
-    drawn = [(t[: context + 1], f[:context], s) for t, f, s in sequences]
-    time = max(len(t) for t, _, _ in drawn) - 1
-    tokens = np.zeros((len(drawn), time + 1), dtype=np.int64)
-    places = np.zeros((len(drawn), time, N_FEATURES), dtype=np.int64)
-    weight = np.zeros((len(drawn), time), dtype=np.float32)
-    for row, (t, f, start) in enumerate(drawn):
+    cut = [(t[: context + 1], f[:context], s) for t, f, s in sequences]
+    time = max(len(t) for t, _, _ in cut) - 1
+    tokens = np.zeros((len(cut), time + 1), dtype=np.int64)
+    places = np.zeros((len(cut), time, N_FEATURES), dtype=np.int64)
+    weight = np.zeros((len(cut), time), dtype=np.float32)
+    for row, (t, f, start) in enumerate(cut):
         tokens[row, : len(t)] = t
         places[row, : len(t) - 1] = f[: len(t) - 1]
         weight[row, start : len(t) - 1] = 1.0

@@ -1,9 +1,9 @@
-"""What a network learns without labels: the next event, and to complete a piece of which a part is shown.
+"""Training objectives without labels: the next token, and completion of a piece from a visible context.
 
-`next` shows nothing. All others show a part beforehand (`music.shown`) and differ only in which:
-`after` the bars from some place on (to infill what lies before them, all bars or some voices of some
-bars), `voices` some voices whole (to harmonise, to accompany, to find a melody), `spans` some
-stretches of bars, `cells` any bars of any voices (masked reconstruction in any order).
+`next` has no visible context. The others have one (`tokens/visible.py`) and differ in its choice: `after`
+has the bars from some place on (infilling of all or some voices before it), `voices` has whole voices
+(harmonising, accompanying, finding a melody), `spans` has some bar spans, and `cells` any bars of any
+voices (masked reconstruction in any order).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ OBJECTIVES: Final = ("next", "after", "voices", "spans", "cells")
 ONLY_NEXT: Final[Mapping[str, float]] = {"next": 1.0}
 
 Cells = NDArray[np.bool_]
-"""Which bars of which voices are shown, (voices, bars)."""
+"""Visible bars of each voice, (voices, bars)."""
 
 
 def check(shares: Mapping[str, float]) -> None:
-    """Refuse shares that are no shares.
+    """Validate the shares of objectives.
 
     Raises:
-        InputError: an unknown objective, a negative share, or nothing at all.
+        InputError: an unknown objective, a negative share, or shares that add up to 0.
     """
     for name, share in shares.items():
         if name not in OBJECTIVES or share < 0:
@@ -47,7 +47,7 @@ def choose(shares: Mapping[str, float], rng: np.random.Generator) -> str:
 
 
 def part(objective: str, reading: ParsedTokens, rng: np.random.Generator) -> list[list[Event]]:
-    """The events of each voice that an objective shows; none where the piece is too short for it."""
+    """The visible events of each voice under an objective; none if the piece is too short for it."""
     cells = _CHOICES[objective](len(reading.voices), len(reading.bars), rng)
     return [
         [event for event in lane if cells[voice, reading.bar_of(event[0])]]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from troubadour.core.errors import InputError
+from troubadour.models.families import family as family_named
 from troubadour.models.options import TrainOptions
-from troubadour.models.spec import SPECS
-from troubadour.models.vae.spec import VaeSpec
 
-_FAMILIES: Final[Mapping[str, type[Any]]] = {**SPECS, "vae": VaeSpec}
 _NOT_CHOSEN = ("tokens", "features", "tokeniser", "styles", "steps", "longest", "version")
 """Fields of a spec that follow from the program and the data."""
 
@@ -24,7 +21,7 @@ class TrainingRecipe:
 
     name: str
     family: str = "transformer"
-    """`transformer`, `lstm` or `vae`."""
+    """Name under which the composer is registered."""
     collections: tuple[str, ...] = ()
     """Built-in collections; others in the catalogue are left out. Empty = everything."""
     metre_changes: int = 2
@@ -52,10 +49,11 @@ class TrainingRecipe:
         data = values.pop("data", {})
         model, train = values.pop("model", {}), values.pop("train", {})
         family = values.pop("family", "transformer")
-        if family not in _FAMILIES:
-            raise InputError(f"recipe {path}: family is {family!r}; allowed: {', '.join(_FAMILIES)}")
-        _known(path, "data", data, ("collections", "metre_changes", "repeat"))
-        shape = tuple(f.name for f in fields(_FAMILIES[family]) if f.name not in _NOT_CHOSEN)
+        try:
+            spec_type = family_named(family).spec_type
+        except InputError as error:
+            raise InputError(f"recipe {path}: {error}") from error
+        shape = tuple(f.name for f in fields(spec_type) if f.name not in _NOT_CHOSEN)
         _known(path, "model", model, shape)
         _known(path, "train", train, tuple(f.name for f in fields(TrainOptions)))
         name = values.pop("name", path.stem)

@@ -1,8 +1,8 @@
-"""One scorer for every composer: nats on music that it did not write, as it would compose it.
+"""Negative log-likelihood of music that a composer did not compose.
 
-Runs what composing runs (no torch), token by token from the same state, so that a family, a
-precision or a plugin is measured as it is used. Families that write events are scored on whole pieces,
-in nats a token; all families, the VAE too, on the same stretches of melody, in nats a bar.
+Runs the runtime that composes (no torch), token by token from the same state, so that a family, a precision or a
+plugin is measured as it is used. Autoregressive composers are scored on whole pieces, in nats a token; all
+composers that give a likelihood on the same melodies, in nats a bar.
 """
 
 from __future__ import annotations
@@ -10,30 +10,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import AutoregressiveComposer
-from troubadour.models.dataset import Drawn, Example, assemble, example
-from troubadour.models.vae.composer import VaeComposer
+from troubadour.generation.nats import TOGETHER, sequence_nats
+from troubadour.generation.protocols import Scorable, require
+from troubadour.models.dataset import Example, build
 from troubadour.models.vae.passages import Passage
-from troubadour.music.quantise import quantise
-from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.prefix import FIELDS
-
-_TOGETHER: Final = 64
-"""Pieces scored side by side."""
 
 
 @dataclass(frozen=True, slots=True)
 class NllReport:
-    """What a composer makes of some pieces."""
+    """Negative log-likelihood of some pieces."""
 
     nats: float
-    """Mean of -log p of a token, the prefix told; all tokens of the vocabulary are in the race."""
+    """Mean of -log p of a token, the prefix given, over the whole vocabulary."""
     by_style: dict[str, float]
     by_piece: dict[str, float]
     tokens: int
@@ -47,8 +41,8 @@ def scored(composer: AutoregressiveComposer, examples: Sequence[Example], contex
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     by_piece: dict[str, float] = {}
     ordered = sorted(examples, key=lambda e: len(e.tokens))
-    for start in range(0, len(ordered), _TOGETHER):
-        rows = ordered[start : start + _TOGETHER]
+    for start in range(0, len(ordered), TOGETHER):
+        rows = ordered[start : start + TOGETHER]
         for item, (nats, count) in zip(rows, _sums(composer, rows, context), strict=True):
             by_piece[item.piece] = nats / max(1, count)
             for key in (item.style, None):
@@ -60,61 +54,18 @@ def scored(composer: AutoregressiveComposer, examples: Sequence[Example], contex
     return NllReport(whole[0] / max(1.0, whole[1]), by_style, by_piece, int(whole[1]))
 
 
-def bar_nats(
-    composer: AutoregressiveComposer | VaeComposer, melodies: Sequence[Passage], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Nats a bar of each melody, shape (n,), metre and number of bars told.
-
-    Of composers that write events it is exact, from the first barline to the end; key and tempo, which
-    stand before that, are told them as well. Of a VAE it is an upper bound (the negative ELBO, one draw of
-    the latent vector), and that includes the description's share.
+def bar_nats(composer: object, melodies: Sequence[Passage], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Nats a bar of each melody, shape (n,), metre and number of bars given; see `Scorable.bar_nats`.
 
     Raises:
-        InputError: there is no melody, or the composer is of a family that cannot be scored.
+        InputError: there is no melody, or the composer gives no likelihood.
     """
     if not melodies:
         raise InputError("melodies are 0; allowed: one and more")
-    if isinstance(composer, VaeComposer):
-        bars = np.array([m.bars for m in melodies], dtype=np.float64)
-        return np.asarray(composer.space.nats(melodies, rng) / bars)
-    if not isinstance(composer, AutoregressiveComposer):
-        raise InputError(f"a {type(composer).__name__} has no likelihood that can be scored")
-    kept = np.isin(FIELDS, ("bars", "numerator", "denominator"))
-    found: list[float] = []
-    for start in range(0, len(melodies), _TOGETHER):
-        rows = melodies[start : start + _TOGETHER]
-        drawn = [_from_first_bar(assemble(example(quantise(m.score()), "", "", ()), kept)) for m in rows]
-        found += [nats / m.bars for m, (nats, _) in zip(rows, _summed(composer, drawn, 4096), strict=True)]
-    return np.array(found)
-
-
-def _from_first_bar(drawn: Drawn) -> Drawn:
-    tokens, places, _ = drawn
-    return tokens, places, int(np.flatnonzero(tokens == vocab.BAR)[0])
+    return require(composer, Scorable, "score music that it did not compose").bar_nats(melodies, rng)
 
 
 def _sums(
     composer: AutoregressiveComposer, rows: Sequence[Example], context: int
 ) -> Iterator[tuple[float, int]]:
-    yield from _summed(composer, [assemble(e, e.prefix >= 0) for e in rows], context)
-
-
-def _summed(
-    composer: AutoregressiveComposer, drawn: Sequence[Drawn], context: int
-) -> Iterator[tuple[float, int]]:
-    """Nats and number of the tokens that count, for each sequence."""
-    tokens = [t[: context + 1] for t, _, _ in drawn]
-    time = max(len(t) for t in tokens) - 1
-    stream = composer.engine.start(len(drawn), time)
-    nats = np.zeros(len(drawn))
-    for at in range(time):
-        fed = np.array([[t[min(at, len(t) - 1)]] for t in tokens], dtype=np.int64)
-        places = np.array([[f[min(at, len(f) - 1)]] for _, f, _ in drawn], dtype=np.int64)
-        logits = stream.step(fed, places)
-        top = logits.max(axis=1)
-        whole = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-        for row, (t, (_, _, first)) in enumerate(zip(tokens, drawn, strict=True)):
-            if first <= at < len(t) - 1:
-                nats[row] += whole[row] - logits[row, t[at + 1]]
-    for row, (t, (_, _, first)) in enumerate(zip(tokens, drawn, strict=True)):
-        yield float(nats[row]), max(0, len(t) - 1 - first)
+    yield from sequence_nats(composer.engine, [build(e, e.prefix >= 0) for e in rows], context)

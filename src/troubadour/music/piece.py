@@ -25,6 +25,8 @@ class Piece:
     """Number of the piece within its file or book (ABC `X:`)."""
     repairs: tuple[str, ...] = ()
     """Content that the reader dropped or repaired, one short sentence each."""
+    irregular_share: float = 0.0
+    """Share of the written bars whose length does not fit their metre, 0 to 1."""
 
     def replace(self, **changes: Any) -> Piece:
         """A copy with some fields changed."""

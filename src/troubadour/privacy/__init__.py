@@ -1,1 +1,1 @@
-"""A listener's rights: data export and erasure."""
+"""Data export and erasure for listeners."""

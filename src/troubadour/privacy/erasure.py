@@ -1,7 +1,7 @@
-"""Forget a listener: in the store, in every model that learnt from them, and in every copy of both.
+"""Erasure of a listener from the store, from all models fitted on their events, and from copies of both.
 
-Models come first and the store last, so that a run that is killed on the way can be run again: the
-person is still there to be forgotten. Nothing but a salted hash in the receipt remains.
+Models are treated first and the store last. A run that is killed can therefore be repeated: the
+listener's rows are still there. Only a salted hash in the receipt remains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, Final
 import numpy as np
 
 from troubadour.catalogue.item_vectors import item_vectors
-from troubadour.catalogue.records import KINDS
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, StorageError
 from troubadour.interactions.events import History, Interactions
@@ -28,60 +27,70 @@ from troubadour.releases.artefacts import info_of, load_ranker, save_ranker
 from troubadour.releases.store import Release, Releases
 
 LEARNT_FROM_LISTENERS: Final = "recommender"
-"""The part of a release that is made from what listeners did."""
+"""Part of a release that is fitted on listeners' events."""
 MADE_FROM_MUSIC: Final = frozenset({"composer", "corpus", "style"})
-"""Parts that no listener has a share in. A part that is neither is taken for one that has."""
+"""Parts of a release without listener data. Any other part is treated as if it had such data."""
 FORMAT: Final = "troubadour-forget-receipt"
 _ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Treated:
-    """What became of one part of one release."""
+    """Treatment of one part of one release."""
 
     release: str
-    """The release that it was in."""
+    """Id of the release."""
     part: str
     artefact: str
-    """Name, which holds the start of the SHA-256 of the files; deleted."""
+    """Name of the deleted artefact; it includes the start of the SHA-256 of the files."""
     treatment: str
-    """`downdated` (the listener's share taken out exactly), `refitted` (fitted again without them),
-    `removed` (deleted; train it again), `untouched` (they had no share in it)."""
+    """`downdated` (the listener's share was subtracted exactly), `refitted` (fitted again without the
+    listener), `removed` (deleted; to be trained again) or `untouched` (the listener had no share).
+    """
     new_artefact: str = ""
     new_release: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of a deletion, without personal data."""
+    """Record of an erasure, without personal data."""
 
     listener: str
-    """Salted hash of the id, see `listeners.pseudonym`."""
+    """Salted hash of the id, see `privacy.export.pseudonym`."""
     forgotten: str
-    """When, ISO 8601, UTC."""
+    """Time of the erasure, ISO 8601, UTC."""
     rows: Mapping[str, int]
-    """Rows deleted of each table; `provenance`: generated pieces that no longer name them."""
+    """Rows deleted from each table; `provenance`: generated pieces whose provenance no longer names the listener."""
     models: tuple[Treated, ...]
     releases_removed: tuple[str, ...]
     live: str
-    """The release that is live now; empty if there is none."""
+    """Id of the live release; empty if there is none."""
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Fields of the receipt, for JSON."""
         return {"format": FORMAT, "version": 1, **asdict(self)}
 
 
 def forget(store: Store, releases: Releases, home: Path, listener: str) -> tuple[Receipt, Path]:
-    """Forget a listener; the receipt, and where it was written.
+    """Erase a listener.
 
-    The live release and the one before are made anew without them, at the same settings and on the
-    events that each had learnt from; all other releases are removed. Takes as long as fitting twice
-    without choosing the settings, and copying the store once.
+    The live release and the previous one are rebuilt without the listener, with the same settings and
+    on the events that each was fitted on; all other releases are removed. Costs two fits without
+    tuning and one copy of the store.
+
+    Args:
+        store: the catalogue.
+        releases: the model releases of the same home.
+        home: folder that the receipt is written to.
+        listener: id of the listener.
+
+    Returns:
+        The receipt and its path.
 
     Raises:
         NotFoundError: there is no such listener.
-        StorageError: another process holds on to the store, or keeps publishing models; run it again.
+        StorageError: another process locks the store or keeps publishing models; run it again.
     """
     started = time.monotonic()
     store.listener(listener)
@@ -95,13 +104,15 @@ def forget(store: Store, releases: Releases, home: Path, listener: str) -> tuple
         if live is not None:
             releases.point(live=made[-1].id, previous=made[0].id if previous else None)
         others = [name for name in before if name not in {m.id for m in made}]
-        _tell_the_rest(releases, others, live, previous, treated)
+        _record_removed(releases, others, live, previous, treated)
         removed += releases.remove(others)
-        # Who published in between had the listener's events.
+        # A release published meanwhile was fitted on the listener's events.
         if set(releases.ids()) == {m.id for m in made}:
             break
     else:
-        raise StorageError("models are being published all the time; stop training and run this again")
+        raise StorageError(
+            "another process keeps publishing models; stop training and run this command again"
+        )
     rows = store.erase(listener)
     store.compact()
     now = releases.live()
@@ -120,7 +131,7 @@ def forget(store: Store, releases: Releases, home: Path, listener: str) -> tuple
 def _without(
     store: Store, releases: Releases, release: Release, listener: str, treated: list[Treated]
 ) -> Release:
-    """A new release like another, in which a listener has no share."""
+    """New release equal to another one, without the listener's share."""
     parts: dict[str, str] = {}
     done: list[Treated] = []
     for part, artefact in release.parts.items():
@@ -141,15 +152,17 @@ def _without(
 
 
 def _had_a_share(store: Store, release: Release, listener: str) -> bool:
-    until = release.notes.get("last_event")  # absent: from before it was noted
+    until = release.notes.get("last_event")  # absent in releases made before the field existed
     return until is None or any(not e["flags"] for e in store.event_rows(listener, int(until)))
 
 
 def without_listener(store: Store, ranker: Ranker, release: Release, listener: str) -> tuple[Ranker, str]:
-    """A release's recommender as if a listener had never been: by subtraction where that is exact.
+    """Recommender of a release as if the listener had never been in the log.
+
+    The listener's share is subtracted where that is exact.
 
     Returns:
-        The recommender, and `downdated` or, where a part had to be fitted again, `refitted`.
+        The recommender, and `downdated`, or `refitted` if a part was fitted again.
     """
     until = release.notes.get("last_event")
     pieces = {p.id: p for p in store.pieces()}
@@ -162,7 +175,7 @@ def without_listener(store: Store, ranker: Ranker, release: Release, listener: s
         try:
             forgot = ranker.forget(mine, log, vectors, rng)
         except InputError:
-            pass  # another history than it was fitted on, since flags of events changed: fit all again
+            pass  # the history differs from the fitted one, because flags of events changed: fit everything again
         else:
             return forgot, "refitted" if ranker.blend.unforgetting else "downdated"
     infos = [info_of(pieces[i]) for i in known]
@@ -172,18 +185,12 @@ def without_listener(store: Store, ranker: Ranker, release: Release, listener: s
 
 
 def history_at(store: Store, ranker: Ranker, listener: str, until: int) -> History:
-    """What a recommender learnt from a listener: their unflagged events up to then."""
-    events = [e for e in store.event_rows(listener, until) if not e["flags"] and e["piece"] in ranker.items]
-    return ranker.history(
-        [e["piece"] for e in events],
-        [KINDS.index(e["kind"]) for e in events],
-        [np.nan if e["value"] is None else e["value"] for e in events],
-        [e["time"] for e in events],
-    )
+    """Unflagged events of a listener up to `until`, on which a recommender was fitted."""
+    return ranker.history(store.listener_events(listener, until=until))
 
 
 def _over(log: Interactions, items: list[str]) -> Interactions:
-    """A log over the catalogue as a recommender knew it, which is the beginning of today's."""
+    """Log over the catalogue at the time of fitting, which is a prefix of the current catalogue."""
     vocabulary = IdMap(items)
     kept = log.where(log.item < len(items))
     return Interactions(
@@ -191,16 +198,16 @@ def _over(log: Interactions, items: list[str]) -> Interactions:
     )
 
 
-def _tell_the_rest(
+def _record_removed(
     releases: Releases,
     others: list[str],
     live: Release | None,
     previous: Release | None,
     treated: list[Treated],
 ) -> None:
-    told = {one.id for one in (live, previous) if one}
+    rebuilt = {one.id for one in (live, previous) if one}
     for name in others:
-        if name not in told:
+        if name not in rebuilt:
             for part, artefact in releases.get(name).parts.items():
                 if part not in MADE_FROM_MUSIC:
                     treated.append(Treated(name, part, artefact, "removed"))

@@ -1,4 +1,4 @@
-"""A listener's rights over what is held of them: to get all of it."""
+"""Export of all data that the store holds about a listener."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LAST: Final = 253_402_300_799
 
 
 def export(store: Store, listener: str) -> dict[str, Any]:
-    """Everything that the store holds of a listener, for JSON.
+    """All data of a listener in the store, for JSON.
 
-    Models hold no more than this: their share of sums over all listeners.
+    Models hold no further data: only the listener's share of sums over all listeners.
 
     Raises:
         NotFoundError: there is no such listener.
@@ -66,9 +66,10 @@ def export(store: Store, listener: str) -> dict[str, Any]:
 
 
 def pseudonym(store: Store, listener: str) -> str:
-    """A hash of a listener's id with the store's own salt, 64 hexadecimal digits.
+    """Salted hash of a listener's id, 64 hexadecimal digits.
 
-    Who has the store and the id can tell whether a receipt is about that id; nobody else can.
+    The salt belongs to the store. A holder of the store and of an id can check whether a receipt is
+    about that id; without both this is not possible.
     """
     salt = store.get(_SALT)
     if salt is None:
@@ -78,7 +79,7 @@ def pseudonym(store: Store, listener: str) -> str:
 
 
 def iso(seconds: float) -> str:
-    """Unix seconds as ISO 8601, UTC; later times than it can tell as its last, in the year 9999."""
+    """Unix seconds as ISO 8601, UTC; later times than the year 9999 become its last second."""
     return datetime.fromtimestamp(min(int(seconds), _LAST), UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""What every recommender can do. A further capability is a further protocol."""
+"""Protocols and shared helpers of recommenders. Each further capability is a further protocol."""
 
 from __future__ import annotations
 
@@ -15,101 +15,134 @@ from troubadour.interactions.sparse import Csr, csr
 
 T = TypeVar("T")
 Search = Mapping[str, tuple[float, float, bool]]
-"""What of a spec is worth choosing by validation: field to (low, high, whether by its logarithm)."""
+"""Search ranges of a spec: field name to (low, high, whether the scale is logarithmic)."""
 Items = NDArray[np.int32]
 Scores = NDArray[np.float64]
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
-"""What to write as JSON, and arrays by name to write beside it."""
+"""Learned state: values to store as JSON, and named arrays to store beside it."""
 
-STRANGER: Final = (
-    "no listener with this history was among those it was fitted on; give their whole history as it "
-    "was then, or fit again"
+NOT_FITTED_ON: Final = (
+    "this history belongs to no listener of the training log; give the listener's complete history at "
+    "fitting, or fit again"
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitOptions:
-    """Everything but the interactions that a recommender may learn from."""
+    """Inputs of `Recommender.fit` other than the interactions."""
 
     weights: Weights = field(default_factory=Weights)
-    """How the events of a listener with a piece become one number."""
+    """Weights of the events of one listener with one item."""
     item_vectors: NDArray[np.float32] | None = None
-    """One vector an item of the catalogue, shape (n_items, d); a row with NaN = no vector."""
+    """Content vectors, shape (n_items, d), one row per item; NaN rows mark items without a vector."""
 
 
 class Recommender(Protocol):
-    """Scores items for histories. Choosing, filtering and re-ranking are shared code elsewhere."""
+    """Scores items for histories. Candidate selection, filtering and re-ranking are shared code."""
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """A fitted recommender; this one is not changed."""
+        """Fits the model and returns it; the receiver is not modified.
+
+        Args:
+            interactions: training log; its item map is the catalogue.
+            options: event weights and item vectors; None = defaults, no vectors.
+
+        Returns:
+            A fitted recommender.
+        """
         ...
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """How much each item suits each history, shape (n_histories, n_items), NaN = unknown.
+        """Scores items for listening histories.
 
-        Not a listener id but a history: a new listener, or a new play, needs no retraining.
+        The input is a history and not a listener id, so new listeners and new plays need no refit.
 
         Args:
-            items: item rows, also such as came after fitting (then NaN where the model cannot
-                know them); default: the whole catalogue as it was at fitting.
+            histories: one per listener; the order of items is oldest first.
+            items: item rows, int32, shape (n,), each >= 0; None = the whole catalogue at fitting. Rows that
+                were added after fitting are allowed.
+
+        Returns:
+            Scores, float64, shape (n_histories, n). NaN = the model has no estimate for the item.
+
+        Raises:
+            ModelError: the model is not fitted.
         """
         ...
 
 
 @runtime_checkable
 class Persistent(Protocol):
-    """Learned state as JSON and arrays, never as code."""
+    """Recommender whose learned state can be stored as JSON and arrays."""
 
     def state(self) -> State:
-        """(spec for JSON, arrays by name); `from_state` of it scores exactly the same."""
+        """Returns the spec for JSON and the learned arrays by name.
+
+        `from_state` of the result gives identical scores.
+
+        Raises:
+            ModelError: the model is not fitted.
+        """
         ...
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """Restore what `state` returned.
+        """Restores a recommender from the result of `state`.
+
+        Args:
+            spec: JSON part.
+            arrays: learned arrays by name.
 
         Raises:
-            ModelError: a part is missing or does not fit the others.
+            ModelError: a part is missing or does not match the others.
         """
         ...
 
 
 @runtime_checkable
 class Additive(Protocol):
-    """A recommender whose score is a sum over the history, and can therefore be explained."""
+    """Recommender whose score is a sum over the history; the terms explain the score."""
 
     def contributions(self, history: History, item: int) -> NDArray[np.float64]:
-        """What each item of the history adds to the score of `item`, shape (len(history),).
+        """Computes the term of each history item in the score of `item`.
 
-        They sum to `score([history], [item])`, up to rounding.
+        Args:
+            history: history of one listener.
+            item: row of the scored item.
+
+        Returns:
+            Terms, float64, shape (len(history),). Their sum equals `score([history], [item])` up to rounding.
+            All NaN if the score is NaN.
         """
         ...
 
 
 @runtime_checkable
-class Forgetful(Protocol):
-    """A recommender from which a listener can be removed exactly, without the log.
+class Unlearning(Protocol):
+    """Recommender that supports exact removal of one listener without the log (machine unlearning).
 
-    Afterwards it scores as one that was never fitted on that listener: to the bit where counts are
-    kept, within 1e-8 where a matrix was inverted. Whoever lacks this protocol has to be fitted again.
+    The result scores like a recommender that was never fitted on that listener: bit-exact for models
+    of counts, within 1e-8 for models with an inverted matrix. Other recommenders need a refit.
     """
 
     def forget(self, history: History) -> Self:
-        """This recommender without one listener; this one is not changed.
+        """Removes one listener from the learned state; the receiver is not modified.
 
         Args:
-            history: the listener's whole history as it was at fitting, by the same `Weights`.
+            history: complete history of the listener at fitting, built with the same `Weights`.
 
         Raises:
-            InputError: no listener with this history can have been among those it was fitted on.
+            InputError: the history cannot belong to a listener of the training log.
         """
         ...
 
 
 def time_decay(history: History, half_life: float) -> History:
-    """A history whose weights halve every `half_life` items, counted back from its latest; 0 = never.
+    """Applies exponential time decay to a history: weights halve every `half_life` items.
 
-    What a listener met last says most about what comes next.
+    Args:
+        history: items oldest first; the newest item keeps its weight.
+        half_life: number of items, 0 or more; 0 = no decay.
 
     Raises:
         InputError: `half_life` is below 0.
@@ -123,7 +156,10 @@ def time_decay(history: History, half_life: float) -> History:
 
 
 def history_matrix(histories: Sequence[History], n_items: int) -> Csr:
-    """Histories as a sparse matrix, shape (n_histories, n_items); later items are left out."""
+    """Stacks histories into a sparse matrix, float64, shape (n_histories, n_items).
+
+    Item rows >= `n_items` are dropped.
+    """
     kept = [history.items < n_items for history in histories]
     starts = np.concatenate([[0], np.cumsum([int(k.sum()) for k in kept])])
     columns = [h.items[k] for h, k in zip(histories, kept, strict=True)]
@@ -137,8 +173,15 @@ def history_matrix(histories: Sequence[History], n_items: int) -> Csr:
     )
 
 
-def pick(scores: Scores, items: Items | None) -> Scores:
-    """The columns of `items`, NaN where an item came after fitting.
+def take_items(scores: Scores, items: Items | None) -> Scores:
+    """Selects the columns of `items`; NaN for items that were added after fitting.
+
+    Args:
+        scores: shape (n_histories, n_fitted).
+        items: item rows, shape (n,); None = all columns.
+
+    Returns:
+        Scores, float64, shape (n_histories, n).
 
     Raises:
         InputError: an item row is negative.
@@ -155,16 +198,23 @@ def pick(scores: Scores, items: Items | None) -> Scores:
 
 
 def batches(n: int, row_bytes: int, allowed_bytes: int = 2**26) -> list[slice]:
-    """Slices of 0 .. n that take at most `allowed_bytes` each, at least one row a slice."""
+    """Splits rows 0 .. n-1 into slices of at most `allowed_bytes` each, with at least one row per slice."""
     step = max(1, allowed_bytes // max(1, row_bytes))
     return [slice(at, min(at + step, n)) for at in range(0, n, step)]
 
 
 def check_memory(model: str, size: str, needed: float, allowed: int, instead: str) -> None:
-    """Refuse a fit that would take too much memory.
+    """Checks the memory estimate of a fit.
+
+    Args:
+        model: name, for the message.
+        size: size of the problem, for the message.
+        needed: estimate, bytes.
+        allowed: limit, bytes.
+        instead: alternative that the message recommends.
 
     Raises:
-        InputError: `needed` bytes are more than `allowed`; the message says what to use instead.
+        InputError: `needed` exceeds `allowed`.
     """
     if needed > allowed:
         raise InputError(
@@ -174,13 +224,13 @@ def check_memory(model: str, size: str, needed: float, allowed: int, instead: st
 
 
 def check_range(name: str, value: float, low: float, high: float, *, above: bool = False) -> None:
-    """Check a field of a spec.
+    """Checks that the value of a spec's field lies in [low, high].
 
     Args:
-        above: whether `low` itself is refused too.
+        above: whether `low` itself is excluded.
 
     Raises:
-        InputError: it is outside.
+        InputError: the value is out of range.
     """
     if not low <= value <= high or (above and value == low):
         span = f"above {low:g}, up to {high:g}" if above else f"{low:g} to {high:g}"
@@ -188,10 +238,10 @@ def check_range(name: str, value: float, low: float, high: float, *, above: bool
 
 
 def check_fitted(learned: T | None, name: str) -> T:
-    """The learned state.
+    """Returns the learned state.
 
     Raises:
-        ModelError: there is none yet.
+        ModelError: the model is not fitted.
     """
     if learned is None:
         raise ModelError(f"{name} is not fitted; call fit first")
@@ -199,10 +249,10 @@ def check_fitted(learned: T | None, name: str) -> T:
 
 
 def require(part: dict[str, Any], name: str, model: str) -> Any:
-    """One named part of a stored state.
+    """Returns one named part of a stored state.
 
     Raises:
-        ModelError: it is missing.
+        ModelError: the part is missing.
     """
     if name not in part:
         raise ModelError(f"stored {model} lacks {name!r}; it holds {sorted(part)}")

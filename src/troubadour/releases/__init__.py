@@ -1,1 +1,1 @@
-"""Versioned model artefacts and the releases that name matching sets of them."""
+"""Versioned model artefacts and releases."""

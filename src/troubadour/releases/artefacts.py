@@ -1,4 +1,4 @@
-"""The parts of a release on disk: the recommender and the originality corpus, and what they know of a piece."""
+"""Storage of the recommender and of the originality corpus as parts of a release."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from troubadour.releases.store import load_state, save_state
 
 
 def info_of(piece: PieceRow) -> ItemInfo:
-    """What the recommender needs to know of a piece."""
+    """Item information of a catalogue piece, as the recommender uses it."""
     artist = piece.display_artist
     return ItemInfo(
         piece.title,
@@ -30,32 +30,34 @@ def info_of(piece: PieceRow) -> ItemInfo:
 
 
 def save_ranker(folder: Path, ranker: Ranker) -> None:
-    """Write a ranker as JSON and arrays."""
+    """Write a ranker as `ranker.json` and `ranker.npz`."""
     save_state(folder, "ranker", ranker.state())
 
 
 def load_ranker(folder: Path) -> Ranker:
-    """Read what `save_ranker` wrote.
+    """Read a ranker that `save_ranker` wrote.
 
     Raises:
-        ModelError: it is damaged or of another version.
+        ModelError: the files are damaged or of another version.
     """
     return load_state(folder, "ranker", Ranker.from_state, "recommender")
 
 
 def save_corpus(folder: Path, corpus: Corpus) -> None:
-    """Write the originality corpus."""
+    """Write the originality corpus as `corpus.npz`."""
     np.savez(folder / "corpus.npz", allow_pickle=False, **corpus.state())
 
 
 def load_corpus(folder: Path) -> Corpus:
-    """Read what `save_corpus` wrote.
+    """Read a corpus that `save_corpus` wrote.
 
     Raises:
-        ModelError: it is damaged.
+        ModelError: the file is damaged.
     """
     try:
         with np.load(folder / "corpus.npz", allow_pickle=False) as arrays:
             return Corpus.from_state(dict(arrays))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder}: no corpus can be read there: {error}") from error
+        raise ModelError(
+            f"{folder}: the originality corpus cannot be read: {error}; train again, or go back with `Releases.rollback()`"
+        ) from error

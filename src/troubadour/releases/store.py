@@ -1,16 +1,15 @@
-"""Immutable artefacts and the releases that name matching sets of them.
+"""Immutable model artefacts, and releases that name matching sets of them.
 
 An artefact is a folder of files named after the SHA-256 of its content. A release is a manifest
-that names one artefact for each part (composer, recommender, ...). One pointer says which release
-is live and which was before it. Everything is staged, synced and renamed: a reader sees the old
-release or the new one, never half of one, and a flipped byte is found before a model is used.
+that names one artefact for each part (composer, recommender, ...). A pointer file names the live
+release and the previous one. Everything is written to a temporary name, synced and renamed: a reader
+sees the old release or the new one, never a mixture. Hashes are checked before a model is used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from troubadour.core.errors import InputError, ModelError, NotFoundError, StorageError
+from troubadour.core.files import sync, write_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,20 +33,20 @@ class Release:
     """A matching set of models."""
 
     id: str
-    """Rises with time: `r0001`, `r0002`, ..."""
+    """Ascending in time: `r0001`, `r0002`, ..."""
     parts: Mapping[str, str]
     """Artefact of each part: `composer` -> `composer-3f2a...`."""
     created: float
     """Unix seconds."""
     notes: Mapping[str, Any]
-    """What it was made from and how it was measured, JSON-able."""
+    """Training data and evaluation of the models, JSON-able."""
 
 
 class Releases:
     """All releases under one home folder.
 
     Args:
-        home: where everything of one installation lives; its `models` folder is used.
+        home: folder of one installation; its subfolder `models` is used.
     """
 
     def __init__(self, home: Path) -> None:
@@ -57,7 +57,14 @@ class Releases:
     # Artefacts --------------------------------------------------------------------------------
 
     def add(self, part: str, write: Callable[[Path], None]) -> str:
-        """Publish an artefact: `write` fills an empty folder; its name is returned.
+        """Publish an artefact.
+
+        Args:
+            part: name of the part, such as `composer`.
+            write: function that fills an empty folder with the artefact's files.
+
+        Returns:
+            The artefact's name: part and hash of the content.
 
         Raises:
             StorageError: the disk is full or not writable; nothing is published.
@@ -75,35 +82,50 @@ class Releases:
                     return name
                 shutil.rmtree(target, ignore_errors=True)
                 for path in stage.iterdir():
-                    _sync(path)
-                _sync(stage)
+                    sync(path)
+                sync(stage)
                 stage.chmod(0o755)
                 stage.replace(target)
-                _sync(self._artefacts)
+                sync(self._artefacts)
                 return name
             finally:
                 shutil.rmtree(stage, ignore_errors=True)
         except OSError as error:
-            raise StorageError(f"{self._artefacts}: cannot publish {part}: {error}") from error
+            raise StorageError(
+                f"{self._artefacts}: cannot publish {part}: {error}; free disk space or check permissions, then repeat"
+            ) from error
 
     def folder(self, artefact: str) -> Path:
-        """Folder of an artefact, its hashes checked.
+        """Folder of an artefact; its hashes are checked.
 
         Raises:
             NotFoundError: there is no such artefact.
-            ModelError: a file is missing or does not have the content that its name promises.
+            ModelError: a file is missing or its content does not match its hash.
         """
         folder = self._artefacts / artefact
         if not folder.is_dir():
-            raise NotFoundError(f"no artefact '{artefact}' in {self._artefacts}")
+            raise NotFoundError(
+                f"no artefact '{artefact}' in {self._artefacts}; train again, or restore the folder from a backup"
+            )
         if not _intact(folder):
-            raise ModelError(f"{folder} is damaged (a file does not match its SHA-256)")
+            raise ModelError(
+                f"{folder} is damaged (a file does not match its SHA-256); "
+                "train again, go back with `Releases.rollback()`, or restore the folder from a backup"
+            )
         return folder
 
     # Releases ---------------------------------------------------------------------------------
 
     def publish(self, parts: Mapping[str, str], notes: Mapping[str, Any]) -> Release:
-        """Write the manifest of a release; it is not live yet."""
+        """Write the manifest of a release; the release is not live yet.
+
+        Args:
+            parts: artefact of each part.
+            notes: training data and evaluation, JSON-able.
+
+        Raises:
+            StorageError: the manifest cannot be written.
+        """
         self._manifests.mkdir(parents=True, exist_ok=True)
         numbers = [int(p.stem[1:]) for p in self._manifests.glob("r[0-9]*.json")]
         release = Release(f"r{max(numbers, default=0) + 1:04d}", dict(parts), time.time(), dict(notes))
@@ -117,39 +139,43 @@ class Releases:
         return release
 
     def get(self, release: str) -> Release:
-        """A release by id.
+        """Release by id.
 
         Raises:
-            NotFoundError: there is none; the message lists those that exist.
+            NotFoundError: there is no such release; the message lists the existing ones.
+            ModelError: the manifest is damaged.
         """
         path = self._manifests / f"{release}.json"
         if not path.is_file():
             known = ", ".join(self.ids()) or "none yet"
-            raise NotFoundError(f"no release '{release}'; there are: {known}")
+            raise NotFoundError(f"no release '{release}'; existing releases: {known}")
         try:
             return Release(**json.loads(path.read_text()))
         except (ValueError, TypeError) as error:
-            raise ModelError(f"{path} is not a release: {error}") from error
+            raise ModelError(
+                f"{path} is not a release manifest: {error}; restore it from a backup, or promote another release"
+            ) from error
 
     def ids(self) -> list[str]:
-        """Releases in the order of their making."""
+        """Ids of all releases, oldest first."""
         return sorted(p.stem for p in self._manifests.glob("r[0-9]*.json"))
 
     def live(self) -> Release | None:
-        """The release that serves; nothing before the first."""
+        """The live release; None before the first promotion."""
         pointer = self._pointer()
         return self.get(pointer["live"]) if pointer.get("live") else None
 
     def previous(self) -> Release | None:
-        """The release that `rollback` would make live, if there is one."""
+        """The release that `rollback` would make live; None if there is none."""
         pointer = self._pointer()
         return self.get(pointer["previous"]) if pointer.get("previous") else None
 
     def point(self, *, live: str, previous: str | None) -> None:
-        """Say which release is live and which one can be rolled back to, in one step.
+        """Set the live release and the previous one in one atomic step.
 
         Raises:
             NotFoundError: there is no such release.
+            StorageError: the pointer cannot be written.
         """
         self.get(live)
         if previous is not None:
@@ -157,10 +183,14 @@ class Releases:
         _write(self._root / _POINTER, {"live": live, "previous": previous})
 
     def remove(self, names: Iterable[str]) -> list[str]:
-        """Delete releases and the artefacts that only they name; the ids of those deleted.
+        """Delete releases and the artefacts that no other release names.
+
+        Returns:
+            Ids of the deleted releases.
 
         Raises:
-            InputError: one of them is live or could be rolled back to.
+            InputError: one of them is live or the previous one.
+            NotFoundError: one of them does not exist.
         """
         gone = [self.get(name) for name in names]
         if not gone:
@@ -168,30 +198,39 @@ class Releases:
         pointer = self._pointer()
         held = {pointer.get("live"), pointer.get("previous")} & {r.id for r in gone}
         if held:
-            raise InputError(f"release {held.pop()} is live or the previous one; promote another first")
+            raise InputError(
+                f"release {held.pop()} is live or the previous one and cannot be deleted; promote another release first"
+            )
         for release in gone:
             (self._manifests / f"{release.id}.json").unlink(missing_ok=True)
-        _sync(self._manifests)
+        sync(self._manifests)
         kept = {artefact for name in self.ids() for artefact in self.get(name).parts.values()}
         for artefact in {a for release in gone for a in release.parts.values()} - kept:
             shutil.rmtree(self._artefacts / artefact, ignore_errors=True)
         return [release.id for release in gone]
 
     def promote(self, release: str) -> None:
-        """Make a release live; the one that was so far can be rolled back to."""
+        """Make a release live; the release that was live becomes the previous one.
+
+        Raises:
+            NotFoundError: there is no such release.
+            StorageError: the pointer cannot be written.
+        """
         self.get(release)
         before = self._pointer().get("live")
         _write(self._root / _POINTER, {"live": release, "previous": before})
 
     def rollback(self) -> Release:
-        """Make the previous release live again.
+        """Make the previous release live again; the live one becomes the previous one.
 
         Raises:
             NotFoundError: there is no previous release.
+            StorageError: the pointer cannot be written.
         """
         pointer = self._pointer()
         if not pointer.get("previous"):
-            raise NotFoundError("there is no previous release to go back to")
+            known = ", ".join(self.ids()) or "none yet"
+            raise NotFoundError(f"there is no previous release to go back to; releases to promote: {known}")
         _write(self._root / _POINTER, {"live": pointer["previous"], "previous": pointer["live"]})
         return self.get(pointer["previous"])
 
@@ -200,7 +239,7 @@ class Releases:
         try:
             return json.loads(path.read_text()) if path.exists() else {}
         except ValueError as error:
-            raise ModelError(f"{path} is damaged: {error}; delete it and promote a release") from error
+            raise ModelError(f"{path} is damaged: {error}; delete it, then promote a release") from error
 
 
 def _digest(files: Mapping[str, str]) -> str:
@@ -221,28 +260,24 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _write(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace a JSON file in one step."""
+    """Replace a JSON file atomically."""
     try:
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(document, indent=1))
-        _sync(part)
-        part.replace(path)
-        _sync(path.parent)
+        write_file(path, json.dumps(document, indent=1))
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error}") from error
+        raise StorageError(
+            f"{path}: cannot be written: {error}; free disk space or check permissions"
+        ) from error
 
 
 def save_state(folder: Path, stem: str, state: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]) -> None:
-    """Write what was learnt into an artefact: JSON and arrays, under one name."""
+    """Write the state of a fitted model as `stem.json` and `stem.npz`.
+
+    Args:
+        folder: folder of the artefact.
+        stem: file name without its ending.
+        state: JSON-able spec, and arrays by name.
+    """
     import numpy as np
 
     spec, arrays = state
@@ -253,10 +288,16 @@ def save_state(folder: Path, stem: str, state: tuple[Mapping[str, Any], Mapping[
 def load_state(
     folder: Path, stem: str, build: Callable[[Any, dict[str, NDArray[Any]]], Model], what: str
 ) -> Model:
-    """Build a model of what `save_state` wrote.
+    """Build a model from the files that `save_state` wrote.
+
+    Args:
+        folder: folder of the artefact.
+        stem: file name without its ending.
+        build: constructor that takes the spec and the arrays.
+        what: name of the model in error messages.
 
     Raises:
-        ModelError: it is damaged or of another version.
+        ModelError: the files are damaged or of another version.
     """
     import numpy as np
 
@@ -265,4 +306,6 @@ def load_state(
         with np.load(folder / f"{stem}.npz", allow_pickle=False) as arrays:
             return build(spec, dict(arrays))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: no {what} can be read there: {error}") from error
+        raise ModelError(
+            f"{folder}: the {what} cannot be read: {error}; train again, or go back with `Releases.rollback()`"
+        ) from error

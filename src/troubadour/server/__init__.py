@@ -1,1 +1,1 @@
-"""The web face: REST API and page."""
+"""Web interface: REST API and page."""

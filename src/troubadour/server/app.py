@@ -1,4 +1,4 @@
-"""REST over the same use cases as the command line, and the page."""
+"""REST API over the use cases of the command line, and the page."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
 from troubadour.app.studio import Studio
+from troubadour.app.surfaces.listed import listed, recommended_json
 from troubadour.catalogue.store import Event
 from troubadour.core.errors import TroubadourError
 from troubadour.export.licensing import rights, terms_of
@@ -35,14 +36,14 @@ _SECURITY: Final = {
 
 
 class EventRequest(BaseModel):
-    """Something that a listener did."""
+    """Event of a listener."""
 
     model_config = ConfigDict(extra="forbid")
 
     piece: str
     kind: str = Field(examples=["play"])
     value: float | None = None
-    event: str | None = Field(default=None, description="Id of the event; sent twice it counts once.")
+    event: str | None = Field(default=None, description="Id of the event; a repeated id counts once.")
     release: str | None = None
     rank: int | None = None
 
@@ -59,7 +60,7 @@ def create_app(studio: Studio) -> FastAPI:
     app = FastAPI(
         title="Troubadour",
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's own page of routes is fetched from another host
+        docs_url=None,  # FastAPI's own page of routes loads files from another host
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
@@ -73,7 +74,7 @@ def create_app(studio: Studio) -> FastAPI:
         response = await call(request)
         response.headers.update(_SECURITY)
         if not request.url.path.startswith("/api/"):
-            # Asked for again each time, and answered with 304: a newer page is seen at once.
+            # Revalidated at each request and answered with 304, so that a new version of the page is used at once.
             response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -94,21 +95,23 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/options")
     def options() -> dict[str, Any]:
-        """Styles and modes that can be asked for."""
+        """Available styles and modes."""
         return {"styles": studio.models().composer.styles, "modes": MODES}
 
     @app.get("/api/listeners")
-    def everybody(limit: int = Query(100, ge=1, le=10_000), words: str = "") -> list[dict[str, Any]]:
-        """Listeners whose id or name holds some words."""
-        found = [p for p in studio.store.listeners() if words.lower() in f"{p.id} {p.name}".lower()]
-        return [{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found[:limit]]
+    def everybody(
+        limit: int = Query(100, ge=1, le=10_000), words: str = "", offset: int = Query(0, ge=0, le=2**31)
+    ) -> list[dict[str, Any]]:
+        """Listeners whose id or name contains `words`, in order of arrival."""
+        found = studio.store.listeners(words, limit=limit, offset=offset)
+        return [{"id": p.id, "name": p.name, "simulated": p.simulated} for p in found]
 
     @app.get("/api/listeners/{listener}")
     def listener_facts(listener: str) -> dict[str, Any]:
-        """A listener: the styles they like, and what they heard last."""
+        """Facts about a listener: liked styles and latest plays."""
         person = studio.store.listener(listener)
         events = studio.store.history(listener, limit=12)
-        titles = {i: studio.store.piece(i) for i in {e[0] for e in events}}
+        titles = studio.store.pieces_by_id(e[0] for e in events)
         return {
             "id": person.id,
             "name": person.name,
@@ -130,25 +133,16 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/listeners/{listener}/recommendations")
     def recommendations(listener: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
-        """A list for a listener, with its reasons; stored as shown."""
+        """Recommendations for a listener, with reasons; the list is stored as shown."""
         found, release = studio.recommend(listener, n)
         studio.shown(listener, found, release)
-        items = [
-            {
-                "id": item.id,
-                "title": item.title,
-                "score": round(item.score, 6),
-                "reasons": [r.text for r in item.reasons],
-                "fallback": item.fallback,
-                **rights(studio.store.piece(item.id)),
-            }
-            for item in found
-        ]
+        rows = studio.store.pieces_by_id(item.id for item in found)
+        items = [recommended_json(listed(item), rows[item.id]) for item in found]
         return {"listener": listener, "items": items, "release": release}
 
     @app.post("/api/listeners/{listener}/events", status_code=201)
     def record(listener: str, request: EventRequest) -> dict[str, int]:
-        """Store what a listener did; the next list heeds it."""
+        """Record an event of a listener; the next list takes it into account."""
         event = Event(
             event=request.event or secrets.token_hex(12),
             listener=listener,
@@ -169,42 +163,49 @@ def create_app(studio: Studio) -> FastAPI:
 
     @app.delete("/api/pieces/{piece}/explicit")
     def mark_clean(piece: str) -> dict[str, Any]:
-        """Take that mark away."""
+        """Remove the mark."""
         studio.store.mark_explicit(piece, False)
         return {"id": piece, "explicit": False}
 
     @app.get("/api/pieces/{piece}")
     def facts(piece: str) -> dict[str, Any]:
-        """What is known of a piece; of one that was composed its seed, release, controls and longest match."""
+        """Facts about a piece; for a generated piece also seed, release, controls and longest match."""
         row = studio.store.piece(piece)
-        told = {
+        known = {
             name: getattr(row, name)
             for name in (
                 "id", "title", "artist", "composer", "style", "collection", "source", "licence", "generated",
                 "medium", "explicit", "attributes", "quality", "provenance",
             )
         }  # fmt: skip
-        return {**told, "terms": terms_of(row)}
+        return {**known, "terms": terms_of(row)}
 
     @app.get("/api/pieces/{piece}/similar")
     def similar(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
-        """The pieces nearest to one by content."""
+        """Pieces most similar by content."""
+        found = studio.similar(piece, n)
+        rows = studio.store.pieces_by_id(i.id for i in found)
         items = [
             {
                 "id": i.id,
                 "title": i.title,
                 "score": i.similarity,
                 "shared": i.shared,
-                **rights(studio.store.piece(i.id)),
+                **rights(rows[i.id]),
             }
-            for i in studio.similar(piece, n)
+            for i in found
         ]
         return {"piece": piece, "items": items}
 
     @app.get("/api/pieces/{piece}/score.svg")
     def score(piece: str, width: int = Query(2100, ge=500, le=5000)) -> Response:
-        """The score as SVG; its width in tenths of a millimetre."""
-        # Looking at a piece is no export: whoever imported it accepted its terms for that.
+        """Engraved score as SVG.
+
+        Args:
+            piece: id of the piece.
+            width: page width in tenths of a millimetre.
+        """
+        # Viewing is no export: the terms were accepted for that at import.
         page = studio.musicxml(piece, accept_terms=True)
         return Response(engraver.svg(page, width), media_type="image/svg+xml")
 

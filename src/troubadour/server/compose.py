@@ -1,122 +1,136 @@
-"""Routes that compose: a piece at once, or bar by bar as server-sent events (WHATWG HTML, section 9.2)."""
+"""Routes that compose: the controls, a piece at once, or bar by bar as server-sent events (WHATWG HTML, section 9.2)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Generator, Iterator
 from threading import BoundedSemaphore
-from typing import Any, Final
+from typing import Any, Final, Optional
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.types import Receive, Scope, Send
 
-from troubadour.app.generate import Composed
+from troubadour.app.generate import GeneratedPiece
 from troubadour.app.studio import Studio
 from troubadour.core.errors import BusyError, TroubadourError
-from troubadour.generation.request import Brief, parse_key, parse_metre
+from troubadour.generation.control_spec import Control, controls_of, describe, parse_request
+from troubadour.generation.request import Brief
 from troubadour.music.bars import bars_text
-from troubadour.music.instruments import program_of
 from troubadour.music.score import Score
 from troubadour.server.problems import status_of
 
 _AT_ONCE: Final = 2
-"""Pieces composed at once; the rest of the machine stays free for recommendations."""
+"""Pieces composed at the same time; the rest of the machine stays free for recommendations."""
 _PATIENCE_SECONDS: Final = 10.0
 _UNBUFFERED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-class ComposeRequest(BaseModel):
-    """What to compose; all is optional."""
+class ComposeBase(BaseModel):
+    """What a request to compose holds besides the controls."""
 
     model_config = ConfigDict(extra="forbid")
 
-    listener: str | None = None
-    style: str | None = None
-    key: str | None = Field(default=None, examples=["D dorian"])
-    metre: str | None = Field(default=None, examples=["6/8"])
-    bars: int | None = None
-    voices: int | None = None
-    tempo_bpm: float | None = None
-    density: int | None = None
-    upbeat: bool | None = None
-    strict: bool = False
-    chords: str | None = Field(default=None, examples=["G C D7 G"])
-    instruments: list[str] | None = Field(default=None, examples=[["flute"]])
-    lowest: int | None = None
-    highest: int | None = None
-    cadence: bool | None = None
-    parallels: bool | None = None
-    max_common: int | None = None
-    guidance: float = 1.0
-    temperature: float = 0.9
-    top_p: float = 0.97
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    listener: str | None = Field(default=None, description="Compose to this listener's taste.")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="The same seed gives the same result.")
 
-    def brief(self) -> Brief:
-        """The brief that is asked for.
+    def brief(self, request: type[Brief] = Brief) -> Brief:
+        """The controls as a request.
 
         Raises:
-            InputError: a value is not acceptable.
+            InputError: a value cannot be read or is out of range.
         """
-        asked = self.model_dump(exclude={"listener", "seed", "style", "key", "metre", "instruments"})
-        return Brief(
-            **asked,
-            style=self.style or None,
-            key=parse_key(self.key) if self.key else None,
-            metre=parse_metre(self.metre) if self.metre else None,
-            instruments=None if self.instruments is None else tuple(map(program_of, self.instruments)),
-        )
+        return parse_request(request, self.model_dump())
 
 
-def routes(studio: Studio) -> APIRouter:
+def request_model(request: type[Brief] = Brief) -> type[ComposeBase]:
+    """The REST model with the controls that a request type declares.
+
+    Ranges stand in the schema only: the request type checks them, so that a message is the same everywhere.
+    """
+    declared: dict[str, Any] = {control.name: _model_field(control) for control in controls_of(request)}
+    return create_model(
+        "ComposeRequest", __base__=ComposeBase, __doc__="Controls of a piece; all are optional.", **declared
+    )
+
+
+def _model_field(control: Control) -> tuple[Any, Any]:
+    spec = control.spec
+    schema: dict[str, Any] = {"title": control.name}
+    if spec.low is not None:
+        schema["exclusiveMinimum" if spec.above else "minimum"] = spec.low
+    if spec.high is not None:
+        schema["maximum"] = spec.high
+    if spec.choices:
+        schema["enum"] = list(spec.choices)
+    optional = control.default is None or spec.parse is not None
+    return (
+        Optional[control.wire] if optional else control.wire,  # noqa: UP045
+        Field(
+            default=None if optional else control.default,
+            description=control.help,
+            examples=[spec.example] if spec.example else None,
+            json_schema_extra=schema,
+        ),
+    )
+
+
+def routes(studio: Studio, request_type: type[Brief] = Brief) -> APIRouter:
     """The routes on one studio."""
     router = APIRouter(prefix="/api")
     turns = BoundedSemaphore(_AT_ONCE)
+    model = request_model(request_type)
 
     def take_turn() -> None:
         if not turns.acquire(timeout=_PATIENCE_SECONDS):
             raise BusyError("too many pieces are being composed; try again in a few seconds")
 
-    @router.post("/compose", status_code=201)
-    def compose(asked: ComposeRequest) -> dict[str, Any]:
-        """Compose a piece and store it; of several tries the best is kept."""
-        brief = asked.brief()
+    @router.get("/controls")
+    def controls() -> dict[str, Any]:
+        """The composing controls, each with its kind, range, default and help: enough to build a form."""
+        return {"controls": describe(request_type, {"styles": studio.models().composer.styles})}
+
+    def compose(asked: ComposeBase) -> dict[str, Any]:
+        """Compose several candidates, and store and return the best."""
+        brief = asked.brief(request_type)
         take_turn()
         try:
             return composed(studio.compose(brief, seed=asked.seed, listener=asked.listener or None))
         finally:
             turns.release()
 
-    @router.post("/compose/stream", response_class=StreamingResponse)
-    async def stream(asked: ComposeRequest, request: Request) -> StreamingResponse:
+    async def stream(asked: ComposeBase, request: Request) -> StreamingResponse:
         """Events `bar` (number, text, notes as [onset, ticks, pitch, voice]), and at last `piece` or `problem`.
 
-        Whoever closes the connection ends the composing; nothing is stored then.
+        Closing the connection stops the composing; nothing is stored then.
         """
-        brief = asked.brief()
+        brief = asked.brief(request_type)
         await run_in_threadpool(take_turn)
         parts = studio.stream(brief, seed=asked.seed, listener=asked.listener or None)
         try:
-            # What cannot be met is refused as elsewhere, before a stream begins.
+            # A request that cannot be met is refused as elsewhere, before the stream begins.
             first = await run_in_threadpool(next, parts)
         except BaseException:
             turns.release()
             raise
         return _Stream(_events(first, parts, request), parts, turns)
 
+    # FastAPI reads the model from the annotation.
+    compose.__annotations__["asked"] = stream.__annotations__["asked"] = model
+    router.post("/compose", status_code=201)(compose)
+    router.post("/compose/stream", response_class=StreamingResponse)(stream)
     return router
 
 
 class _Stream(StreamingResponse):
-    """Events of one composing, which ends with the answer, however that ends."""
+    """Events of one piece; its end, however it comes, ends the composing."""
 
     def __init__(
         self,
         events: AsyncIterator[str],
-        parts: Generator[Score | Composed, None, None],
+        parts: Generator[Score | GeneratedPiece, None, None],
         turns: BoundedSemaphore,
     ) -> None:
         super().__init__(events, media_type="text/event-stream", headers=_UNBUFFERED)
@@ -132,18 +146,18 @@ class _Stream(StreamingResponse):
 
 
 async def _events(
-    first: Score | Composed, parts: Iterator[Score | Composed], request: Request
+    first: Score | GeneratedPiece, parts: Iterator[Score | GeneratedPiece], request: Request
 ) -> AsyncIterator[str]:
-    part: Score | Composed | None = first
-    told = 0
+    part: Score | GeneratedPiece | None = first
+    sent = 0
     try:
         while part is not None and not await request.is_disconnected():
-            whole = isinstance(part, Composed)
-            score = part.score if isinstance(part, Composed) else part
-            for number, text in enumerate(bars_text(score, whole=whole)[told:], start=told):
+            whole = isinstance(part, GeneratedPiece)
+            score = part.score if isinstance(part, GeneratedPiece) else part
+            for number, text in enumerate(bars_text(score, whole=whole)[sent:], start=sent):
                 yield _event("bar", {"number": number + 1, "text": text, "notes": _notes(score, number)})
-                told = number + 1
-            if isinstance(part, Composed):
+                sent = number + 1
+            if isinstance(part, GeneratedPiece):
                 yield _event("piece", composed(part))
             part = await run_in_threadpool(next, parts, None)
     except TroubadourError as error:
@@ -151,7 +165,7 @@ async def _events(
 
 
 def _notes(score: Score, number: int) -> list[list[int]]:
-    """Notes that start in a bar, an upbeat counted as one."""
+    """Notes that start in a bar; an upbeat counts as a bar."""
     length = score.metres[0].bar_ticks(score.ticks_per_quarter)
     start = number * length + (score.upbeat_ticks - length if score.upbeat_ticks else 0)
     inside = (score.onset >= start) & (score.onset < start + length)
@@ -164,23 +178,14 @@ def _event(name: str, data: dict[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def composed(piece: Composed) -> dict[str, Any]:
-    """A new piece for JSON."""
+def composed(piece: GeneratedPiece) -> dict[str, Any]:
+    """A composed piece for JSON, with the addresses of its files."""
     base = f"/api/pieces/{piece.id}"
-    return {
-        "id": piece.id,
-        "title": piece.title,
-        "files": {
+    return piece.to_json(
+        {
             "midi": f"{base}/score.mid",
             "musicxml": f"{base}/score.musicxml",
             "wav": f"{base}/sound.wav",
             "svg": f"{base}/score.svg",
-        },
-        "seed": piece.seed,
-        "release": piece.release,
-        "controls": piece.controls(),
-        "longest_match": {"notes": piece.match.notes, "piece": piece.match.piece, "title": piece.match_title},
-        "influences": list(piece.influences),
-        "generated": True,
-        "seconds": round(piece.seconds, 3),
-    }
+        }
+    )

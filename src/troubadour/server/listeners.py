@@ -1,4 +1,4 @@
-"""Routes of listeners themselves: who they are, what they block, what is held of them, and forgetting."""
+"""Routes for listeners: facts, blocks, data export, erasure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from troubadour.privacy.export import export
 
 
 class ListenerRequest(BaseModel):
-    """Somebody new."""
+    """New listener, or a new name for one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,28 +23,28 @@ class ListenerRequest(BaseModel):
 
 
 class BlockRequest(BaseModel):
-    """What a listener never wants to get again."""
+    """Block of a piece, an artist or all explicit pieces."""
 
     model_config = ConfigDict(extra="forbid")
 
     what: Literal["piece", "artist", "explicit"]
-    value: str = Field(max_length=500, description="Id of the piece, the artist's name, or `all`.")
+    value: str = Field(max_length=500, description="Id of the piece, name of the artist, or `all`.")
 
 
 def routes(studio: Studio) -> APIRouter:
-    """The routes on one studio."""
+    """Router on one studio."""
     router = APIRouter(prefix="/api/listeners/{listener}")
 
     @router.put("")
     def add(listener: str, request: ListenerRequest) -> dict[str, Any]:
-        """Add a listener, or give one a name."""
+        """Add a listener, or set the name of one."""
         studio.store.add_listeners([(listener, request.name, False)])
         person = studio.store.listener(listener)
         return {"id": person.id, "name": person.name, "simulated": person.simulated}
 
     @router.get("/blocks")
     def blocks(listener: str) -> dict[str, Any]:
-        """What they never want to get again."""
+        """Blocks of a listener."""
         held = studio.store.blocks.of(listener)
         return {
             "listener": listener,
@@ -53,24 +53,24 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/blocks", status_code=201)
     def block(listener: str, request: BlockRequest) -> dict[str, Any]:
-        """Keep a piece, an artist or all that is explicit out of every list of theirs."""
+        """Exclude a piece, an artist or all explicit pieces from all lists of a listener."""
         studio.store.blocks.add(listener, Block(request.what, request.value, int(time.time())))
         return blocks(listener)
 
     @router.delete("/blocks/{what}/{value:path}")
     def lift(listener: str, what: str, value: str) -> dict[str, Any]:
-        """Undo that."""
+        """Remove a block."""
         lifted = studio.store.blocks.remove(listener, Block(what, value, 0))
         return {**blocks(listener), "lifted": lifted}
 
     @router.get("/export")
     def held(listener: str) -> dict[str, Any]:
-        """All that is held of them."""
+        """All stored data of a listener."""
         return export(studio.store, listener)
 
     @router.delete("")
     def forgotten(listener: str) -> dict[str, Any]:
-        """Forget them, in the store and the models, with a receipt."""
+        """Erase a listener from the store and the models; returns a receipt."""
         receipt, path = forget(studio.store, studio.releases, studio.home, listener)
         return {**receipt.to_dict(), "receipt": path.name}
 

@@ -1,4 +1,4 @@
-"""One error shape for all of REST (RFC 9457)."""
+"""Error responses of the REST API in one shape (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _TITLES: Final = {
 
 
 def status_of(error: TroubadourError) -> int:
-    """The status of HTTP that stands for an error."""
+    """HTTP status of an error."""
     return next(code for kind, code in _STATUS if isinstance(error, kind))
 
 
 def problem(status: int, detail: str) -> JSONResponse:
-    """An answer that says what is wrong."""
+    """Problem response with a status and a detail text."""
     body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "detail": detail}
     headers = {"Retry-After": "5"} if status == 503 else None
     return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)

@@ -1,4 +1,4 @@
-"""Finding over HTTP: by title, by typed notes, or by a recording of a tune that was hummed, whistled or played."""
+"""Search routes: by title, by typed notes, or by a recording of a hummed, whistled or played tune."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from troubadour.export.licensing import rights
 from troubadour.similarity.melody_search.typed import typed_skyline
 
 MAX_RECORDING: Final = 20_000_000
-"""Bytes of a recording: a minute of 24-bit stereo at 48 kHz."""
+"""Largest recording in bytes: a minute of 24-bit stereo at 48 kHz."""
 RECORDING_PATH: Final = "/api/search/recording"
 
 
 def routes(studio: Studio) -> APIRouter:
-    """`/api/pieces?words=`, `/api/composed`, `/api/search?notes=` and, to be posted to, `/api/search/recording`."""
+    """Router for `GET /api/pieces?words=`, `/api/composed`, `/api/search?notes=` and `POST /api/search/recording`."""
     router = APIRouter()
 
     @router.get("/api/pieces")
     def find(words: str = Query(max_length=500), n: int = Query(20, ge=1, le=1000)) -> dict[str, Any]:
-        """The pieces whose title, composer, artist or style holds all of some words."""
+        """Pieces whose title, composer, artist or style contains all words."""
         found = studio.store.find(words, n)
         return {"items": [{"id": p.id, "title": p.title, "style": p.style, **rights(p)} for p in found]}
 
     @router.get("/api/composed")
     def newest(n: int = Query(20, ge=1, le=1000)) -> dict[str, Any]:
-        """What was composed here, the newest first."""
+        """Pieces composed in this home, newest first."""
         found = studio.store.pieces(generated=True)[: -n - 1 : -1]
         return {"items": [{"id": p.id, "title": p.title, "style": p.style, **rights(p)} for p in found]}
 
     @router.get("/api/search")
     def search(notes: str = Query(max_length=5_000), n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
-        """The pieces in which typed notes stand, in any key, octave and tempo."""
+        """Pieces that contain typed notes, in any key, octave and tempo."""
         line = typed_skyline(notes)
         items = [hit.to_dict() for hit in studio.search(line, n)]
         return {"query": {"notes": len(line)}, "items": items}
 
     @router.post(RECORDING_PATH)
     async def search_recording(request: Request, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
-        """The body is the file itself, in any format that recordings may have."""
+        """Pieces that contain a recorded melody. The body is the audio file itself, in any supported format."""
         from starlette.concurrency import run_in_threadpool
 
         size = 0
@@ -57,9 +57,9 @@ def routes(studio: Studio) -> APIRouter:
                 raise InputError("the body is empty; send the recording itself as the body")
             file.flush()
             try:
-                heard, hits = await run_in_threadpool(studio.search_recording, Path(file.name), n)
+                query, hits = await run_in_threadpool(studio.search_recording, Path(file.name), n)
             except UnreadableFileError as error:
                 raise UnreadableFileError("the recording", error.cause) from error
-        return {"query": heard.to_dict(), "items": [hit.to_dict() for hit in hits]}
+        return {"query": query.to_dict(), "items": [hit.to_dict() for hit in hits]}
 
     return router

@@ -1,4 +1,4 @@
-"""The sound of pieces over HTTP: rendered once, kept for a while, sent whole or in part (RFC 9110, section 14)."""
+"""Audio of pieces over HTTP: rendered once, cached, sent whole or in ranges (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ from troubadour.formats.render import play, wav_bytes
 from troubadour.server.problems import problem
 
 _KEPT: Final = 24
-"""Pieces; a tune is about 3 MB."""
+"""Cached pieces; a tune takes about 3 MB."""
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def routes(studio: Studio) -> APIRouter:
-    """`GET /api/pieces/{piece}/sound.wav`."""
+    """Router for `GET /api/pieces/{piece}/sound.wav`."""
     router = APIRouter(prefix="/api")
     rendered = _Rendered(studio)
 
     @router.get("/pieces/{piece}/sound.wav")
     def sound(piece: str, request: Request) -> Response:
-        """A piece as WAV. Players ask for parts of it, without which some neither seek nor play."""
+        """WAV audio of a piece. Byte ranges are supported; some players require them for seeking."""
         return part_of(rendered.get(piece), request.headers.get("range", ""))
 
     return router
 
 
-def part_of(data: bytes, asked: str) -> Response:
-    """Data, or the one range of bytes that is asked for; several ranges are answered with the whole.
+def part_of(data: bytes, requested: str) -> Response:
+    """Response with all of the data, or with one range of bytes; several ranges are answered with all.
 
     Args:
-        asked: the header `Range`, or nothing.
+        data: the whole content.
+        requested: value of the header `Range`; empty = all.
     """
     headers = {"Accept-Ranges": "bytes"}
-    found = _RANGE.fullmatch(asked.strip())
+    found = _RANGE.fullmatch(requested.strip())
     if not found or not (found[1] or found[2]):
         return Response(data, media_type="audio/wav", headers=headers)
     if found[1]:
         first, last = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
-    else:  # the last so many bytes
+    else:  # suffix range: the last bytes
         first, last = max(0, len(data) - int(found[2])), len(data) - 1
     if first > last:
-        refused = problem(416, f"range is {asked}; there are {len(data)} bytes")
+        refused = problem(416, f"range is {requested}; there are {len(data)} bytes")
         refused.headers["Content-Range"] = f"bytes */{len(data)}"
         return refused
     headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
@@ -54,7 +55,7 @@ def part_of(data: bytes, asked: str) -> Response:
 
 
 class _Rendered:
-    """The pieces that were asked for last."""
+    """Cache of the latest rendered pieces."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio

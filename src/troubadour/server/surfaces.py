@@ -1,4 +1,4 @@
-"""Routes of the contexts in which music is recommended."""
+"""Routes of the recommendation surfaces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from troubadour.app.surfaces.radio import RadioSpec
 
 
 class RadioBody(BaseModel):
-    """What a radio starts from (a piece, a style, or else what the listener likes) and the session so far."""
+    """Radio request: the seed (a piece, a style, or the listener's history) and the session so far."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,48 +29,48 @@ class RadioBody(BaseModel):
 
 
 def routes(studio: Studio) -> APIRouter:
-    """The routes on one studio."""
+    """Router on one studio."""
     router = APIRouter(prefix="/api")
 
     @router.get("/listeners/{listener}/because")
     def because(listener: str, piece: str | None = None, n: int = Query(5, ge=1, le=1000)) -> dict[str, Any]:
-        """Lists because of the latest pieces that they liked, or of one that is named."""
+        """Lists based on a listener's latest liked pieces, or on one given piece."""
         return service.because(studio, listener, n, piece=piece)
 
     @router.get("/listeners/{listener}/discover")
     def discover(listener: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
-        """Only artists that they have not met, and nothing that everybody hears."""
+        """Discovery list: unfamiliar artists, outside the popularity head."""
         return service.discover(studio, listener, n)
 
     @router.get("/pieces/{piece}/more-like")
     def more_like(piece: str, n: int = Query(10, ge=1, le=1000)) -> dict[str, Any]:
-        """What goes with a piece, by who hears it and by sound."""
+        """Pieces that go with a piece, by collaborative filtering and content."""
         return service.more_like(studio, piece, n)
 
     @router.post("/radio")
-    def radio(asked: RadioBody) -> dict[str, Any]:
-        """The next pieces of a radio, after what was played and skipped."""
-        spec = RadioSpec(asked.drift, asked.artist_gap)
-        tuned = service.RadioRequest(
-            asked.piece, asked.style, asked.listener, asked.played, asked.skipped, spec
+    def radio(request: RadioBody) -> dict[str, Any]:
+        """Next pieces of a radio session."""
+        spec = RadioSpec(request.drift, request.artist_gap)
+        radio_request = service.RadioRequest(
+            request.piece, request.style, request.listener, request.played, request.skipped, spec
         )
-        return service.play_radio(studio, tuned, asked.n, seed=asked.seed)
+        return service.play_radio(studio, radio_request, request.n, seed=request.seed)
 
     @router.get("/charts")
     def charts(
         period: str = "week",
         style: str = "",
-        end: int | None = Query(None, description="Unix seconds; without it the last play."),
+        end: int | None = Query(None, description="Unix seconds. Default: time of the last play."),
         n: int = Query(20, ge=1, le=1000),
     ) -> dict[str, Any]:
-        """What was played most in a day, week or month."""
+        """Most played pieces of a day, week or month."""
         return service.chart(studio, period, n, style=style, end=end)
 
     @router.get("/trends")
     def trends(
         by: str = "style", weeks: int = Query(4, ge=1, le=26), n: int = Query(20, ge=1, le=1000)
     ) -> dict[str, Any]:
-        """What rises and falls, with a forecast and its error."""
+        """Rising and falling plays, with forecasts and their error."""
         return service.trend(studio, by, n, weeks_ahead=weeks)
 
     return router

@@ -1,1 +1,1 @@
-"""Nearest pieces by content, and melodies found whatever their key and tempo."""
+"""Nearest neighbours by content or sound, and melody search."""

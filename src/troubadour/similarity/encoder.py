@@ -1,8 +1,8 @@
-"""An embedding of sound: a small network over MFCCs, served by NumPy.
+"""Audio embedding: a small convolutional network over MFCCs, run with NumPy.
 
-Learnt without labels from pairs of excerpts of one piece (`sound_training.py`). Two convolutions over
-time see half a second, their means and deviations over the excerpt say what it is like, and one matrix
-makes 64 numbers of that.
+Trained without labels on pairs of excerpts of one piece (`sound_training.py`). Two convolutions over
+time have a receptive field of half a second. Mean and standard deviation of their output over the
+excerpt are projected to 64 dimensions by one matrix.
 """
 
 from __future__ import annotations
@@ -33,35 +33,35 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoundEncoder:
-    """From MFCCs of an excerpt to a vector of length 1."""
+    """Network that maps the MFCCs of an excerpt to a unit vector."""
 
     name: str
-    """Which training it comes from; embeddings of two encoders cannot be compared."""
+    """Name of the training run; embeddings of two encoders are not comparable."""
     weights: dict[str, Floats]
     notes: dict[str, Any]
-    """What it was trained on."""
+    """Training data and settings."""
 
     @classmethod
     def shipped(cls) -> Self | None:
-        """The encoder that comes with the program; nothing where the installation has none."""
+        """Encoder that is installed with the package; None if the installation has none."""
         with as_file(files("troubadour") / "data" / "models" / "sound") as folder:
             return cls.load(folder) if (folder / WEIGHTS).is_file() else None
 
     @classmethod
     def found(cls, own: Path | None = None) -> Self | None:
-        """The encoder in a home's own folder, or the one that comes with the program; nothing without either.
+        """Encoder in the home's own folder, else the installed one; None without either.
 
         Raises:
-            ModelError: the home's own cannot be read.
+            ModelError: the home's own encoder cannot be read.
         """
         return cls.load(own) if own is not None and (own / WEIGHTS).is_file() else cls.shipped()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read an encoder.
+        """Read an encoder from a folder.
 
         Raises:
-            ModelError: it is missing, damaged, or of another shape.
+            ModelError: the files are missing, damaged, or of another shape.
         """
         try:
             document = json.loads((folder / DOCUMENT).read_text())
@@ -69,27 +69,29 @@ class SoundEncoder:
                 weights = {name: arrays[name].astype(np.float32) for name in ARRAYS}
             name = str(document["name"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder}: no encoder of sound can be read there: {error}") from error
+            raise ModelError(
+                f"{folder}: the audio encoder cannot be read: {error}; train it again"
+            ) from error
         if not all(np.isfinite(w).all() for w in weights.values()):
-            raise ModelError(f"{folder}: the encoder's weights hold NaN")
+            raise ModelError(f"{folder}: the encoder's weights hold NaN; train it again")
         if weights["out"].shape[0] != 2 * weights["second"].shape[0]:
-            raise ModelError(f"{folder}: the encoder's arrays do not fit each other")
+            raise ModelError(f"{folder}: the encoder's arrays do not fit each other; train it again")
         return cls(name, weights, document)
 
     def save(self, folder: Path) -> None:
-        """Write weights as npz beside JSON."""
+        """Write the weights as npz and the notes as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DOCUMENT).write_text(json.dumps({**self.notes, "name": self.name}, indent=1) + "\n")
         np.savez(folder / WEIGHTS, allow_pickle=False, **self.weights)
 
     def embed(self, frames: Floats) -> Floats:
-        """The vector of an excerpt, shape (WIDTH,), of length 1; 4 ms for 25 s.
+        """Embedding of an excerpt, unit vector of shape (WIDTH,), float32. Takes 4 ms for 25 s of audio.
 
         Args:
-            frames: MFCCs as `audio.spectrum.mfcc` gives them, shape (n, 20), at least `LEAST_FRAMES`.
+            frames: MFCCs from `audio.dsp.spectrum.mfcc`, shape (n, 20), n at least `LEAST_FRAMES`.
 
         Raises:
-            InputError: too few frames, or NaN among them.
+            InputError: n is too small, or a value is NaN.
         """
         if len(frames) < LEAST_FRAMES or not np.isfinite(frames).all():
             raise InputError(
@@ -105,7 +107,7 @@ class SoundEncoder:
 
 
 def _convolve(frames: Floats, kernel: Floats) -> Floats:
-    """Every second place of a convolution without padding: (n, c_in), (c_out, c_in, width) -> (m, c_out)."""
+    """Convolution of stride 2 without padding: (n, c_in), (c_out, c_in, width) -> (m, c_out)."""
     windows = np.lib.stride_tricks.sliding_window_view(frames, kernel.shape[2], axis=0)[::STRIDE]
     flat = windows.reshape(len(windows), -1)  # (m, c_in * width)
     return np.asarray(flat @ kernel.reshape(len(kernel), -1).T, dtype=np.float32)

@@ -1,9 +1,9 @@
-"""Approximate nearest neighbours through inverted lists, for catalogues where exact search is slow.
+"""Approximate nearest neighbours with an inverted file (IVF) index, for catalogues where exact search is slow.
 
-Vectors are put into lists by their nearest centroid (Jegou, Douze & Schmid 2011, in faiss), held in 8 bits
-each, and only the lists nearest to a query are read; what is found is compared anew with the whole
-vectors. How many lists are read is measured when the index is made, on its own vectors. Under a filter
-that lets few items through the exact index answers, since lists would lose neighbours silently.
+Vectors are assigned to lists by their nearest centroid (Jegou, Douze & Schmid 2011, in faiss) and stored
+in 8 bits per dimension. A query reads only the nearest lists; the candidates are ranked again with the
+full vectors. The number of lists to read is measured on the index's own vectors when it is built. Under
+a selective filter the exact index is used, because the lists would miss neighbours.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from troubadour.core.errors import InputError, MissingExtraError, ModelError
 from troubadour.similarity.vectors import Facts, Neighbour, VectorIndex, Where
 
 PAYS_FROM: Final = 50_000
-"""Items from which lists are quicker than comparing all (see the benchmark)."""
+"""Number of items from which the lists are faster than exact search (see the benchmark)."""
 _SELECTIVE: Final = 0.1
-"""A filter that lets no larger share through is answered exactly: lists would lose neighbours."""
+"""Filters that pass no larger share of the items are answered by exact search."""
 _STALE: Final = 0.1
-"""Share of items that may have come or gone before the lists are made anew."""
+"""Share of items that may be added or removed before the lists are rebuilt."""
 _RESCORED: Final = 8
-"""Candidates compared anew for each neighbour asked for."""
+"""Candidates ranked again with full vectors, per requested neighbour."""
 _TRAIN: Final = 64
-"""Vectors that a centroid is learnt from."""
-_ASKED: Final = 200
-"""Own vectors on which the number of lists to read is measured."""
+"""Training vectors per centroid."""
+_PROBES: Final = 200
+"""Vectors of the index used as queries to measure the number of lists to read."""
 _VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IvfIndex:
-    """An exact index with inverted lists beside it. Immutable: changes return a new index."""
+    """Exact index with inverted lists. Immutable: changes return a new index."""
 
     exact: VectorIndex
-    """The truth: all vectors, ids and facts."""
+    """All vectors, ids and facts."""
     centroids: NDArray[np.float32]
-    """Shape (lists, d)."""
+    """Shape (n_lists, d)."""
     list_of: NDArray[np.int64]
-    """List of each item that was there when the lists were made, shape (m,)."""
+    """List of each item present when the lists were built, shape (m,)."""
     row_of: NDArray[np.int64]
-    """Row of each of those items in `exact` now, -1 = gone or changed, shape (m,)."""
+    """Current row of each of those items in `exact`, -1 = removed or changed, shape (m,)."""
     read: int
-    """Lists that a query reads."""
+    """Number of lists read per query."""
     _faiss: Any = field(repr=False)
     _units: NDArray[np.float32] = field(repr=False)
-    """Vectors that the lists were made of, shape (m, d)."""
+    """Vectors that the lists were built from, shape (m, d)."""
     fresh: NDArray[np.int64] = field(init=False, repr=False)
-    """Rows of `exact` that are in no list, since they came later."""
+    """Rows of `exact` added after the lists were built."""
 
     def __post_init__(self) -> None:
         listed = np.zeros(len(self.exact), dtype=bool)
@@ -62,14 +62,15 @@ class IvfIndex:
 
     @classmethod
     def of(cls, exact: VectorIndex, recall: float = 0.98, seed: int = 0) -> Self:
-        """Make lists for an exact index; 17 s for 200,000 vectors of 128.
+        """Build lists for an exact index; 17 s for 200,000 vectors of 128 dimensions.
 
         Args:
-            recall: at 10, on the index's own vectors; as many lists are read as that takes.
+            exact: index of 1,000 vectors or more.
+            recall: target of recall@10 on the index's own vectors, above 0 to 1; determines the number of lists read.
             seed: of the centroids.
 
         Raises:
-            InputError: fewer than 1,000 vectors, or a recall that is none.
+            InputError: fewer than 1,000 vectors, or a recall out of range.
             MissingExtraError: faiss is not installed.
         """
         if len(exact) < 1000 or not 0 < recall <= 1:
@@ -98,12 +99,12 @@ class IvfIndex:
     def nearest(
         self, vector: ArrayLike, k: int = 10, *, where: Where | None = None, without: Sequence[str] = ()
     ) -> list[Neighbour]:
-        """As `VectorIndex.nearest`, which answers itself where a filter lets few items through.
+        """Nearest neighbours as `VectorIndex.nearest`, approximate; exact under a selective filter.
 
-        Items that came after the lists were made are always compared.
+        Items added after the lists were built are always compared.
 
         Raises:
-            InputError: k, the vector's width or a fact's name is not acceptable.
+            InputError: k, the vector's width or the name of a fact is invalid.
         """
         query = np.asarray(vector, dtype=np.float32)
         few = self.exact.rows(where) if where else None
@@ -124,7 +125,7 @@ class IvfIndex:
     def _listed(
         self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
     ) -> NDArray[np.int64]:
-        """Rows of `exact` that the lists offer."""
+        """Candidate rows of `exact` from the lists and from the items added later."""
         faiss = _module()
         read = self.read
         options: dict[str, Any] = {}
@@ -132,7 +133,7 @@ class IvfIndex:
             passed = self.row_of >= 0
             if allowed is not None:
                 passed &= allowed[self.row_of]
-                # Neighbours that a filter leaves lie in as many more lists as it takes items away.
+                # A filter spreads the remaining neighbours over more lists, in inverse proportion to its share.
                 read = min(int(np.ceil(read / max(passed.mean(), 1e-6))), len(self.centroids))
             options["sel"] = faiss.IDSelectorBitmap(np.packbits(passed, bitorder="little"))
         length = max(float(np.linalg.norm(query)), 1e-12)
@@ -144,15 +145,15 @@ class IvfIndex:
         return np.asarray(self.row_of[found[found >= 0]])
 
     def vector(self, item: str) -> NDArray[np.float32]:
-        """The unit vector of an item, shape (d,).
+        """Unit vector of an item, shape (d,).
 
         Raises:
-            NotFoundError: it is not in the index.
+            NotFoundError: the item is not in the index.
         """
         return self.exact.vector(item)
 
     def updated(self, ids: Sequence[str], vectors: ArrayLike, facts: Sequence[Facts] = ()) -> Self:
-        """With items added, or put in the place of those of the same id.
+        """Index with items added; an item with a known id is replaced.
 
         Raises:
             InputError: as `VectorIndex.updated`.
@@ -160,11 +161,11 @@ class IvfIndex:
         return self._moved(self.exact.updated(ids, vectors, facts), set(ids))
 
     def without(self, ids: Sequence[str]) -> Self:
-        """Without some items; unknown ids are ignored."""
+        """Index without some items; unknown ids are ignored."""
         return self._moved(self.exact.without(ids), set(ids))
 
     def _moved(self, exact: VectorIndex, changed: set[str]) -> Self:
-        # An item that changed keeps its place in the lists under its old vector: it counts as gone there.
+        # A changed item keeps its place in the lists under its old vector, so it is marked as removed there.
         row_of = np.full(len(self.row_of), -1, dtype=np.int64)
         for place, row in enumerate(self.row_of.tolist()):
             if row >= 0 and (one := self.exact.ids[row]) not in changed:
@@ -174,10 +175,10 @@ class IvfIndex:
         return type(self).of(exact) if stale > _STALE * len(row_of) and len(exact) >= 1000 else moved
 
     def save(self, folder: Path) -> None:
-        """Write the exact index and `lists.json` with `lists.npz` into a folder."""
+        """Write the exact index, `lists.json` and `lists.npz` into a folder."""
         self.exact.save(folder)
         (folder / "lists.json").write_text(json.dumps({"version": _VERSION, "read": self.read}))
-        # Only what the exact index does not hold: the lists' contents follow from it.
+        # Only what the exact index does not hold: the contents of the lists are recomputed on loading.
         gone = self._units[self.row_of < 0]
         np.savez(
             folder / "lists.npz", allow_pickle=False, centroids=self.centroids, list_of=self.list_of,
@@ -186,10 +187,10 @@ class IvfIndex:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
+        """Read an index that `save` wrote.
 
         Raises:
-            ModelError: it is missing, damaged or of another version.
+            ModelError: the files are missing, damaged or of another version.
             MissingExtraError: faiss is not installed.
         """
         exact = VectorIndex.load(folder)
@@ -211,21 +212,21 @@ class IvfIndex:
                 units,
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder}: no lists can be read there: {error}") from error
+            raise ModelError(f"{folder}: the lists cannot be read: {error}; build the index again") from error
 
 
 def quickest(exact: VectorIndex) -> VectorIndex | IvfIndex:
-    """The index to search with: lists where they pay and faiss is installed, else the exact one."""
+    """IVF index if the index is large enough and faiss is installed, else the exact index."""
     if len(exact) < PAYS_FROM:
         return exact
     try:
         return IvfIndex.of(exact)
     except MissingExtraError:
-        return exact  # slower, never worse
+        return exact  # slower, with full recall
 
 
 def _filled(centroids: NDArray[np.float32], list_of: NDArray[np.int64], units: NDArray[np.float32]) -> Any:
-    """The faiss index that follows from the centroids and the lists."""
+    """The faiss index rebuilt from centroids, lists and vectors."""
     faiss = _module()
     count, width = centroids.shape
     quantiser = faiss.IndexFlatIP(width)
@@ -241,7 +242,7 @@ def _filled(centroids: NDArray[np.float32], list_of: NDArray[np.int64], units: N
 
 
 def _lists_needed(index: IvfIndex, recall: float, rng: np.random.Generator) -> int:
-    rows = rng.permutation(len(index))[:_ASKED].tolist()
+    rows = rng.permutation(len(index))[:_PROBES].tolist()
     truth = [{n.id for n in index.exact.nearest(index.exact.units[r], 10)} for r in rows]
     read = 1
     while read < len(index.centroids):
@@ -259,6 +260,6 @@ def _module() -> Any:
         import faiss
     except ImportError as error:
         raise MissingExtraError(
-            "an index of lists needs faiss: pip install 'troubadour[faiss]'; the exact index needs nothing"
+            "an index of lists needs faiss: pip install 'troubadour[faiss]'; the exact index works without it"
         ) from error
     return faiss

@@ -1,10 +1,10 @@
-"""How alike two recordings sound: distances of Gaussians over MFCCs, and a cure for hubs.
+"""Timbre similarity of recordings: distances between Gaussians over MFCCs, and hubness reduction.
 
-Each recording is one Gaussian with a full covariance (Mandel & Ellis, 2005). Distances are the
-symmetric Kullback-Leibler divergence, or the Jensen-Shannon-like divergence that Musly takes (Schnitzer
-et al., 2011), whose square root is nearly a metric. In such spaces some recordings become hubs, near to
-nearly everything; mutual proximity (Schnitzer et al., 2012) asks instead how likely each of two is to be
-so near to the other.
+Each recording is one Gaussian with full covariance (Mandel & Ellis, 2005). Distances are the
+symmetric Kullback-Leibler divergence, or the Jensen-Shannon-like divergence of Musly (Schnitzer
+et al., 2011), whose square root is nearly a metric. In such spaces hubs occur: recordings that are
+among the nearest neighbours of almost all others. Mutual proximity (Schnitzer et al., 2012) replaces
+a distance by the probability that both recordings are nearer to each other than to a random one.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from troubadour.core.errors import InputError
 MEASURES: Final = ("kl", "js")
 _RIDGE: Final = 1e-2
 _SAMPLE: Final = 1_000
-"""Recordings that an item's usual distances are estimated from; above some hundreds nothing changes."""
+"""Sample size for the distance statistics of a recording; results are stable from some hundreds on."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaussians:
-    """Timbres of many recordings; 7 kB each."""
+    """Timbre models of many recordings; 7 kB each."""
 
     mean: Floats
     """Shape (n, k)."""
     covariance: Floats
     """Shape (n, k, k)."""
     precision: Floats
-    """Inverse of each covariance."""
+    """Inverse of each covariance, shape (n, k, k)."""
     log_determinant: Floats
-    """Of each covariance, shape (n,)."""
+    """Log determinant of each covariance, shape (n,)."""
 
     @classmethod
     def of(cls, means: Sequence[NDArray[np.float32]], covariances: Sequence[NDArray[np.float32]]) -> Self:
-        """From the mean and the covariance of each recording's MFCCs.
+        """Build from the mean, shape (k,), and the covariance, shape (k, k), of each recording's MFCCs.
 
-        A small ridge keeps a pure tone's covariance invertible.
+        A small ridge keeps the covariance of a pure tone invertible.
 
         Raises:
             InputError: shapes do not fit, or a number is not finite.
@@ -62,22 +62,22 @@ class Gaussians:
         return len(self.mean)
 
     def __getitem__(self, i: int) -> Self:
-        """One recording's, as Gaussians of length 1."""
+        """Model of recording `i`, as `Gaussians` of length 1."""
         part = slice(i, i + 1)
         return type(self)(
             self.mean[part], self.covariance[part], self.precision[part], self.log_determinant[part]
         )
 
     def distances(self, i: int, measure: str = "js") -> Floats:
-        """From one recording to all, shape (n,), 0 to itself. 1 ms for 1,000 by `kl`, 8 by `js`.
+        """Distances from recording `i` to all, shape (n,), 0 to itself. 1 ms for 1,000 with `kl`, 8 ms with `js`.
 
         Raises:
-            InputError: there is no such measure.
+            InputError: `measure` is unknown.
         """
         return self.distances_from(self[i], measure)
 
     def distances_from(self, one: Self, measure: str = "js") -> Floats:
-        """As `distances`, from a recording that need not be among these."""
+        """Distances from a recording outside this set to all, shape (n,); see `distances`."""
         if measure not in MEASURES:
             raise InputError(f"measure is '{measure}'; allowed: {', '.join(MEASURES)}")
         difference = self.mean - one.mean[0]
@@ -87,7 +87,7 @@ class Gaussians:
             spread += np.einsum("nij,ji->n", self.precision, one.covariance[0])
             apart = np.einsum("ni,nij,nj->n", difference, self.precision + one.precision[0], difference)
             return np.asarray(np.maximum(0.25 * (spread + apart) - 0.5 * k, 0.0))
-        # The merged Gaussian has the mean of the means and covers both.
+        # The merged Gaussian has the mean of both means and covers both covariances.
         middle = 0.5 * (self.covariance + one.covariance[0])
         middle += 0.25 * difference[:, :, None] * difference[:, None, :]
         _, logs = np.linalg.slogdet(middle)
@@ -96,15 +96,16 @@ class Gaussians:
 
 
 def distance_matrix(timbres: Gaussians, measure: str = "js") -> Floats:
-    """All distances, shape (n, n), symmetric; n times `Gaussians.distances`."""
+    """All distances, shape (n, n), symmetric. Costs n calls of `Gaussians.distances`."""
     table = np.stack([timbres.distances(i, measure) for i in range(len(timbres))])
     return 0.5 * (table + table.T)
 
 
 def mutual_proximity(distances: Floats) -> Floats:
-    """Distances made mutual, shape (n, n), 0 to 1: the probability that a random recording is nearer to either.
+    """Mutual proximity of a distance matrix, shape (n, n), 0 to 1 (Schnitzer et al., 2012).
 
-    Each recording's distances are taken as normal, and the two as independent.
+    The value is the probability that a random recording is nearer to either of the two. The distances
+    of each recording are taken as normal, and the two distributions as independent.
     """
     from scipy.special import ndtr
 
@@ -121,36 +122,36 @@ def mutual_proximity(distances: Floats) -> Floats:
 def reference_statistics(timbres: Gaussians, rng: np.random.Generator, measure: str = "js") -> Floats:
     """Mean and standard deviation of each recording's distances to others, shape (n, 2).
 
-    Estimated from a sample of 1,000 where there are more.
+    Estimated from a random sample of 1,000 recordings if there are more.
     """
     n = len(timbres)
     chosen = np.sort(rng.permutation(n)[:_SAMPLE])
     table = np.stack([timbres.distances(i, measure) for i in chosen.tolist()], axis=1)  # (n, sample)
-    table[chosen, np.arange(len(chosen))] = np.nan  # not the distance to itself
+    table[chosen, np.arange(len(chosen))] = np.nan  # exclude the distance to itself
     if n < 2:
         return np.tile([0.0, 1.0], (n, 1))
     return np.stack([np.nanmean(table, axis=1), np.maximum(np.nanstd(table, axis=1), 1e-9)], axis=1)
 
 
-def mutual(distances: Floats, own: Floats, usual_of_all: Floats) -> Floats:
-    """As `mutual_proximity`, of one recording with all, shape (n,).
+def mutual(distances: Floats, own: Floats, statistics: Floats) -> Floats:
+    """Mutual proximity of one recording with all, shape (n,); see `mutual_proximity`.
 
     Args:
-        distances: from it to all, shape (n,).
-        own: mean and deviation of its distances, shape (2,).
-        usual_of_all: those of every recording, shape (n, 2).
+        distances: from the recording to all, shape (n,).
+        own: mean and standard deviation of its distances, shape (2,).
+        statistics: mean and standard deviation for every recording, shape (n, 2).
     """
     from scipy.special import ndtr
 
     from_here = 1 - ndtr((distances - own[0]) / own[1])
-    from_there = 1 - ndtr((distances - usual_of_all[:, 0]) / usual_of_all[:, 1])
+    from_there = 1 - ndtr((distances - statistics[:, 0]) / statistics[:, 1])
     return np.asarray(1 - from_here * from_there)
 
 
 def hubness(distances: Floats, k: int = 10) -> tuple[float, float, float]:
-    """How uneven being near is: skewness of k-occurrence, its largest value / k, share never near to any.
+    """Hubness of a distance matrix: skewness of the k-occurrence, its maximum / k, share of orphans.
 
-    Radovanović et al., 2010: skewness above 1 means hubs.
+    Skewness above 1 indicates hubs (Radovanović et al., 2010). Orphans are in no list of k neighbours.
     """
     n = len(distances)
     k = min(k, n - 1)

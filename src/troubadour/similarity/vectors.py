@@ -1,7 +1,7 @@
-"""Exact nearest neighbours of vectors, with filters: every vector is compared, none is missed.
+"""Exact nearest-neighbour search over vectors, with filters.
 
-One product of the query with all vectors: .2 ms at 5,000 x 120, 15 ms at 200,000 x 128 (two busy
-cores). `lists` is quicker for large catalogues; under a selective filter this one gets quicker by itself.
+One matrix-vector product per query: .2 ms for 5,000 x 120, 15 ms for 200,000 x 128 (two busy cores).
+`ivf` is faster for large catalogues. A selective filter reduces the cost here.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from troubadour.core.errors import InputError, ModelError, NotFoundError
 from troubadour.core.topn import best
 
 Facts = Mapping[str, str | float | bool]
-"""What is known of an item: style, key, generated ..."""
+"""Facts of an item, such as style, key, generated."""
 Where = Mapping[str, str | float | bool | Sequence[str | float | bool]]
-"""A filter: each fact named must have the value, or one of the values."""
+"""Filter: each named fact must equal the value, or one of the values."""
 _VERSION: Final = 1
 _MOST: Final = 100_000
 _FEW: Final = 0.1
@@ -29,26 +29,26 @@ _FEW: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An item near to the query."""
+    """Nearest neighbour of a query."""
 
     id: str
     similarity: float
-    """Cosine, -1 to 1."""
+    """Cosine similarity, -1 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorIndex:
-    """Vectors of length 1 with ids and facts. Immutable: changes return a new index."""
+    """Unit vectors with ids and facts. Immutable: changes return a new index."""
 
     units: NDArray[np.float32]
-    """Shape (n, d); a row of zeros is near to nothing and never returned."""
+    """Shape (n, d), float32; a zero row has no neighbours and is never returned."""
     ids: tuple[str, ...]
     facts: tuple[Facts, ...]
     known: NDArray[np.bool_] = field(init=False)
-    """Which items have a vector, shape (n,)."""
+    """Whether each item has a vector, shape (n,)."""
     _row: Mapping[str, int] = field(init=False)
     _columns: Mapping[str, tuple[dict[Any, int], NDArray[np.int32]]] = field(init=False)
-    """Of each fact: its values, and which of them each item has (-1 = none)."""
+    """For each fact: its values, and the index of each item's value (-1 = none)."""
 
     def __post_init__(self) -> None:
         columns: dict[str, tuple[dict[Any, int], NDArray[np.int32]]] = {}
@@ -64,10 +64,15 @@ class VectorIndex:
 
     @classmethod
     def of(cls, ids: Sequence[str], vectors: ArrayLike, facts: Sequence[Facts] = ()) -> Self:
-        """Index vectors, shape (n, d).
+        """Build an index.
+
+        Args:
+            ids: n distinct ids.
+            vectors: shape (n, d), finite; they are scaled to length 1.
+            facts: n mappings, or none.
 
         Raises:
-            InputError: numbers of ids, vectors and facts differ, an id comes twice, or a vector holds
+            InputError: numbers of ids, vectors and facts differ, an id occurs twice, or a vector holds
                 NaN or infinity.
         """
         rows = np.asarray(vectors, dtype=np.float32)
@@ -77,9 +82,9 @@ class VectorIndex:
                 f"{len(ids)} ids, vectors of shape {rows.shape} and {len(facts)} facts; need n, (n, d) and n"
             )
         if len(set(ids)) < len(ids):
-            raise InputError("an id comes twice; ids must differ")
+            raise InputError("an id occurs twice; ids must be distinct")
         if not np.isfinite(rows).all():
-            raise InputError("vectors hold NaN or infinity; allowed: numbers")
+            raise InputError("vectors hold NaN or infinity; allowed: finite numbers")
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         units = np.divide(rows, length, out=np.zeros_like(rows), where=length > 1e-12)
         return cls(units, tuple(ids), facts)
@@ -88,7 +93,7 @@ class VectorIndex:
         return len(self.ids)
 
     def updated(self, ids: Sequence[str], vectors: ArrayLike, facts: Sequence[Facts] = ()) -> Self:
-        """With items added, or put in the place of those of the same id.
+        """Index with items added; an item with a known id is replaced.
 
         Raises:
             InputError: as `of`, or the vectors have another width.
@@ -101,7 +106,7 @@ class VectorIndex:
         return type(self)(units, kept.ids + new.ids, kept.facts + new.facts)
 
     def without(self, ids: Sequence[str]) -> Self:
-        """Without some items; unknown ids are ignored."""
+        """Index without some items; unknown ids are ignored."""
         gone = set(ids)
         rows = [i for i, one in enumerate(self.ids) if one not in gone]
         if len(rows) == len(self):
@@ -111,7 +116,7 @@ class VectorIndex:
         )
 
     def rows(self, where: Where) -> NDArray[np.int64]:
-        """Rows that a filter lets through, rising.
+        """Rows that pass a filter, ascending.
 
         Raises:
             InputError: no item has a fact of that name.
@@ -120,11 +125,11 @@ class VectorIndex:
         for name, wanted in where.items():
             if name not in self._columns:
                 raise InputError(
-                    f"no item has the fact '{name}'; there are: {', '.join(sorted(self._columns))}"
+                    f"no item has the fact '{name}'; known facts: {', '.join(sorted(self._columns))}"
                 )
             values, codes = self._columns[name]
             several = [wanted] if isinstance(wanted, str | float | bool | int) else wanted
-            lets = np.zeros(len(values) + 1, dtype=bool)  # the last for items without the fact
+            lets = np.zeros(len(values) + 1, dtype=bool)  # the last entry is for items without the fact
             lets[[values[w] for w in several if w in values]] = True
             chosen &= lets[codes]
         return np.flatnonzero(chosen)
@@ -132,16 +137,16 @@ class VectorIndex:
     def nearest(
         self, vector: ArrayLike, k: int = 10, *, where: Where | None = None, without: Sequence[str] = ()
     ) -> list[Neighbour]:
-        """The k items nearest to a vector of shape (d,), nearest first; fewer where there are no more.
+        """The k items nearest to a vector by cosine similarity, nearest first; fewer if the index is smaller.
 
         Args:
+            vector: shape (d,), finite.
             k: 1 to 100,000.
-            where: only items with these facts; the filter comes before the search, so that k items
-                are found wherever k are let through.
-            without: ids to pass over.
+            where: filter on facts, applied before the search, so that k items are found if k pass.
+            without: ids to exclude.
 
         Raises:
-            InputError: k, the vector's width or a fact's name is not acceptable.
+            InputError: k, the vector's width or the name of a fact is invalid.
         """
         query = np.asarray(vector, dtype=np.float32)
         if not 1 <= k <= _MOST:
@@ -157,7 +162,7 @@ class VectorIndex:
     def nearest_of(
         self, rows: NDArray[np.int64], vector: ArrayLike, k: int = 10, *, without: Sequence[str] = ()
     ) -> list[Neighbour]:
-        """The k nearest among some rows, each at most once and in any order; otherwise as `nearest`."""
+        """The k nearest among some rows (distinct, any order); see `nearest`."""
         query = np.asarray(vector, dtype=np.float32)
         length = float(np.linalg.norm(query))
         return self._best(np.sort(rows), query / length, k, without) if length > 1e-12 else []
@@ -165,7 +170,7 @@ class VectorIndex:
     def _best(
         self, rows: NDArray[np.int64], unit: NDArray[np.float32], k: int, without: Sequence[str]
     ) -> list[Neighbour]:
-        if len(rows) > _FEW * len(self):  # copying many rows costs more than comparing all of them
+        if len(rows) > _FEW * len(self):  # copying many rows costs more than comparing all
             allowed = np.zeros(len(self), dtype=bool)
             allowed[rows] = True
             rows, units, usable = np.arange(len(self)), self.units, self.known & allowed
@@ -180,20 +185,20 @@ class VectorIndex:
         return [Neighbour(self.ids[rows[i]], float(np.clip(near[i], -1.0, 1.0))) for i in top.tolist()]
 
     def row(self, item: str) -> int:
-        """The row of an item.
+        """Row of an item.
 
         Raises:
-            NotFoundError: it is not in the index.
+            NotFoundError: the item is not in the index.
         """
         if item not in self._row:
             raise NotFoundError(f"no item '{item}' in the index")
         return self._row[item]
 
     def vector(self, item: str) -> NDArray[np.float32]:
-        """The unit vector of an item, shape (d,).
+        """Unit vector of an item, shape (d,).
 
         Raises:
-            NotFoundError: it is not in the index.
+            NotFoundError: the item is not in the index.
         """
         return np.asarray(self.units[self.row(item)])
 
@@ -205,10 +210,10 @@ class VectorIndex:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
+        """Read an index that `save` wrote.
 
         Raises:
-            ModelError: it is missing, damaged or of another version.
+            ModelError: the files are missing, damaged or of another version.
         """
         try:
             document: dict[str, Any] = json.loads((folder / "index.json").read_text())
@@ -220,4 +225,4 @@ class VectorIndex:
                 raise ModelError(f"{folder}: the index holds NaN, or facts that do not fit its vectors")
             return cls(units, tuple(document["ids"]), tuple(document["facts"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder}: no index can be read there: {error}") from error
+            raise ModelError(f"{folder}: the index cannot be read: {error}; build it again") from error

@@ -1,9 +1,9 @@
-"""The grammar of token sequences: an automaton that knows, at every step, what may follow.
+"""Grammar of token sequences: an automaton with the set of allowed tokens at every step.
 
-Voices are filled in time order. Whenever a voice is free, its next note (or chord, or rest) is
-written; when all voices sound, time moves on by itself to the first that ends, and a `BAR` is
-written at each barline that is passed. So no token says where a note starts, two voices cannot
-drift apart, and every sequence that the automaton admits is a whole, playable score:
+Voices are filled in time order. When a voice is free, its next event (note, chord or rest) is written.
+When all voices sound, time advances to the first voice that ends, and a `BAR` is written at each barline
+on the way. Onsets therefore need no tokens, voices stay synchronous, and every complete sequence is a
+playable score:
 
     START [style bars voices numerator denominator key density] BODY
     (PROGRAM VOICE+)+ NUMERATOR DENOMINATOR KEY TEMPO (BAR | UPBEAT LONG* DURATION)
@@ -12,9 +12,9 @@ drift apart, and every sequence that the automaton admits is a whole, playable s
     END
 
 where an event is `[VELOCITY] PITCH ([VELOCITY] PITCH)* LONG* DURATION` (pitches rising) or
-`REST LONG* DURATION`. Between the two FILL a part of the piece is shown before it is written, in the
-same language; MASK stands for what is not shown. All composers share this automaton, for masks and
-for musical positions.
+`REST LONG* DURATION`. The visible context, between the two FILL, holds a part of the piece in the same
+language before the piece itself; MASK stands for events outside the part. All autoregressive composers
+use this automaton for masks and position features.
 """
 
 from __future__ import annotations
@@ -32,22 +32,32 @@ from troubadour.music.quantise import GRID, TICKS_PER_QUARTER, VELOCITY_LEVELS
 from troubadour.music.score import MODES
 from troubadour.music.theory.metre import Metre
 from troubadour.tokens import vocabulary as vocab
+from troubadour.tokens.position import (
+    AT_BARLINE,
+    COLUMN,
+    FEATURE_SIZES,
+    HEADER,
+    RESTING,
+    SILENT,
+    VOICES,
+    Position,
+)
 
 Mask = NDArray[np.bool_]
 
-N_FEATURES: Final = 8
-FEATURE_SIZES: Final = (194, 17, 64, 64, 130, 130, 130, 130)
-"""Number of values of each musical position; see `Automaton.features`."""
-_AT_BARLINE, _IN_HEADER = 192, 193
-_RESTING, _SILENT = 128, 129
 _MAX_VOICES: Final = 64
 _MAX_LONGS: Final = 512
+_position: Final = tuple.__new__
+"""Builds a `Position` three times as fast as its constructor; one is built for each token."""
+_LAST_PLACE: Final = AT_BARLINE - 1
+_LAST_VOICE: Final = FEATURE_SIZES[COLUMN.voice] - 1
+_LAST_BAR: Final = FEATURE_SIZES[COLUMN.bar] - 1
 _IS_GRID = np.zeros(TICKS_PER_QUARTER, dtype=bool)
 _IS_GRID[list(GRID)] = True
 
 
 class Phase(IntEnum):
-    """What kind of token the automaton waits for."""
+    """Kind of token that the automaton expects next."""
 
     START = 0
     PREFIX = 1
@@ -66,56 +76,60 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sequence must keep to while it is composed; `None` leaves a matter open."""
+    """Requirements for a sequence under generation; `None` leaves a value free."""
 
     bars: int | None = None
-    """Bars without the upbeat; the last is shortened by the upbeat."""
+    """Number of bars without the upbeat; the upbeat shortens the last bar."""
     ticks: int | None = None
-    """Where the piece ends, if that is not `bars` whole bars from its start."""
+    """Length of the piece in ticks, if it is not `bars` whole bars."""
     programs: tuple[tuple[int, int], ...] | None = None
-    """(program, voices) of each track."""
+    """(program or 128 for drums, number of voices) of each track."""
     metre: tuple[int, int] | None = None
+    """Numerator and denominator."""
     key: tuple[int, str] | None = None
-    """Fifths and mode."""
+    """Key signature in fifths (-7 to 7), and mode."""
     tempo_index: int | None = None
     """Index in `METRONOME`."""
     upbeat: int | None = None
-    """Ticks; 0 = none."""
-    early: bool = False
-    """Whether there must be an upbeat where `upbeat` leaves it open."""
+    """Length of the upbeat in ticks; 0 = no upbeat."""
+    needs_upbeat: bool = False
+    """Whether an upbeat is required where `upbeat` is `None`."""
     changes: bool = False
-    """Whether metre, key and tempo may change inside the piece."""
+    """Whether metre, key and tempo may change within the piece."""
     dynamics: bool = False
     """Whether velocities may change."""
     ranges: tuple[tuple[int, int], ...] = ()
-    """(lowest, highest) MIDI pitch of each voice; voices past the end are free."""
+    """(lowest, highest) MIDI pitch of each voice; further voices are free."""
     chords: bool = False
     """Whether a voice may sound several pitches at once."""
     endings: tuple[frozenset[int] | None, ...] = ()
-    """Pitch classes on which each voice may end the piece; `None`, and voices past the end, are free."""
+    """Pitch classes on which each voice may end; `None` and further voices are free."""
     last: int = 12
-    """Shortest last note in ticks, where `endings` are given."""
+    """Shortest last note in ticks, for voices with `endings`."""
     closing: bool = True
     """Whether the first voice has to sound at the end, so that the last bar is not empty."""
     rests: bool = False
-    """Whether a rest may follow a rest; controls need it as a last resort."""
+    """Whether a rest may follow a rest; the fallback mask of constraints needs it."""
 
 
 FREE: Final = Plan(changes=True, dynamics=True, chords=True)
+"""Plan without requirements, for reading scores."""
 
 
 class Automaton:
-    """Reads a sequence token by token; says what may follow and where in the music it stands.
+    """State of one token sequence: allowed tokens, musical position and the notes so far.
+
+    A token costs about 3 microseconds, a mask about 4.
 
     Args:
-        plan: what the sequence must keep to. Reading an existing score takes `FREE`.
+        plan: requirements; `FREE` for existing scores.
     """
 
     __slots__ = (
-        "_below", "_plan", "_stage", "bar_end", "bar_length", "bar_number", "bars_told", "deadlines",
-        "denominator", "ends", "events", "final", "keys", "lane", "longs", "metres", "now", "numerator", "phase",
-        "pitches", "place", "programs", "resting", "shown", "sounding", "tempos", "time", "top", "upbeat",
-        "velocities", "voice_track",
+        "_pending", "_plan", "_stage", "bar_end", "bar_length", "bar_number", "deadlines", "denominator", "ends",
+        "events", "final", "keys", "longs", "metres", "now", "numerator", "phase", "pitches", "place",
+        "prefix_bars", "programs", "resting", "sounding", "tempos", "time", "top", "upbeat", "velocities",
+        "visible", "voice", "voice_track",
     )  # fmt: skip
 
     def __init__(self, plan: Plan = FREE) -> None:
@@ -127,41 +141,43 @@ class Automaton:
         self.keys: list[tuple[int, int, str]] = []
         self.tempos: list[tuple[int, int]] = []
         self.events: list[tuple[int, int, int, int, int]] = []
-        """Notes so far: (onset, duration, pitch, velocity, track)."""
+        """Notes so far: (onset, duration, pitch, velocity, track), times in ticks."""
         self.upbeat = 0
-        self.bars_told: int | None = None
+        self.prefix_bars: int | None = None
         self.final: int | None = None
         self.numerator = self.denominator = 0
         self.bar_length = self.bar_end = self.bar_number = 0
         self.deadlines: list[int] = []
-        """Where the last note of each voice has to start at the latest; -1 = it need not."""
+        """Latest onset of the last note of each voice in ticks; -1 = no such requirement."""
         self.ends: list[int] = []
+        """Tick at which each voice is free again."""
         self.resting: list[bool] = []
         self.sounding: list[tuple[int, ...]] = []
         self.top: list[int] = []
         self.velocities: list[int] = []
         self.time = 0
-        self.lane = -1
-        """Voice to be filled next; -1 where only a barline may follow."""
+        """Tick of the next event."""
+        self.voice = -1
+        """Voice of the next event, from 0; -1 where only a barline may follow."""
         self.now = 0
-        """Where the event that is being written starts; between events, the last place written at."""
+        """Onset of the current event; between events, tick of the last token with a place."""
         self.longs = 0
-        """Whole notes of its duration so far."""
+        """Number of LONG tokens of the current duration."""
         self.pitches: list[int] = []
-        """Its pitches so far, rising; none = a rest."""
-        self.shown: Automaton | None = None
-        """Reads what is shown beforehand, and is kept afterwards."""
-        self.place: tuple[int, ...] | None = None
-        """Musical position of the token that was shown last, while something is shown."""
+        """Pitches of the current event, rising; empty = a rest."""
+        self.visible: Automaton | None = None
+        """Automaton of the visible context; stays available after it."""
+        self.place: Position | None = None
+        """Position features of the last token of the visible context; `None` outside it."""
         self._stage = 0
-        self._below: list[tuple[int, int]] = []
+        self._pending: list[tuple[int, int]] = []
 
     def copy(self) -> Automaton:
         """An independent automaton in the same state. Costs about 5 microseconds."""
         new = Automaton.__new__(Automaton)
         self._copy_to(new)
-        if self.place is not None and self.shown is not None:
-            new.shown = self.shown.copy()
+        if self.place is not None and self.visible is not None:
+            new.visible = self.visible.copy()
         return new
 
     def _copy_to(self, new: Automaton) -> None:
@@ -173,14 +189,14 @@ class Automaton:
     # Reading ----------------------------------------------------------------------------------
 
     def advance(self, token: int) -> None:
-        """Take one token.
+        """Read one token.
 
         Raises:
-            InputError: the token cannot stand here; the automaton is then of no further use.
+            InputError: the token is not allowed here; the automaton is invalid afterwards.
         """
         phase = self.phase
         if self.place is not None:
-            self._show(token)
+            self._read_visible(token)
         elif phase == Phase.EVENT:
             self._event(token)
         elif phase == Phase.LENGTH:
@@ -189,7 +205,7 @@ class Automaton:
             if vocab.PITCH <= token < vocab.PITCH + 128 and token - vocab.PITCH > self.pitches[-1]:
                 self._add_pitch(token)
             elif vocab.VELOCITY <= token < vocab.DURATION:
-                self.velocities[self.lane] = token - vocab.VELOCITY
+                self.velocities[self.voice] = token - vocab.VELOCITY
             else:
                 self._length(token)
         else:
@@ -203,7 +219,7 @@ class Automaton:
             self.phase = Phase.TRACKS
         elif phase == Phase.PREFIX and vocab.STYLE <= token < vocab.TEMPO:
             if vocab.BARS <= token < vocab.VOICES:
-                self.bars_told = token - vocab.BARS + 1
+                self.prefix_bars = token - vocab.BARS + 1
         elif phase == Phase.TRACKS and vocab.PROGRAM <= token < vocab.NUMERATOR:
             if self.programs and (not self.voice_track or self.voice_track[-1] < len(self.programs) - 1):
                 raise self._refusal(token)
@@ -253,7 +269,7 @@ class Automaton:
         else:
             self.bar_end = self.now + length
             self._stage = 1
-            self._settle()
+            self._find_next()
 
     def _set_key(self, token: int) -> None:
         fifths, mode = divmod(token - vocab.KEY, len(MODES))
@@ -267,7 +283,7 @@ class Automaton:
         self.ends = [0] * voices
         self.resting = [False] * voices
         self.sounding = [()] * voices
-        self.top = [_SILENT] * max(voices, 4)
+        self.top = [SILENT] * max(voices, VOICES)
         self.velocities = [VELOCITY_LEVELS.index(80)] * voices
         if self._plan.bars is not None:
             self.final = self._plan.ticks or self._plan.bars * self.bar_length
@@ -276,21 +292,21 @@ class Automaton:
             self.deadline(self._plan.last) if i < len(endings) and endings[i] is not None else -1
             for i in range(voices)
         ]
-        # The maps stand before the first barline, so none may follow it.
+        # Metre, key and tempo precede the first barline, so none may follow it.
         self._stage = 3
-        self._settle()
+        self._find_next()
 
-    def _settle(self) -> None:
-        """Find what comes next: the lowest free voice, or a barline."""
+    def _find_next(self) -> None:
+        """Find the next place: the first free voice, or a barline."""
         self.phase = Phase.EVENT
         self.longs = 0
         first = min(self.ends, default=self.bar_end)
         if first <= self.now and self.ends:
-            self.lane, self.time = self.ends.index(first), self.now
+            self.voice, self.time = self.ends.index(first), self.now
         elif self.bar_end <= first:
-            self.lane, self.time = -1, self.bar_end
+            self.voice, self.time = -1, self.bar_end
         else:
-            self.lane, self.time = self.ends.index(first), first
+            self.voice, self.time = self.ends.index(first), first
 
     def _event(self, token: int) -> None:
         at_start = self.now == self.bar_end - self.bar_length
@@ -299,11 +315,11 @@ class Automaton:
             self.bar_number += 1
             self.bar_end += self.bar_length
             self._stage = 0
-            self._settle()
+            self._find_next()
         elif token == vocab.END and self._end_may_follow():
             self.phase = Phase.DONE
-        elif token == vocab.FILL and self.shown is None and self.ends and not any(self.ends):
-            self.shown = _Shown(self)
+        elif token == vocab.FILL and self.visible is None and self.ends and not any(self.ends):
+            self.visible = _VisibleContext(self)
             self.place = self.features()
         elif vocab.NUMERATOR <= token < vocab.DENOMINATOR and self._stage < 1 and at_start:
             self.numerator = token - vocab.NUMERATOR + 1
@@ -314,12 +330,12 @@ class Automaton:
         elif vocab.TEMPO <= token < vocab.VELOCITY and self._stage < 3 and at_start:
             self.tempos.append((self.now, token - vocab.TEMPO))
             self._stage = 3
-        elif self.lane < 0 or self._bar_due():
+        elif self.voice < 0 or self._bar_due():
             raise self._refusal(token)
-        elif token == vocab.REST and (self._plan.rests or not self.resting[self.lane]):
+        elif token == vocab.REST and (self._plan.rests or not self.resting[self.voice]):
             self._open()
             self.pitches = []
-            self.top[self.lane] = _RESTING
+            self.top[self.voice] = RESTING
             self.phase = Phase.LENGTH
         elif vocab.PITCH <= token < vocab.PITCH + 128:
             self._open()
@@ -328,18 +344,18 @@ class Automaton:
         elif vocab.VELOCITY <= token < vocab.DURATION:
             self._open()
             self.pitches = []
-            self.velocities[self.lane] = token - vocab.VELOCITY
+            self.velocities[self.voice] = token - vocab.VELOCITY
         else:
             raise self._refusal(token)
 
-    def _show(self, token: int) -> None:
-        assert self.shown is not None
-        if token == vocab.FILL and self.shown.phase == Phase.EVENT:
+    def _read_visible(self, token: int) -> None:
+        assert self.visible is not None
+        if token == vocab.FILL and self.visible.phase == Phase.EVENT:
             self.place = None
             return
-        # A token that is shown stands where it stands; others are told where the next will.
-        self.place = self.shown.features()
-        self.shown.advance(token)
+        # Tokens of the visible context get their own position, all others that of the next token.
+        self.place = self.visible.features()
+        self.visible.advance(token)
 
     def _open(self) -> None:
         self.now = self.time
@@ -347,23 +363,23 @@ class Automaton:
         self.longs = 0
 
     def on_grid(self, tick: int) -> bool:
-        """Whether a note may start or end at a tick, as long as the metre stays what it is."""
+        """Whether a note may start or end at a tick, if the metre does not change before it."""
         place = (tick - self.bar_end) % self.bar_length
         return bool(_IS_GRID[place % TICKS_PER_QUARTER])
 
     def deadline(self, last: int) -> int:
-        """The last place from which a note of at least `last` ticks reaches the end; 0 without an end."""
+        """Latest onset of a note of at least `last` ticks that reaches the end; 0 without an end."""
         tick = max((self.final or 0) - last, 0)
         while tick and not self.on_grid(tick):
             tick -= 1
         return tick
 
     def _bar_due(self) -> bool:
-        """All voices are free at a barline that is not yet written."""
+        """Whether all voices are free at a barline that is not written yet."""
         return self.time == self.bar_end
 
     def _bar_may_follow(self) -> bool:
-        return self.lane < 0 or self._bar_due()
+        return self.voice < 0 or self._bar_due()
 
     def _end_may_follow(self) -> bool:
         if not self.ends:
@@ -371,14 +387,14 @@ class Automaton:
         time = self.time
         sounded = self.final is not None or not all(self.resting)
         if self._stage and self.now == time:
-            return False  # a change of metre, key or tempo is for music to come
+            return False  # a change of metre, key or tempo needs music after it
         return time > 0 and sounded and all(end == time for end in self.ends)
 
     def _add_pitch(self, token: int) -> None:
         pitch = token - vocab.PITCH
         self.pitches.append(pitch)
-        self._below.append((pitch, self.velocities[self.lane]))
-        self.top[self.lane] = pitch
+        self._pending.append((pitch, self.velocities[self.voice]))
+        self.top[self.voice] = pitch
         self.phase = Phase.CHORD
 
     def _length(self, token: int) -> None:
@@ -386,47 +402,54 @@ class Automaton:
             self.longs += 1
             self.phase = Phase.LENGTH
             return
-        if not vocab.DURATION <= token < vocab.PITCH or (self.phase == Phase.CHORD and not self._below):
+        if not vocab.DURATION <= token < vocab.PITCH or (self.phase == Phase.CHORD and not self._pending):
             raise self._refusal(token)
         duration = self.longs * vocab.MAX_DURATION + token - vocab.DURATION + 1
-        lane, track = self.lane, self.voice_track[self.lane]
-        for pitch, level in self._below:
+        voice, track = self.voice, self.voice_track[self.voice]
+        for pitch, level in self._pending:
             self.events.append((self.now, duration, pitch, VELOCITY_LEVELS[level], track))
-        self._below = []
-        self.ends[lane] = self.now + duration
-        self.resting[lane] = not self.pitches
-        self.sounding[lane] = tuple(self.pitches)
-        self._settle()
+        self._pending = []
+        self.ends[voice] = self.now + duration
+        self.resting[voice] = not self.pitches
+        self.sounding[voice] = tuple(self.pitches)
+        self._find_next()
 
     def _refusal(self, token: int) -> InputError:
         return InputError(f"token '{vocab.name(token)}' cannot stand where {self.phase.name} is expected")
 
     # Musical position -------------------------------------------------------------------------
 
-    def features(self) -> tuple[int, ...]:
-        """Where the next token stands, for the model, shape (N_FEATURES,).
-
-        Place in the bar in ticks (0-191; 192 = at a barline, 193 = header), voice to be filled
-        (0 = none), bar number (0-63), bars left (0 = not told, 1 = last bar), and what the first
-        four voices sound or sounded last (MIDI pitch; 128 = rest, 129 = nothing yet). Of a token that
-        is shown beforehand: where it stands itself, so that the network finds by its place what stands there.
+    def features(self) -> Position:
+        """Musical position of the next token. Inside a visible context: of the token that was read last, so
+        that the network can find each token of the context by its place.
         """
         if self.place is not None:
             return self.place
         if self.phase < Phase.EVENT or self.phase == Phase.DONE:
-            return (_IN_HEADER, 0, 0, 0, _SILENT, _SILENT, _SILENT, _SILENT)
-        barline = self.lane < 0 or (self.time == self.bar_end)
-        place = _AT_BARLINE if barline else min(self.time - self.bar_end + self.bar_length, 191)
-        lane = 0 if barline else min(self.lane + 1, 16)
+            return HEADER
+        # Comparisons instead of `min` and `max`: this runs once for each token of each sequence.
+        bar, bars = self.bar_number, self.prefix_bars
+        if self.voice < 0 or self.time == self.bar_end:
+            place, voice = AT_BARLINE, 0
+        else:
+            place, voice = self.time - self.bar_end + self.bar_length, self.voice + 1
+            if place > _LAST_PLACE:
+                place = _LAST_PLACE
+            if voice > _LAST_VOICE:
+                voice = _LAST_VOICE
         left = 0
-        if self.bars_told is not None:
-            left = 1 + min(max(self.bars_told - self.bar_number, 0), 62)
-        return (place, lane, min(self.bar_number, 63), left, *self.top[:4])
+        if bars is not None:
+            left = 1 if bars <= bar else bars - bar + 1
+            if left > _LAST_BAR:
+                left = _LAST_BAR
+        if bar > _LAST_BAR:
+            bar = _LAST_BAR
+        return _position(Position, (place, voice, bar, left, *self.top[:VOICES]))
 
     # What may follow --------------------------------------------------------------------------
 
     def allowed(self) -> Mask:
-        """Which tokens may follow under the plan, shape (N_TOKENS,); never all false before END."""
+        """Tokens that grammar and plan allow, shape (N_TOKENS,), bool; at least one before END."""
         plan, phase = self._plan, self.phase
         mask = np.zeros(vocab.N_TOKENS, dtype=bool)
         if phase == Phase.EVENT:
@@ -434,9 +457,9 @@ class Automaton:
         elif phase == Phase.LENGTH:
             self._allow_length(mask)
         elif phase == Phase.CHORD:
-            if self._below:
+            if self._pending:
                 self._allow_length(mask)
-            if plan.chords or not self._below:
+            if plan.chords or not self._pending:
                 self._allow_pitches(mask, above=self.pitches[-1] if self.pitches else -1)
         elif phase == Phase.START:
             mask[vocab.START] = True
@@ -449,14 +472,14 @@ class Automaton:
         elif phase == Phase.DENOMINATOR:
             self._allow_denominator(mask)
         elif phase == Phase.KEY:
-            _only(mask, vocab.KEY, vocab.TEMPO, plan.key and vocab.key_token(*plan.key))
+            _allow_range(mask, vocab.KEY, vocab.TEMPO, plan.key and vocab.key_token(*plan.key))
         elif phase == Phase.TEMPO:
             tempo = None if plan.tempo_index is None else vocab.TEMPO + plan.tempo_index
-            _only(mask, vocab.TEMPO, vocab.VELOCITY, tempo)
+            _allow_range(mask, vocab.TEMPO, vocab.VELOCITY, tempo)
         elif phase == Phase.FIRST_BAR:
             fits = (3 if plan.upbeat is None else plan.upbeat) < self.bar_length
             mask[vocab.UPBEAT] = plan.upbeat != 0 and fits
-            mask[vocab.BAR] = not mask[vocab.UPBEAT] or not (plan.upbeat or plan.early)
+            mask[vocab.BAR] = not mask[vocab.UPBEAT] or not (plan.upbeat or plan.needs_upbeat)
         elif phase == Phase.UPBEAT_LENGTH:
             self._allow_upbeat(mask)
         return mask
@@ -479,7 +502,7 @@ class Automaton:
                 return
         if voiced:
             numerator = self._plan.metre and vocab.NUMERATOR + self._plan.metre[0] - 1
-            _only(mask, vocab.NUMERATOR, vocab.DENOMINATOR, numerator)
+            _allow_range(mask, vocab.NUMERATOR, vocab.DENOMINATOR, numerator)
 
     def _allow_denominator(self, mask: Mask) -> None:
         metre = None if self.metres else self._plan.metre
@@ -488,13 +511,13 @@ class Automaton:
             mask[vocab.DENOMINATOR + i] = allowed if metre is None else denominator == metre[1]
 
     def _metre_may_be(self, numerator: int, denominator: int) -> bool:
-        """Whether the metre has a sensible length and, inside a piece, changes something."""
+        """Whether a bar has an allowed length and, within a piece, the metre differs from the current one."""
         length = Metre(0, numerator, denominator).bar_ticks(TICKS_PER_QUARTER)
         if not TICKS_PER_QUARTER // 2 <= length <= 64 * TICKS_PER_QUARTER:
             return False
         if not self.metres:
             return True
-        # A first bar that is shorter than the bars after it is an upbeat, and has to be written as one.
+        # A first bar that is shorter than the next one is an upbeat and has to be written as an upbeat.
         short = self.bar_number == 2 and not self.upbeat and length > self.bar_length
         return not short and self.metres[-1][1:] != (numerator, denominator)
 
@@ -508,17 +531,17 @@ class Automaton:
             mask[vocab.NUMERATOR + numerator - 1] = allowed
 
     def _allow_upbeat(self, mask: Mask) -> None:
-        gone = self.longs * vocab.MAX_DURATION
+        written = self.longs * vocab.MAX_DURATION
         wanted = self._plan.upbeat
         if wanted is not None:
-            if wanted - gone > vocab.MAX_DURATION:
+            if wanted - written > vocab.MAX_DURATION:
                 mask[vocab.LONG] = True
             else:
-                mask[vocab.DURATION + wanted - gone - 1] = True
+                mask[vocab.DURATION + wanted - written - 1] = True
             return
-        longest = min(self.bar_length - gone - 1, vocab.MAX_DURATION)
+        longest = min(self.bar_length - written - 1, vocab.MAX_DURATION)
         mask[vocab.DURATION + 2 : vocab.DURATION + longest : 3] = True
-        mask[vocab.LONG] = self.bar_length - gone - vocab.MAX_DURATION > 3
+        mask[vocab.LONG] = self.bar_length - written - vocab.MAX_DURATION > 3
 
     def _allow_event(self, mask: Mask) -> None:
         plan, final = self._plan, self.final
@@ -537,45 +560,45 @@ class Automaton:
             return
         mask[vocab.END] = final is None and self._end_may_follow()
         self._allow_pitches(mask, above=-1)
-        if (plan.rests or not self.resting[self.lane]) and self._rest_fits():
+        if (plan.rests or not self.resting[self.voice]) and self._rest_fits():
             mask[vocab.REST] = True
 
     def _rest_fits(self) -> bool:
-        """The first voice ends the piece with a note, so that its last bar is not empty."""
+        """Whether a rest leaves room for the last note of the voice."""
         if self.final is None:
             return True
         if self._ending() is not None:
             return bool(self._length_mask(self.final - self.time - self._plan.last).any())
-        return not self._closes() or bool(self._length_mask(self.final - self.time - 1).any())
+        return not self._must_close() or bool(self._length_mask(self.final - self.time - 1).any())
 
     def _allow_pitches(self, mask: Mask, above: int) -> None:
         plan = self._plan
-        low, high = plan.ranges[self.lane] if self.lane < len(plan.ranges) else (0, 127)
+        low, high = plan.ranges[self.voice] if self.voice < len(plan.ranges) else (0, 127)
         low = max(low, above + 1)
         mask[vocab.PITCH + low : vocab.PITCH + high + 1] = True
-        track = self.voice_track[self.lane]
+        track = self.voice_track[self.voice]
         for other, end in enumerate(self.ends):
-            if end > self.time and other != self.lane and self.voice_track[other] == track:
+            if end > self.time and other != self.voice and self.voice_track[other] == track:
                 for pitch in self.sounding[other]:
                     mask[vocab.PITCH + pitch] = False
         ending = self._ending()
         if ending is not None and self.final is not None:
             before_last = self.final - self.time - plan.last
             if not self._length_mask(before_last).any():
-                self._only_classes(mask, ending)
+                self._keep_classes(mask, ending)
         if plan.dynamics and mask[vocab.PITCH : vocab.PITCH + 128].any():
             mask[vocab.VELOCITY : vocab.DURATION] = True
 
-    def _closes(self) -> bool:
-        return self.lane == 0 and self._plan.closing
+    def _must_close(self) -> bool:
+        return self.voice == 0 and self._plan.closing
 
     def _ending(self) -> frozenset[int] | None:
         endings = self._plan.endings
-        return endings[self.lane] if self.lane < len(endings) else None
+        return endings[self.voice] if self.voice < len(endings) else None
 
     @staticmethod
-    def _only_classes(mask: Mask, classes: frozenset[int]) -> None:
-        """Keep pitches of these classes, where there is one to keep."""
+    def _keep_classes(mask: Mask, classes: frozenset[int]) -> None:
+        """Remove pitches of other classes, unless no pitch would remain."""
         kept = mask.copy()
         for pitch in range(128):
             kept[vocab.PITCH + pitch] &= pitch % 12 in classes
@@ -583,21 +606,21 @@ class Automaton:
             mask[:] = kept
 
     def _allow_length(self, mask: Mask) -> None:
-        gone = self.longs * vocab.MAX_DURATION
-        left = 10**9 if self.final is None else self.final - self.now - gone
+        written = self.longs * vocab.MAX_DURATION
+        left = 10**9 if self.final is None else self.final - self.now - written
         ending = self._ending()
-        if self.final is None or (ending is None and (self.pitches or not self._closes())):
+        if self.final is None or (ending is None and (self.pitches or not self._must_close())):
             mask[vocab.DURATION : vocab.PITCH] = self._length_mask(left)
         elif ending is None:
             mask[vocab.DURATION : vocab.PITCH] = self._length_mask(left - 1)
         else:
-            # Either the last note, on a pitch that may end, or one that leaves room for it.
+            # Either the last note, on an allowed final pitch, or a note that leaves room for it.
             lengths = self._length_mask(left - self._plan.last)
             if self.pitches and self.pitches[0] % 12 in ending and 1 <= left <= vocab.MAX_DURATION:
                 lengths = lengths.copy()
                 lengths[left - 1] = True
             mask[vocab.DURATION : vocab.PITCH] = lengths if lengths.any() else self._length_mask(left)
-        # After one more whole note there must be room for a duration, and for the last note.
+        # After one more LONG there must be room for a DURATION and for the last note.
         room = vocab.MAX_DURATION + TICKS_PER_QUARTER + self._plan.last
         mask[vocab.LONG] = self.longs < 15 and left > room
 
@@ -610,18 +633,18 @@ class Automaton:
         return mask & (np.arange(1, vocab.MAX_DURATION + 1) <= left)
 
 
-class _Shown(Automaton):
-    """Reads a part of a piece that is shown before the piece itself is written."""
+class _VisibleContext(Automaton):
+    """Automaton of the visible context."""
 
     __slots__ = ()
 
     def __init__(self, beginning: Automaton) -> None:
         beginning._copy_to(self)
-        self._plan = _READING
+        self._plan = _VISIBLE_PLAN
 
-    def copy(self) -> _Shown:
+    def copy(self) -> _VisibleContext:
         """An independent automaton in the same state."""
-        return _Shown(self)
+        return _VisibleContext(self)
 
     def _event(self, token: int) -> None:
         if token != vocab.MASK:
@@ -629,15 +652,15 @@ class _Shown(Automaton):
                 raise self._refusal(token)
             super()._event(token)
             return
-        if self.lane < 0 or self._bar_due():
+        if self.voice < 0 or self._bar_due():
             raise self._refusal(token)
         self._open()
         self.pitches = []
-        self.top[self.lane] = _SILENT
+        self.top[self.voice] = SILENT
         self.phase = Phase.LENGTH
 
 
-_READING: Final = Plan(changes=True, dynamics=True, chords=True, rests=True)
+_VISIBLE_PLAN: Final = Plan(changes=True, dynamics=True, chords=True, rests=True)
 _LISTS: Final = tuple(
     sorted(name for name in Automaton.__slots__ if isinstance(getattr(Automaton(), name), list))
 )
@@ -646,12 +669,13 @@ _PLAIN: Final = tuple(sorted(set(Automaton.__slots__) - set(_LISTS)))
 
 @lru_cache(maxsize=4096)
 def _lengths(place: int, bar: int) -> Mask:
-    """Which durations 1..96 from `place` end on the grid, counted from the barline they end after."""
+    """Durations of 1 to 96 ticks from `place` that end on the grid, shape (96,), bool."""
     ends = (place + np.arange(1, vocab.MAX_DURATION + 1)) % bar
     return _IS_GRID[ends % TICKS_PER_QUARTER]
 
 
-def _only(mask: Mask, first: int, stop: int, token: int | None) -> None:
+def _allow_range(mask: Mask, first: int, stop: int, token: int | None) -> None:
+    """Allow one token, or the range of tokens if it is `None`."""
     if token is None:
         mask[first:stop] = True
     else:

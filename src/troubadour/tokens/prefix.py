@@ -1,4 +1,4 @@
-"""Prefix of a token sequence: what is said of a piece before its notes."""
+"""Prefix of a token sequence: the description of a piece before its notes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ DENSITY_EDGES: Final = (0.4, 0.7, 1.0, 1.3, 1.6, 1.9, 2.3)
 
 
 def prefix_of(score: Score, style: str, styles: Sequence[str]) -> NDArray[np.int16]:
-    """The tokens that describe a quantised score, shape (len(FIELDS),); -1 = cannot be said."""
-    told = np.full(len(FIELDS), -1, dtype=np.int16)
+    """The tokens that describe a quantised score, shape (len(FIELDS),); -1 = the vocabulary has no token for it."""
+    prefix = np.full(len(FIELDS), -1, dtype=np.int16)
     voices = _voices(score)
     if style in styles:
-        told[0] = vocab.STYLE + list(styles).index(style)
+        prefix[0] = vocab.STYLE + list(styles).index(style)
     if 1 <= score.n_bars <= vocab.MAX_BARS:
-        told[1] = vocab.BARS + score.n_bars - 1
+        prefix[1] = vocab.BARS + score.n_bars - 1
     if 1 <= voices <= vocab.MAX_VOICES:
-        told[2] = vocab.VOICES + voices - 1
+        prefix[2] = vocab.VOICES + voices - 1
     metre, key = score.metres[0], score.keys[0]
-    told[3] = vocab.NUMERATOR + metre.numerator - 1
-    told[4] = vocab.DENOMINATOR + vocab.DENOMINATORS.index(metre.denominator)
-    told[5] = vocab.key_token(key.fifths, key.mode)
-    told[6] = vocab.DENSITY + density_level(score, voices)
-    return told
+    prefix[3] = vocab.NUMERATOR + metre.numerator - 1
+    prefix[4] = vocab.DENOMINATOR + vocab.DENOMINATORS.index(metre.denominator)
+    prefix[5] = vocab.key_token(key.fifths, key.mode)
+    prefix[6] = vocab.DENSITY + density_level(score, voices)
+    return prefix
 
 
 def density_level(score: Score, voices: int) -> int:

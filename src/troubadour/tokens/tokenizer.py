@@ -1,4 +1,4 @@
-"""Tokens as a lossless, versioned view of a quantised score."""
+"""Tokenizer: a lossless, versioned encoding of quantised scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER, VELOCITY_LEV
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 from troubadour.music.voices import VoiceEvent, split_voices
 from troubadour.tokens import vocabulary as vocab
-from troubadour.tokens.grammar import N_FEATURES, Automaton
+from troubadour.tokens.grammar import Automaton
+from troubadour.tokens.position import N_FEATURES
 
 Tokens = NDArray[np.int32]
 
@@ -20,13 +21,17 @@ _DEFAULT_LEVEL = VELOCITY_LEVELS.index(80)
 
 
 def encode(score: Score, prefix: Sequence[int] = ()) -> Tokens:
-    """Tokens of a quantised score: `START prefix BODY ... END`, shape (n,), int32.
+    """Tokens of a quantised score: `START prefix BODY ... END`.
 
     `decode(encode(s)) == s` for every `s = quantise(s)`. A tune takes two tokens a note and one
     a bar. Costs about 1 ms a tune.
 
     Args:
-        prefix: tokens that describe the piece (style, bars, ...); they do not change the music.
+        score: a quantised score.
+        prefix: tokens that describe the piece (style, bars, ...); `decode` ignores them.
+
+    Returns:
+        Shape (n,), int32.
 
     Raises:
         InputError: the score is not quantised.
@@ -73,10 +78,13 @@ def encode(score: Score, prefix: Sequence[int] = ()) -> Tokens:
 
 
 def decode(tokens: Sequence[int] | Tokens) -> Score:
-    """The score that tokens stand for.
+    """Score of a token sequence.
+
+    Args:
+        tokens: shape (n,).
 
     Raises:
-        InputError: the sequence breaks the grammar, or stops before END.
+        InputError: a token is not allowed where it stands.
     """
     automaton = Automaton()
     for token in np.asarray(tokens).tolist():
@@ -85,7 +93,14 @@ def decode(tokens: Sequence[int] | Tokens) -> Score:
 
 
 def features(tokens: Sequence[int] | Tokens) -> NDArray[np.int16]:
-    """Musical position after each token (where the next one stands), shape (n, N_FEATURES)."""
+    """Position features of the token after each token, shape (n, N_FEATURES), int16.
+
+    Args:
+        tokens: shape (n,).
+
+    Raises:
+        InputError: a token is not allowed where it stands.
+    """
     tokens = np.asarray(tokens)
     out = np.empty((len(tokens), N_FEATURES), dtype=np.int16)
     automaton = Automaton()
@@ -96,7 +111,7 @@ def features(tokens: Sequence[int] | Tokens) -> NDArray[np.int16]:
 
 
 def score_of(automaton: Automaton) -> Score:
-    """The score that an automaton has read up to END, or up to now."""
+    """Score of the events that an automaton has read so far."""
     tracks = tuple(Track(0 if p == vocab.DRUMS else p, p == vocab.DRUMS) for p in automaton.programs)
     return Score.from_notes(
         automaton.events,
@@ -110,6 +125,7 @@ def score_of(automaton: Automaton) -> Score:
 
 
 def _with_rests(notes: list[VoiceEvent], until: int) -> list[VoiceEvent]:
+    """Events of a voice with rests in its gaps, up to tick `until`."""
     filled: list[VoiceEvent] = []
     time = 0
     for event in notes:
@@ -123,13 +139,13 @@ def _with_rests(notes: list[VoiceEvent], until: int) -> list[VoiceEvent]:
 
 
 def duration_tokens(ticks: int) -> list[int]:
-    """`LONG* DURATION` for a number of ticks."""
+    """Tokens `LONG* DURATION` of a number of ticks, 1 or more."""
     longs = (ticks - 1) // vocab.MAX_DURATION
     return [vocab.LONG] * longs + [vocab.DURATION + ticks - longs * vocab.MAX_DURATION - 1]
 
 
 def _changes(score: Score) -> dict[int, list[int]]:
-    """Tokens of metre, key and tempo at each barline where one changes, in this order."""
+    """Tokens of metre, key and tempo, in this order, by the tick of the barline where they change."""
     found: dict[int, list[int]] = {}
     for metre in score.metres:
         pair = [

@@ -1,8 +1,8 @@
-"""Show a part of a piece before the piece is written: any notes of any voices, MASK for all else.
+"""Visible context: a part of a piece before the piece itself, with MASK for all other events.
 
-One mechanism for infilling, harmonising and accompanying (cf. Thickstun et al. 2024, who write what is
-given ahead of time, and Huang et al. 2017, who mask any part of a four-part piece). What is shown costs
-as many tokens as it has in the piece, and one or two for each gap.
+Infilling, harmonisation and accompaniment share this mechanism. Thickstun et al. 2024 put given events
+ahead of their time; Huang et al. 2017 mask any part of a four-part piece. The context costs as many
+tokens as its events have in the piece, and one or two for each gap.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ from troubadour.tokens.grammar import Automaton, Phase
 from troubadour.tokens.tokenizer import duration_tokens
 
 Event = tuple[int, int, tuple[int, ...]]
-"""Start and stop in ticks, and pitches, rising; none = a rest."""
+"""Start and stop in ticks, and MIDI pitches, rising; empty = a rest."""
 
 
 class ParsedTokens(NamedTuple):
-    """A token sequence taken apart."""
+    """Voices, barlines and changes of a token sequence."""
 
     opening: int
-    """How many tokens stand before the first event: prefix, tracks, maps and the first barline."""
+    """Number of tokens before the first event: prefix, tracks, metre, key, tempo and the first barline."""
     voices: list[list[Event]]
+    """Events of each voice in time order, rests included."""
     bars: list[int]
-    """Where each bar starts, the upbeat being one."""
+    """Tick at which each bar starts; an upbeat counts as a bar."""
     changes: dict[int, list[int]]
-    """Tokens of metre, key and tempo at each barline where one changes."""
+    """Tokens of metre, key and tempo by the tick of the barline where they change."""
 
     def bar_of(self, tick: int) -> int:
-        """Which bar a tick is in, from 0."""
+        """Bar of a tick, 0-based."""
         return bisect_right(self.bars, tick) - 1
 
 
 def parse_tokens(tokens: Sequence[int]) -> ParsedTokens:
-    """Voices, barlines and changes of a token sequence without anything shown.
+    """Parse a token sequence without visible context.
 
     Costs about 2 ms for a tune.
 
     Raises:
-        InputError: the sequence breaks the grammar.
+        InputError: the sequence violates the grammar.
     """
     automaton = Automaton()
     opening, bars = 0, [0]
@@ -49,7 +50,7 @@ def parse_tokens(tokens: Sequence[int]) -> ParsedTokens:
     changes: dict[int, list[int]] = {}
     for i, token in enumerate(tokens):
         before = automaton.phase
-        lane = automaton.lane
+        voice = automaton.voice
         automaton.advance(token)
         if before < Phase.EVENT and not opening:
             if automaton.phase == Phase.EVENT:
@@ -63,7 +64,7 @@ def parse_tokens(tokens: Sequence[int]) -> ParsedTokens:
         elif vocab.NUMERATOR <= token < vocab.VELOCITY:
             changes.setdefault(automaton.now, []).append(token)
         elif before in (Phase.CHORD, Phase.LENGTH) and vocab.DURATION <= token < vocab.PITCH:
-            voices[lane].append((automaton.now, automaton.ends[lane], tuple(automaton.pitches)))
+            voices[voice].append((automaton.now, automaton.ends[voice], tuple(automaton.pitches)))
     return ParsedTokens(opening, voices, bars, changes)
 
 
@@ -72,18 +73,18 @@ def show(
     bars: Sequence[int],
     changes: Mapping[int, Sequence[int]] | None = None,
 ) -> list[int]:
-    """`FILL ... FILL`: the tokens that show some events of each voice.
+    """Tokens `FILL ... FILL` of a visible context.
 
     Args:
-        voices: all voices of the piece, each with what is shown of it, in time order, on the grid.
-        bars: where each bar starts; where the first of them is an upbeat, it counts.
-        changes: as in `Reading`.
+        voices: visible events of each voice of the piece, in time order, on the grid; may be empty.
+        bars: tick at which each bar starts; an upbeat counts as a bar.
+        changes: as in `ParsedTokens`.
     """
-    end = max((lane[-1][1] for lane in voices if lane), default=0)
+    end = max((voice[-1][1] for voice in voices if voice), default=0)
     events: list[tuple[int, int, int, tuple[int, ...] | None]] = []
-    for number, lane in enumerate(voices):
+    for number, voice in enumerate(voices):
         time = 0
-        for event in lane:
+        for event in voice:
             if event[0] > time:
                 events.append((time, number, event[0], None))
             events.append((event[0], number, *event[1:]))

@@ -1,7 +1,7 @@
-"""The token vocabulary: which number stands for what. Version 1.
+"""Token vocabulary, version 1.
 
-A token sequence is `START prefix BODY tracks maps [FILL shown FILL] bars... END`; `grammar` says what may follow
-what, `tokens` turns scores into tokens and back.
+A token sequence is `START prefix BODY tracks maps [FILL context FILL] bars... END`. Module `grammar` defines the
+allowed sequences, module `tokenizer` converts scores to tokens and back.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ REST: Final = 7
 LONG: Final = 8
 """Adds a whole note (96 ticks) to the duration that follows."""
 MASK: Final = 9
-"""Stands, with a duration, for what is not shown of a piece."""
+"""Followed by a duration: a gap of the visible context."""
 FILL: Final = 10
-"""Opens and closes what is shown of a piece before it is written."""
+"""Start and end of the visible context."""
 
 N_STYLES: Final = 48
 MAX_BARS: Final = 64
@@ -36,8 +36,8 @@ DENOMINATORS: Final = (1, 2, 4, 8, 16, 32)
 N_DENSITIES: Final = 8
 MAX_DURATION: Final = 96
 
-# Blocks of tokens: first number of each. A hole of spare numbers closes the list, so that a
-# later version may add controls without moving a number.
+# First number of each block of tokens. Spare numbers at the end let a later version add controls
+# without a change of the other numbers.
 STYLE: Final = 16
 BARS: Final = STYLE + N_STYLES  # + bars - 1
 VOICES: Final = BARS + MAX_BARS  # + voices - 1
@@ -66,7 +66,7 @@ _SINGLE = {
 
 
 def name(token: int) -> str:
-    """A token for people: `bar`, `pitch 62`, `duration 12`."""
+    """Readable name of a token: `bar`, `pitch 62`, `duration 12`."""
     if token < STYLE:
         return _SINGLE.get(token, f"reserved {token}")
     for (first, label), (stop, _) in pairwise(_BLOCKS):
@@ -86,5 +86,10 @@ def name(token: int) -> str:
 
 
 def key_token(fifths: int, mode: str) -> int:
-    """Token of a key."""
+    """Token of a key.
+
+    Args:
+        fifths: key signature, -7 to 7.
+        mode: one of `MODES`.
+    """
     return KEY + (fifths + 7) * len(MODES) + MODES.index(mode)

@@ -1,4 +1,4 @@
-"""A tune that is hummed, whistled or played finds its piece, by every face."""
+"""Search with a hummed, whistled or played tune, through every interface."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def piece(small_home: Path) -> str:
 
 @pytest.fixture(scope="module")
 def hum(small_home: Path, piece: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A usual singer's hum of the piece's opening, an octave down, in no key of the piano."""
+    """Average singer's hum of the piece's opening, an octave down, off the semitone grid."""
     path = tmp_path_factory.mktemp("hum") / "hum.wav"
     with Studio(small_home) as studio:
         soundfile.write(path, sing(USUAL, opening(studio, piece), -12.4), RATE)
@@ -111,9 +111,9 @@ def test_the_command_says_what_it_heard_and_what_it_found(small_home: Path, piec
     assert set(found["items"][0]) >= RIGHTS | {"score", "their_bars", "semitones"}
     first = found["query"]["notes"][0]
     assert set(first) == {"name", "pitch", "onset_seconds", "seconds"}
-    told = CliRunner().invoke(app, ["search", str(hum), "--home", str(small_home), "--n", "1"])
-    assert told.stdout.startswith(f"Heard {len(found['query']['notes'])} notes")
-    assert piece in told.stdout
+    result = CliRunner().invoke(app, ["search", str(hum), "--home", str(small_home), "--n", "1"])
+    assert result.stdout.startswith(f"Heard {len(found['query']['notes'])} notes")
+    assert piece in result.stdout
     wrong = CliRunner().invoke(app, ["search", str(hum), "--track", "1", "--home", str(small_home)])
     assert isinstance(wrong.exception, InputError)
 

@@ -1,4 +1,4 @@
-"""Recordings come in once, whatever is in them and whatever kills the import."""
+"""Each recording is imported once, also after crashes and interruptions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import soundfile
 from tests.audio.conftest import chord_song
 from tests.fixtures.networks import tune
 
+from troubadour.app.audio_library.audio_search import AudioSearch
 from troubadour.app.audio_library.importing import import_recordings
 from troubadour.app.audio_library.pool import Workers
 from troubadour.app.audio_library.score_features import measure_scores
-from troubadour.app.audio_library.sound_search import SoundSearch
-from troubadour.app.jobs import import_path
+from troubadour.app.importing import import_path
 from troubadour.catalogue.importing import import_pieces
 from troubadour.catalogue.store import Store
 from troubadour.music.piece import Piece
 
-# A worker that notes what it measures, and dies or hangs where a file's name says so.
+# A worker that logs its files, and crashes or hangs for files with such names.
 WORKER = """
 import json, os, sys, time
 from troubadour.app.audio_library.worker import answer
@@ -48,7 +48,7 @@ def workers(log: Path, count: int = 1, pause: float = 0.0, seconds: float = 60.0
 
 
 def tunes(store: Store, n: int) -> None:
-    """Pieces of two bars: playing and measuring them costs little."""
+    """Pieces of two bars, cheap to render and measure."""
     import_pieces(
         store, [Piece(tune(i, "jig", 2), title=f"Jig {i}", source=f"{i}.mid") for i in range(n)], "mine"
     )
@@ -128,7 +128,7 @@ with Store.open(home) as store:
 def test_an_import_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(tmp_path: Path) -> None:
     songs(tmp_path / "music", 10)
     with Store.open(tmp_path) as store:
-        root = Path(__file__).parents[2]
+        root = Path(__file__).parents[3]
         process = subprocess.Popen(
             [sys.executable, "-c", IMPORT, str(tmp_path)], cwd=root, start_new_session=True
         )
@@ -183,7 +183,7 @@ def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(
 ) -> None:
     with Store.open(tmp_path) as store:
         tunes(store, 14)
-        root = Path(__file__).parents[2]
+        root = Path(__file__).parents[3]
         run = [sys.executable, "-c", MEASURE, str(tmp_path)]
         process = subprocess.Popen(run, cwd=root, start_new_session=True)
         deadline = time.monotonic() + 120
@@ -197,7 +197,7 @@ def test_measuring_that_was_killed_goes_on_with_nothing_lost_or_measured_twice(
         subprocess.run(run, cwd=root, check=True)
         assert store.sounds.counts()["sounds"] == kept + 6
         times = Counter((tmp_path / "log").read_text().split())
-        # Only the piece that was in work when the process died is played a second time.
+        # Only the piece in progress at the kill is rendered a second time.
         assert sum(n - 1 for n in times.values()) <= 1
         assert len(times) >= kept + 6
 
@@ -211,14 +211,14 @@ def test_scores_and_recordings_stand_in_one_space(tmp_path: Path) -> None:
         first = measure_scores(store, Workers(1), limit=2)
         second = measure_scores(store, Workers(1), limit=1)
         assert (first.added, second.added, second.known) == (2, 1, 2 + 2)
-        hearing = SoundSearch(store)
+        search = AudioSearch(store)
         recording = store.pieces(medium="audio")[0].id
         for by in ("timbre", "sound"):
-            found = hearing.similar(recording, 10, by)
+            found = search.similar(recording, 10, by)
             assert len(found) == 4
             assert found[0].piece.medium == "audio", "the other song of the same sines"
             assert {f.origin for f in found[1:]} == {"rendered"}
             assert [f.similarity for f in found] == sorted((f.similarity for f in found), reverse=True)
-        heard, told = hearing.hear(tmp_path / "music" / "song0.flac")
-        assert hearing.similar(heard, 1)[0].piece.title == "song0"
-        assert told["seconds"] == pytest.approx(2.0)
+        heard, answer = search.measure(tmp_path / "music" / "song0.flac")
+        assert search.similar(heard, 1)[0].piece.title == "song0"
+        assert answer["seconds"] == pytest.approx(2.0)

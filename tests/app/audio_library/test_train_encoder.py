@@ -1,4 +1,4 @@
-"""An encoder of sound of the catalogue's own."""
+"""Audio encoder trained on the catalogue's own audio."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import soundfile
 from tests.audio.conftest import chord_song
 
+from troubadour.app.audio_library.audio_search import AudioSearch
 from troubadour.app.audio_library.importing import import_recordings
 from troubadour.app.audio_library.pool import Workers
 from troubadour.app.audio_library.score_features import measure_scores
-from troubadour.app.audio_library.sound_search import SoundSearch
 from troubadour.app.audio_library.train_encoder import train_sound
 from troubadour.audio.describe import VERSION
 from troubadour.catalogue.store import Store
@@ -42,7 +42,7 @@ def test_a_catalogue_learns_its_own_sound_and_recordings_get_it(tmp_path: Path) 
         assert {r.encoder for r in rows} == {report["encoder"]}
         assert all(r.embedding is not None and np.isfinite(r.embedding).all() for r in rows)
         assert {r.origin for r in rows} == {"recording"}
-        near = SoundSearch(store).similar(rows[0].piece, 3, by="sound")
+        near = AudioSearch(store).similar(rows[0].piece, 3, by="sound")
         assert len(near) == 3
         again = train_sound(store, Workers(1), steps=5)
         assert again["encoder"] == report["encoder"]

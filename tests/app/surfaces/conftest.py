@@ -1,4 +1,4 @@
-"""A catalogue in four tribes, each with a style of its own, and stores with planted plays."""
+"""Catalogue with four groups of listeners, one style each, and stores with planted plays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from troubadour.recommenders.slate.ranker import Ranker
 
 @pytest.fixture(scope="session")
 def ranker() -> Ranker:
-    """Fitted on 160 listeners who play mostly their tribe's style; the last 20 pieces nobody heard."""
+    """Fitted on 160 listeners who mostly play their group's style; the last 20 pieces have no plays."""
     rng = np.random.default_rng(3)
     listener = np.repeat(np.arange(160), 20)
     own = rng.random(len(listener)) > 0.1
@@ -38,12 +38,12 @@ def ranker() -> Ranker:
 
 
 Played = tuple[str, str, int]
-"""Listener, piece, time."""
+"""(listener, piece, time)."""
 
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Iterator[Callable[[Iterable[Played]], Store]]:
-    """A store whose pieces `jig 0`, `reel 1` ... are of the style that they are named after."""
+    """Store whose pieces `jig 0`, `reel 1` ... have the style in their title."""
     stores: list[Store] = []
 
     def plant(plays: Iterable[Played]) -> Store:

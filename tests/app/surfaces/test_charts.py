@@ -13,7 +13,7 @@ END = 1_700_000_000
 
 
 def week_of(listeners: int, piece: str, end: int, plays: int = 1) -> list[tuple[str, str, int]]:
-    """So many listeners who play a piece so often in the week up to `end`."""
+    """Plays of a piece in the week up to `end`: number of listeners, plays of each."""
     return [
         (f"l{who}", piece, end - DAY - 1 - 400 * (plays * who + play))
         for who in range(listeners)
@@ -72,7 +72,7 @@ def test_what_cannot_be_is_refused(planted: Callable[..., Store]) -> None:
     for wish, message in (
         ({"period": "year"}, "allowed: day, week, month"),
         ({"n": 0}, "1 to 1000"),
-        ({"style": "tango"}, "there are jig"),
+        ({"style": "tango"}, "known styles: jig"),
         ({"end": -1}, "end is -1"),
     ):
         with pytest.raises(InputError, match=message):

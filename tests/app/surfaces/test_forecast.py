@@ -38,7 +38,7 @@ def test_noise_about_a_level_is_forecast_by_its_mean() -> None:
 
 
 def test_its_error_is_that_of_weeks_the_choice_has_not_seen() -> None:
-    """What comes after the last early origin's horizon decides the error that is told, and nothing else does."""
+    """The reported error depends only on values after the horizon of the last early origin."""
     rng = np.random.default_rng(4)
     series = rng.poisson(30, 40).astype(float)
     changed = series.copy()

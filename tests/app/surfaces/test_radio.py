@@ -16,7 +16,7 @@ from troubadour.recommenders.slate.ranker import Ranker
 
 
 def play(ranker: Ranker, session: Session, n: int, seed: int = 0, spec: RadioSpec | None = None) -> Session:
-    """The session after up to n more pieces."""
+    """Session after up to n more pieces."""
     for _ in range(n):
         found = next_piece(ranker, session, seed, spec)
         if found is None:
@@ -101,7 +101,7 @@ def test_a_radio_of_a_style_keeps_to_it_as_far_as_it_may_not_drift(ranker: Ranke
 
 
 def test_a_skip_turns_it_away(ranker: Ranker) -> None:
-    """Of a seed of two styles; once two pieces of one are skipped, more of the other comes."""
+    """With a seed of two styles, skips of one style increase the share of the other."""
     both = History(np.array([0, 4, 1, 5]), np.ones(4))
     ways = [
         Session(both, played=("p8", "p12"), skipped=frozenset(skipped)) for skipped in ((), ("p8", "p12"))
@@ -138,7 +138,7 @@ def test_bad_wishes_are_refused(ranker: Ranker) -> None:
         RadioSpec(drift=2)
     with pytest.raises(InputError, match="artist_gap is -1"):
         RadioSpec(artist_gap=-1)
-    with pytest.raises(InputError, match="there are air, chorale, jig, reel"):
+    with pytest.raises(InputError, match="known styles: air, chorale, jig, reel"):
         from_style(ranker, "tango")
     with pytest.raises(InputError, match="'none' was played, but is not in the catalogue"):
         next_piece(ranker, Session(of_piece(ranker, "p0"), played=("none",)))

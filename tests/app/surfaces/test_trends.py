@@ -14,7 +14,7 @@ WEEKS = 40
 
 
 def weekly(piece: str, counts: list[int]) -> list[tuple[str, str, int]]:
-    """So many plays in each of the weeks up to `END`, each by another listener."""
+    """Number of plays in each of the weeks up to `END`, each by another listener."""
     return [
         (f"l{k}", piece, END - (len(counts) - week) * WEEK + 1 + k * 600)
         for week, count in enumerate(counts)
@@ -44,7 +44,7 @@ def test_planted_trends_are_found_and_forecast_better_than_naively(moving: Store
         assert one.more["mase"] < one.more["naive_mase"]
         assert "better than the naive" in one.reasons[1]
     assert found.mase < found.naive_mase
-    assert "less than to say that the last week goes on" in found.verdict
+    assert "smaller than that of the naive forecast" in found.verdict
     assert "worth a look" in found.verdict
 
 

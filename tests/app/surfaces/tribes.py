@@ -1,4 +1,4 @@
-"""A catalogue in four tribes, each with a style of its own."""
+"""Catalogue of four styles, one for each group of listeners."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from troubadour.recommenders.slate.item_info import ItemInfo
 
 STYLES = ("jig", "reel", "air", "chorale")
 N = 120
-"""Piece i is of style i % 4 and of artist i % 24, so that each artist has one style."""
+"""Piece i has style i % 4 and artist i % 24, so that each artist has one style."""
 
 
 def info(i: int) -> ItemInfo:

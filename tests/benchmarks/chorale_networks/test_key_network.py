@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 
 from chorale_networks.key_network import KeyNetwork, KeyTask, piece_nats, rolls_of  # noqa: E402
 from chorale_networks.piano_roll import KEYS, prepare_roll  # noqa: E402
-from chorale_networks.run import FrameRun  # noqa: E402
 from chorale_networks.spec import FrameSpec  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
+from troubadour.networks.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
 SPEC = FrameSpec(width=32, layers=2, heads=2, hidden=48, reader_width=32, reader_layers=1, reader_hidden=32,
@@ -75,7 +75,7 @@ def test_what_repeats_is_learnt(tmp_path):
     keys = np.zeros((64, KEYS), dtype=bool)
     keys[::2, [40, 44, 47]] = keys[1::2, [42, 47]] = True
     rolls = [prepare_roll(keys)]
-    options = TrainOptions(steps=60, tokens_a_step=128, warmup=5, evaluate_every=60, checkpoint_every=60,
-                           average=0.9, learning_rate=1e-2, matrix_rate=1e-2)  # fmt: skip
-    state = FrameRun(tmp_path, KeyTask(SPEC, rolls, rolls, shift=2, window=32), options).go()
+    options = TrainOptions(steps=60, batch_tokens=128, warmup=5, evaluate_every=60, checkpoint_every=60,
+                           ema_decay=0.9, learning_rate=1e-2, muon_lr=1e-2)  # fmt: skip
+    state = Trainer(tmp_path, KeyTask(SPEC, options, rolls, rolls, shift=2, window=32), options).run()
     assert state["best"] < 1.0

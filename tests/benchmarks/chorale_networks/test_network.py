@@ -10,7 +10,6 @@ torch = pytest.importorskip("torch")
 
 from chorale_networks.ensemble import Ensemble  # noqa: E402
 from chorale_networks.network import Frames, VoiceNetwork, parallels  # noqa: E402
-from chorale_networks.run import FrameRun  # noqa: E402
 from chorale_networks.sampling import write  # noqa: E402
 from chorale_networks.spec import FrameSpec  # noqa: E402
 from chorale_networks.training import VoiceTask, batch_of, cell_nats  # noqa: E402
@@ -19,6 +18,7 @@ from chorale_networks.voices import prepare, transpose  # noqa: E402
 from troubadour.core.errors import InputError  # noqa: E402
 from troubadour.generation.evaluation.voice_leading import PERFECT, check  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
+from troubadour.networks.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
 SMALL = {
@@ -82,14 +82,15 @@ def test_a_piece_costs_what_the_chain_rule_says_however_it_is_batched():
 
 def test_a_run_that_stopped_goes_on_as_if_it_had_not(tmp_path):
     pieces = [prepare(some_piece(i)) for i in range(6)]
-    options = {"tokens_a_step": 80, "warmup": 2, "evaluate_every": 4, "checkpoint_every": 3, "average": 0.9}
+    options = {"batch_tokens": 80, "warmup": 2, "evaluate_every": 4, "checkpoint_every": 3, "ema_decay": 0.9}
     spec = FrameSpec(**SMALL)
-    problem = VoiceTask(spec, pieces[:4], pieces[4:])
-    whole = FrameRun(tmp_path / "whole", problem, TrainOptions(steps=6, decay=0.0, **options))
-    whole.go()
-    FrameRun(tmp_path / "cut", problem, TrainOptions(steps=3, decay=0.0, **options)).go()
-    cut = FrameRun(tmp_path / "cut", problem, TrainOptions(steps=6, decay=0.0, **options))
-    cut.go()
+    short, long = (TrainOptions(steps=steps, cooldown=0.0, **options) for steps in (3, 6))
+    task = VoiceTask(spec, long, pieces[:4], pieces[4:])
+    whole = Trainer(tmp_path / "whole", task, long)
+    whole.run()
+    Trainer(tmp_path / "cut", task, short).run()
+    cut = Trainer(tmp_path / "cut", task, long)
+    cut.run()
     for name, value in whole.average.items():
         assert torch.equal(value, cut.average[name]), name
 
@@ -97,12 +98,10 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(tmp_path):
 @pytest.mark.parametrize("core", ["transformer", "lstm"])
 def test_what_repeats_is_learnt(core, tmp_path):
     pieces = [prepare(np.tile([[67, 64, 60, 48], [65, 62, 59, 43]], (16, 1)))] * 2
-    options = TrainOptions(steps=60, tokens_a_step=80, warmup=5, evaluate_every=60, checkpoint_every=60,
-                           average=0.9, learning_rate=1e-2, matrix_rate=1e-2)  # fmt: skip
-    problem = VoiceTask(
-        FrameSpec(core=core, dropout=0.0, feature_dropout=0.0, **SMALL), pieces, pieces, shift=2
-    )
-    state = FrameRun(tmp_path, problem, options).go()
+    options = TrainOptions(steps=60, batch_tokens=80, warmup=5, evaluate_every=60, checkpoint_every=60,
+                           ema_decay=0.9, learning_rate=1e-2, muon_lr=1e-2)  # fmt: skip
+    spec = FrameSpec(core=core, dropout=0.0, feature_dropout=0.0, **SMALL)
+    state = Trainer(tmp_path, VoiceTask(spec, options, pieces, pieces, shift=2), options).run()
     assert state["best"] < 0.4
 
 

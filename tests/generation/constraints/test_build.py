@@ -69,54 +69,54 @@ CLASHES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("habit", "wishes", "message"), CLASHES.values(), ids=list(CLASHES))
-def test_what_cannot_be_met_is_refused_with_the_names_of_what_clashes(
-    habit: InstrumentDefaults, wishes: dict[str, object], message: str
+@pytest.mark.parametrize(("defaults", "wishes", "message"), CLASHES.values(), ids=list(CLASHES))
+def test_contradictory_controls_are_refused_by_name(
+    defaults: InstrumentDefaults, wishes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        compile_constraints(replace(BRIEF, **wishes), habit, 30)  # type: ignore[arg-type]
+        compile_constraints(replace(BRIEF, **wishes), defaults, 30)  # type: ignore[arg-type]
 
 
-def test_given_notes_that_are_borrowed_already_clash_with_a_limit() -> None:
+def test_given_notes_from_the_catalogue_clash_with_the_limit() -> None:
     rows = [(24 * i, 24, int(p), 80, 0) for i, p in enumerate(np.random.default_rng(1).integers(60, 80, 20))]
     corpus = Corpus.of([("theirs", quantise(Score.from_notes(rows, ticks_per_quarter=24)))])
     mine = quarters(1, *(r[2] - 1 for r in rows[4:14]))
     brief = replace(BRIEF, notes=mine, max_common=8)
     with pytest.raises(InputError, match="notes and max_common 8 clash"):
-        compile_constraints(brief, MELODY, 30, windows=corpus.windows(7))
-    compile_constraints(replace(brief, max_common=11), MELODY, 30, windows=corpus.windows(10))
+        compile_constraints(brief, MELODY, 30, passages=corpus.windows(7))
+    compile_constraints(replace(brief, max_common=11), MELODY, 30, passages=corpus.windows(10))
 
 
-def test_what_is_only_habit_gives_way() -> None:
-    """The style's range and its ending on the tonic were not asked for."""
-    setting = compile_constraints(replace(BRIEF, ranges=((61, 66),)), MELODY, 30)
-    assert setting.plan.endings == (frozenset(range(1, 7)),)
-    setting = compile_constraints(
+def test_defaults_yield_to_controls() -> None:
+    """The range of the style and the ending on the tonic are defaults."""
+    constraint_plan = compile_constraints(replace(BRIEF, ranges=((61, 66),)), MELODY, 30)
+    assert constraint_plan.plan.endings == (frozenset(range(1, 7)),)
+    constraint_plan = compile_constraints(
         replace(BRIEF, instruments=(43,)), MELODY, 30
     )  # a double bass plays below the range
-    assert setting.plan.endings == (frozenset({0}),)
-    setting = compile_constraints(replace(BRIEF, chords="C F G D"), MELODY, 30)
-    assert setting.plan.endings == (frozenset({2, 6, 9}),)
+    assert constraint_plan.plan.endings == (frozenset({0}),)
+    constraint_plan = compile_constraints(replace(BRIEF, chords="C F G D"), MELODY, 30)
+    assert constraint_plan.plan.endings == (frozenset({2, 6, 9}),)
 
 
 def test_without_controls_only_range_and_ending_hold() -> None:
-    setting = compile_constraints(BRIEF, MELODY, 30)
-    assert len(setting.controls) == 1
-    assert setting.given is None
-    assert setting.plan.endings == (frozenset({0}),)
+    constraint_plan = compile_constraints(BRIEF, MELODY, 30)
+    assert len(constraint_plan.constraints) == 1
+    assert constraint_plan.given is None
+    assert constraint_plan.plan.endings == (frozenset({0}),)
 
 
-def test_parallels_are_barred_from_chorales_unless_something_speaks_for_them() -> None:
-    def barred(brief: Brief, habit: InstrumentDefaults = CHOIR) -> bool:
-        return any(isinstance(c, Parallels) for c in compile_constraints(brief, habit, 30).controls)
+def test_parallels_are_forbidden_in_chorales_unless_requested_or_given() -> None:
+    def forbidden(brief: Brief, defaults: InstrumentDefaults = CHOIR) -> bool:
+        return any(isinstance(c, Parallels) for c in compile_constraints(brief, defaults, 30).constraints)
 
     chorale = replace(BRIEF, style="chorale")
-    assert barred(chorale)
-    assert not barred(replace(chorale, parallels=True))
-    assert not barred(replace(BRIEF, style="glee"))
-    assert barred(replace(BRIEF, style="glee", parallels=False))
-    assert not barred(chorale, MELODY)
-    # What is given runs in parallel fifths already.
+    assert forbidden(chorale)
+    assert not forbidden(replace(chorale, parallels=True))
+    assert not forbidden(replace(BRIEF, style="glee"))
+    assert forbidden(replace(BRIEF, style="glee", parallels=False))
+    assert not forbidden(chorale, MELODY)
+    # The given notes have parallel fifths.
     given = quarters(1, 67, 69) + quarters(2, 60, 62)
-    assert not barred(replace(chorale, notes=given))
-    assert barred(replace(chorale, notes=quarters(1, 67, 69)))
+    assert not forbidden(replace(chorale, notes=given))
+    assert forbidden(replace(chorale, notes=quarters(1, 67, 69)))

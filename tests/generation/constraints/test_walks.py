@@ -1,4 +1,4 @@
-"""Random walks through the grammar under random controls: every one ends, and keeps to all of them."""
+"""Random walks through the grammar under random controls: each walk ends and all controls hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.prefix import density_level
 from troubadour.tokens.tokenizer import decode, encode, score_of
 
-HABITS = {
+DEFAULTS = {
     1: InstrumentDefaults(((40, 1),), ((60, 83),)),
     2: InstrumentDefaults(((40, 1), (42, 1)), ((60, 83), (40, 64))),
     4: InstrumentDefaults(((52, 1),) * 4, ((62, 79), (57, 72), (51, 67), (38, 62))),
@@ -48,7 +48,7 @@ TROUBLE[vocab.PITCH : vocab.PITCH + 128] = np.isin(np.arange(128) % 12, (0, 7))
 
 
 def random_brief(rng: np.random.Generator) -> tuple[Brief, int]:
-    """A complete brief with about half of the controls asked for, which may well clash."""
+    """A complete brief with about half of the controls, which may contradict each other."""
 
     def maybe(value: object, chance: float = 0.4) -> object:
         return value if rng.random() < chance else None
@@ -60,15 +60,15 @@ def random_brief(rng: np.random.Generator) -> tuple[Brief, int]:
     low = int(rng.integers(40, 62))
     notes = []
     if rng.random() < 0.4:
-        lanes = rng.choice(voices, int(rng.integers(1, voices + 1)), replace=False)
-        for lane in lanes.tolist():
+        voice_spans = rng.choice(voices, int(rng.integers(1, voices + 1)), replace=False)
+        for voice in voice_spans.tolist():
             tick = int(rng.integers(0, bars * bar // 12)) * 12
-            lowest, highest = HABITS[voices].ranges[lane]
+            lowest, highest = DEFAULTS[voices].ranges[voice]
             for _ in range(int(rng.integers(1, 9))):
                 length = int(rng.choice([6, 12, 12, 24, 36]))
                 if tick + length > bars * bar:
                     break
-                notes.append(GivenNote(lane + 1, tick, length, int(rng.integers(lowest, highest + 1))))
+                notes.append(GivenNote(voice + 1, tick, length, int(rng.integers(lowest, highest + 1))))
                 tick += length + int(rng.choice([0, 0, 0, 12]))
     brief = Brief(
         key=(int(rng.integers(-5, 6)), MODES[int(rng.integers(len(MODES)))]),
@@ -91,36 +91,36 @@ def random_brief(rng: np.random.Generator) -> tuple[Brief, int]:
     return brief, voices
 
 
-def walk(guide: ConstrainedDecoder, rng: np.random.Generator) -> Score | None:
-    """Random choice among what may follow; nothing where a guide comes to a stop.
+def walk(decoder: ConstrainedDecoder, rng: np.random.Generator) -> Score | None:
+    """Random choice among the allowed tokens; `None` at a dead end.
 
     Some walks are hostile: all voices move in eighths and quarters, in fifths and octaves.
     """
     tokens: list[int] = []
     hostile = rng.random() < 0.6
-    while not guide.done:
-        mask = guide.allowed()
+    while not decoder.done:
+        mask = decoder.allowed()
         while True:
             choice = np.flatnonzero(mask)
             if hostile and rng.random() < 0.9 and mask[TROUBLE].any():
                 choice = np.flatnonzero(mask & TROUBLE)
             if not len(choice):
-                if guide.fallback_mask is None:
+                if decoder.fallback_mask is None:
                     return None
-                mask, guide.fallback_mask = guide.fallback_mask, None
+                mask, decoder.fallback_mask = decoder.fallback_mask, None
                 continue
             token = int(rng.choice(choice))
-            if guide.take(token):
+            if decoder.take(token):
                 break
             mask = mask.copy()
             mask[token] = False
         tokens.append(token)
         assert len(tokens) < 20_000, "the walk does not end"
-    return score_of(guide.automaton)
+    return score_of(decoder.automaton)
 
 
 def folk_corpus() -> Corpus:
-    """Short-winded tunes: steps that a random walk meets often."""
+    """Tunes of small steps, which random walks often contain."""
     rng = np.random.default_rng(3)
     pieces = []
     for i in range(60):
@@ -185,13 +185,13 @@ def check(brief: Brief, voices: int, score: Score, corpus: Corpus) -> None:
         assert all(p % 12 in scale(*brief.key) for _, _, _, p in rows)  # type: ignore[misc]
         if brief.density is not None and score.end_ticks == final:
             assert density_level(score.replace(tracks=score.tracks[:voices]), voices) == brief.density
-    for lane, _, _, pitch in rows:
+    for voice, _, _, pitch in rows:
         assert brief.lowest is None or pitch >= brief.lowest
         assert brief.highest is None or pitch <= brief.highest
         if brief.ranges:
-            assert brief.ranges[lane][0] <= pitch <= brief.ranges[lane][1]
+            assert brief.ranges[voice][0] <= pitch <= brief.ranges[voice][1]
         if brief.instruments:
-            low, high = playable(brief.instruments[lane])
+            low, high = playable(brief.instruments[voice])
             assert low <= pitch <= high
     if brief.instruments:
         assert tuple(t.program for t in score.tracks) == brief.instruments
@@ -199,9 +199,9 @@ def check(brief: Brief, voices: int, score: Score, corpus: Corpus) -> None:
         progression = parse_chords(brief.chords, brief.bars)
         harmony = Harmony.of(progression, brief.metre, score.upbeat_ticks, voices)  # type: ignore[arg-type]
         for i, tick in enumerate(harmony.places):
-            for lane in range(voices):
-                allowed = harmony.lowest[i] if lane == harmony.bass else harmony.inner[i]
-                assert all(allowed[p] for p in sounding(score, lane, tick)), (tick, lane)
+            for voice in range(voices):
+                allowed = harmony.lowest[i] if voice == harmony.bass else harmony.inner[i]
+                assert all(allowed[p] for p in sounding(score, voice, tick)), (tick, voice)
     if brief.cadence and not any(o + d > final - 30 for _, o, d, _ in given):
         tonic = Key(0, *brief.key).tonic  # type: ignore[misc]
         assert [p % 12 for p in sounding(score, voices - 1, final - 1)] == [tonic]
@@ -213,30 +213,30 @@ def check(brief: Brief, voices: int, score: Score, corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_walk_ends_and_keeps_to_all_its_controls(part: int, corpus: Corpus) -> None:
+def test_every_walk_ends_and_all_controls_hold(part: int, corpus: Corpus) -> None:
     rng = np.random.default_rng(part)
-    windows = {n: corpus.windows(n - 1) for n in range(6, 14)}
+    passages = {n: corpus.windows(n - 1) for n in range(6, 14)}
     count: Counter[str] = Counter()
     unnamed: list[str] = []
     for _ in range(WALKS // PARTS):
         brief, voices = random_brief(rng)
         try:
-            setting = compile_constraints(
-                brief, HABITS[voices], 30, windows=windows[brief.max_common] if brief.max_common else None
+            constraint_plan = compile_constraints(
+                brief, DEFAULTS[voices], 30, passages=passages[brief.max_common] if brief.max_common else None
             )
         except InputError as error:
             count["refused"] += 1
             unnamed += [str(error)] if "clash" not in str(error) else []
             continue
-        score = walk(setting.guide(), rng)
+        score = walk(constraint_plan.decoder(), rng)
         if score is None:
-            # Only the lower bound of density may stop a walk; see `constraints`.
+            # Only the lower bound of density may lead to a dead end; see `constraints`.
             assert brief.strict
             assert brief.density
-            count["stopped"] += 1
+            count["dead end"] += 1
             continue
         check(brief, voices, score, corpus)
         count["walked"] += 1
     assert not unnamed
     assert count["walked"] > WALKS // PARTS * 0.4, count
-    assert count["stopped"] <= WALKS // PARTS * 0.01, count
+    assert count["dead end"] <= WALKS // PARTS * 0.01, count

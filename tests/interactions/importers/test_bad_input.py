@@ -1,4 +1,4 @@
-"""Damaged, hostile and odd files: refused or passed over with a remedy, within bounds of time and memory."""
+"""Damaged and hostile files are rejected with a remedy, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_lines_after_a_broken_one_are_read(tmp_path: Path) -> None:
     lines[1] = lines[1][:40]
     path.write_text("\n".join(lines), encoding="utf-8")
     assert len(heard(path)) == len(lines) - 1
-    assert causes(path) == {"lines that are no JSON: 1": 1}
+    assert causes(path) == {"lines that are not JSON: 1": 1}
 
 
 @pytest.mark.parametrize("unit", ["[", '{"recenttracks":', '{"track":[', '{"a":{"payload":['])
-def test_deep_json_is_told_and_not_followed(tmp_path: Path, unit: str) -> None:
+def test_deeply_nested_json_is_rejected(tmp_path: Path, unit: str) -> None:
     path = tmp_path / "deep.json"
     path.write_text(unit * 200_000)
     for form in ("listenbrainz", "lastfm", "maloja", "spotify", "youtube"):
@@ -72,7 +72,7 @@ def test_a_table_of_one_endless_line_is_refused_in_bounded_memory(tmp_path: Path
         tracemalloc.stop()
 
 
-def test_a_json_value_without_end_is_told_in_bounded_memory(tmp_path: Path) -> None:
+def test_an_endless_json_value_is_rejected_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text('[{"ts": "' + "x" * (64 * 2**20))
     tracemalloc.start()
@@ -118,6 +118,6 @@ def test_times_of_every_form_are_the_same_second(text: str) -> None:
         *(float("inf"), float("nan"), 10**400, True, [5], {"uts": 5}),
     ],
 )
-def test_a_time_that_cannot_be_meant_is_no_time(time: object) -> None:
-    with pytest.raises(BadTimeError, match="cannot be read"):
+def test_implausible_times_are_invalid(time: object) -> None:
+    with pytest.raises(BadTimeError, match="invalid time"):
         unix_seconds(time, OPTIONS.now)

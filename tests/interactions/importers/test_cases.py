@@ -1,4 +1,4 @@
-"""Files from the field that were read wrongly once."""
+"""Regression cases: real files that were misread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each file is detected as its own format, and as no other, by what is in it."""
+"""Detection: each file has exactly one format, by its content."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_file_is_taken_for_its_own_format_only(name: str, tmp_path: Path) -> N
     signs = [form for form, sign in formats._SIGNS if sign(name, head)]
     # A table whose columns are ours has no sign of a service.
     assert signs == ([] if KINDS[name] == "csv" else [KINDS[name]])
-    # What it is called does not matter, nor does its encoding.
+    # Neither the file name nor the encoding matters.
     suffix = Path(name).suffix if not name.startswith(".") else ".log"
     other = tmp_path / f"renamed{suffix}"
     shutil.copy(SAMPLES / name, other)
@@ -86,7 +86,7 @@ def test_other_files_of_an_export_are_no_logs(name: str, tmp_path: Path) -> None
     path = tmp_path / name
     path.write_text(NO_LOGS[name], encoding="utf-8")
     assert format_of(Source(name, path)) == ""
-    assert list(read_plays(path, "auto", ReadOptions(1))) == [Remark(name, "no log of plays; passed over")]
+    assert list(read_plays(path, "auto", ReadOptions(1))) == [Remark(name, "not a log of plays; skipped")]
 
 
 @pytest.mark.parametrize("form", [f for f in READERS if f != "csv"])
@@ -101,10 +101,10 @@ def test_a_reader_that_is_given_a_file_of_another_format_yields_no_play(form: st
             assert plays == [], (form, name)
 
 
-def test_what_cannot_be_read_is_told_with_a_remedy(tmp_path: Path) -> None:
+def test_unreadable_files_yield_a_remedy(tmp_path: Path) -> None:
     for name, remedy in (
         ("deezer-data_1.xlsx", "save its sheet"),
-        ("watch-history.html", "ask for the history as JSON"),
+        ("watch-history.html", "request the history"),
         ("inner.zip", "unpack it first"),
     ):
         (tmp_path / name).write_bytes(b"PK\x03\x04")
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_told_with_a_remedy(tmp_path: Path) -> None:
         assert remedy in remark.text
 
 
-def test_keys_are_told_from_values_in_a_text_that_is_cut_anywhere() -> None:
+def test_key_paths_of_truncated_text() -> None:
     whole = json.dumps([{"a": {'b"c': 'd": {'}, "e": [1, {"f": None}]}])
     assert key_paths(whole) == {"a", 'a.b\\"c', "e", "e.f"}
     for end in range(len(whole)):

@@ -1,4 +1,4 @@
-"""Right values out of the exports of each service."""
+"""Values read from the exports of each service."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_an_answer_larger_than_memory_should_hold_is_streamed(tmp_path: Path) ->
     assert causes(path) == {"JSON breaks off": 1}
 
 
-def test_loved_tracks_are_likes_and_an_error_of_the_api_is_told(tmp_path: Path) -> None:
+def test_loved_tracks_are_likes_and_api_errors_are_rejected(tmp_path: Path) -> None:
     assert heard(SAMPLES / "lastfm_loved.json") == [
         PlayEvent(NamedTrack("The Kesh Jig", "The Quills"), "like", 1711965700)
     ]
@@ -169,7 +169,7 @@ def test_rockbox_listens_are_plays_and_skips_skips(tmp_path: Path) -> None:
             ("play", "The Kesh Jig", KESH, 181.0),
             ("skip", "Night Ferry", FERRY, 240.0),
         ]
-        assert causes(path) == {"fewer than 7 fields parted by tabs": 1}
+        assert causes(path) == {"fewer than 7 fields separated by tabs": 1}
     first = heard(folder)[0].track
     assert first.identifiers == (("mbid", "11111111-2222-4333-8444-555555555501"),)
     assert (first.artist, first.album) == ("The Quills", "Evening Set")
@@ -186,7 +186,7 @@ def test_rockbox_listens_are_plays_and_skips_skips(tmp_path: Path) -> None:
         ("../../etc/passwd", KESH, True),
     ],
 )
-def test_the_time_zone_of_a_player_is_heeded(tmp_path: Path, zone: str, time: int, told: bool) -> None:
+def test_the_time_zone_of_a_player_is_applied(tmp_path: Path, zone: str, time: int, told: bool) -> None:
     path = tmp_path / "a.log"
     path.write_text(f"#AUDIOSCROBBLER/1.0\n#TZ/{zone}\nA\t\tx\t\t100\tL\t{KESH}\nA\t\ty\t\t100\tK\t{KESH}\n")
     assert [f.time for f in heard(path)] == [time]
@@ -202,8 +202,8 @@ def test_apple_plays_end_with_a_reason() -> None:
         PlayEvent(NamedTrack("Night Ferry", "", "Crossings"), "play", 1711966680, None, 120.0, 240.0),
     ]
     assert causes(path) == {
-        "an event that is no play, such as the begin of one": 2,
-        "heard for less than 30 s, and not left for another track": 1,
+        "not the end of a play": 2,
+        "played for less than 30 s, and not a skip": 1,
         "a video or a radio station": 1,
         "failed to load": 1,
     }
@@ -216,7 +216,7 @@ def test_a_narrow_or_old_apple_table_is_read_too(tmp_path: Path) -> None:
         "A,x,2024-04-01T10:03:00Z,NATURAL_END_OF_TRACK,180000\nA,y,2024-04-01 10:03:00,,-5\nA,z,2024-04-01,,\n"
     )
     assert [(f.track.title, f.time) for f in heard(path)] == [("x", KESH), ("z", 1711929600)]
-    assert causes(path) == {"how long it was heard is no length of time": 1}
+    assert causes(path) == {"play duration is invalid": 1}
 
 
 def test_apple_summaries_are_read_alone_and_not_beside_the_log(tmp_path: Path) -> None:
@@ -226,12 +226,12 @@ def test_apple_summaries_are_read_alone_and_not_beside_the_log(tmp_path: Path) -
         ("play", "The Quills", "The Kesh Jig", KESH + 1),
         ("skip", "Marek Lund", "Night Ferry - Live", KESH + 7200),
     ]
-    assert causes(SAMPLES / "apple_daily_tracks.csv") == {"play or skip count is no number up to 1000": 1}
+    assert causes(SAMPLES / "apple_daily_tracks.csv") == {"play or skip count is not a number up to 1000": 1}
     assert [f.time for f in heard(SAMPLES / "apple_track_play_history.csv")] == [KESH]
     for path in SAMPLES.glob("apple_*.csv"):
         shutil.copy(path, tmp_path)
     assert Counter(f.kind for f in heard(tmp_path)) == {"play": 2, "skip": 1, "like": 1, "rating": 1}
-    assert remarks(tmp_path) == ["tells the plays of apple_play_activity.csv again; passed over"] * 2
+    assert remarks(tmp_path) == ["repeats the plays of apple_play_activity.csv; skipped"] * 2
 
 
 def test_apple_favourites_are_likes_and_dislikes_ratings_of_one() -> None:
@@ -240,7 +240,7 @@ def test_apple_favourites_are_likes_and_dislikes_ratings_of_one() -> None:
         ("like", None, "The Kesh Jig"),
         ("rating", 1.0, "Night Ferry"),
     ]
-    assert causes(SAMPLES / "apple_favorites.csv") == {"a favourite that is no song": 1}
+    assert causes(SAMPLES / "apple_favorites.csv") == {"a favourite other than a song": 1}
 
 
 def test_of_a_watch_history_only_music_is_taken() -> None:
@@ -250,8 +250,8 @@ def test_of_a_watch_history_only_music_is_taken() -> None:
         PlayEvent(NamedTrack("Night Ferry", "Marek Lund"), "play", FERRY),
     ]
     assert causes(path) == {
-        "not known to be music: no YouTube Music, and no channel '- Topic'": 1,
-        "removed since: neither title nor artist is told": 1,
+        "not identified as music: neither YouTube Music nor a channel '- Topic'": 1,
+        "removed video: title or artist is missing": 1,
         "an advertisement": 1,
         "a search or a page, not a track": 1,
     }
@@ -285,4 +285,4 @@ def test_deezer_rows_of_half_a_minute_are_plays() -> None:
     path = SAMPLES / "deezer_listening_history.csv"
     track = NamedTrack("The Kesh Jig", "The Quills", "Evening Set", (("isrc", "GBQZX2400017"),))
     assert heard(path) == [PlayEvent(track, "play", KESH, None, 181.0)]
-    assert causes(path) == {"heard for less than 30 s; why it ended is not told": 1}
+    assert causes(path) == {"played for less than 30 s; the file does not distinguish skips": 1}

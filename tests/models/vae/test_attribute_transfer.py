@@ -60,7 +60,7 @@ def test_the_model_that_ships_moves_a_jig_by_what_was_asked_for(
     model: VaeComposer, jig: Passage, attribute: str, amount: float
 ) -> None:
     moved = move(model.space, jig, attribute, amount)
-    scale = model.space.atlas.scales[ATTRIBUTES.index(attribute)]
+    scale = model.space.latent_map.scales[ATTRIBUTES.index(attribute)]
     change = value(moved.passage, attribute) - value(jig, attribute)
     assert moved.reached, moved.note
     assert change * amount >= abs(amount) * scale - 1e-9
@@ -166,7 +166,7 @@ def written(jig: Passage, attribute: str, strength: float, wanted: float) -> Pas
     return replace(jig, grid=grid[0].astype(np.uint8))
 
 
-def test_a_leaning_decoder_writes_what_it_leans_towards(jig: Passage) -> None:
+def test_a_guided_decoder_writes_more_of_the_attribute(jig: Passage) -> None:
     assert np.array_equal(written(jig, "mode", 0.0, 0.0).grid, jig.grid)
     assert value(written(jig, "density", 4.0, 4.0), "density") == 4.0
     # Less of it: pitches give way to holds, all but the first.

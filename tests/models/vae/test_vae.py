@@ -60,17 +60,21 @@ def test_the_engine_equals_the_network_that_trains(vae: VaeComposer) -> None:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path, precision: str) -> None:
     pytest.importorskip("torch")
-    from troubadour.generation.style_statistics import profiles
+    from troubadour.generation.style_statistics import style_statistics
     from troubadour.models.options import TrainOptions
-    from troubadour.models.vae.training import VaeRun, save_vae
+    from troubadour.models.train_report import train_report
+    from troubadour.models.vae.training import VaeTask, save_vae
+    from troubadour.networks.trainer import Trainer
 
     data = {4: stack(some(pieces[:16], 4))}
     options = TrainOptions(
-        steps=24, tokens_a_step=360, warmup=2, evaluate_every=12, checkpoint_every=8, learning_rate=5e-3, matrix_rate=5e-3,
+        steps=24, batch_tokens=360, warmup=2, evaluate_every=12, checkpoint_every=8, learning_rate=5e-3, muon_lr=5e-3,
         precision=precision,
     )  # fmt: skip
-    whole = VaeRun(tmp_path / "whole", SPEC, options)
-    report = whole.go(data, data)
+    task = VaeTask(SPEC, options, data, data)
+    whole = Trainer(tmp_path / "whole", task, options)
+    whole.run()
+    report = train_report(whole)
     assert whole.state["history"][-1]["valid"] < whole.state["history"][0]["valid"]
     assert set(report.valid_by_style) == {"4 bars"}
 
@@ -82,14 +86,14 @@ def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path, pre
             raise StopError
 
     with pytest.raises(StopError):
-        VaeRun(tmp_path / "cut", SPEC, options).go(data, data, stop)
-    resumed = VaeRun(tmp_path / "cut", SPEC, options)
+        Trainer(tmp_path / "cut", task, options).run(stop)
+    resumed = Trainer(tmp_path / "cut", task, options)
     assert resumed.state["step"] == 8
-    resumed.go(data, data)
+    resumed.run()
     for name, value in whole.network.state_dict().items():
         assert (value == resumed.network.state_dict()[name]).all(), name
-    composer = save_vae(tmp_path / "whole", whole, pieces[:16], profiles(pieces[:16]), "tiny")
-    assert {"|major", "|minor"} <= set(composer.space.atlas.regions)
+    composer = save_vae(tmp_path / "whole", whole, pieces[:16], style_statistics(pieces[:16]), "tiny")
+    assert {"|major", "|minor"} <= set(composer.space.latent_map.regions)
 
 
 def test_a_brief_holds(vae: VaeComposer) -> None:
@@ -190,8 +194,8 @@ def test_a_planted_attribute_is_found(pieces: Pieces) -> None:
     density = np.array([measure(p)[0] for p in thinned])
     z = rng.standard_normal((len(thinned), 3)).astype(np.float32)
     z[:, 0] = (density - density.mean()) / density.std()
-    atlas = latent_map_of(z, thinned, ["jig"] * len(thinned))
-    direction = atlas.directions[ATTRIBUTES.index("density")]
+    latent_map = latent_map_of(z, thinned, ["jig"] * len(thinned))
+    direction = latent_map.directions[ATTRIBUTES.index("density")]
     assert direction[0] == pytest.approx(1.0, abs=0.15)
     assert np.abs(direction[1:]).max() < 0.5
 

@@ -13,7 +13,7 @@ from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.blend.choose import Choice, TuningBudget, choose
 from troubadour.recommenders.blend.recommender import BlendRecommender
 from troubadour.recommenders.blend.report import to_markdown
-from troubadour.recommenders.blend.weights import Pool, cross_fitted, learn
+from troubadour.recommenders.blend.weights import Pool, cross_fitted_ndcg, learn
 from troubadour.recommenders.evaluation.split import split_by_share
 
 AMPLE = TuningBudget(seconds=1000, trials=2)
@@ -28,7 +28,7 @@ def best(choice: Choice) -> str:
     return max(choice.spec.parts, key=lambda part: part.weight).model
 
 
-def test_it_tries_recipes_and_says_what_and_why(choice: Choice) -> None:
+def test_the_choice_lists_trials_and_an_explanation(choice: Choice) -> None:
     tried = {t.recipe.model for t in choice.trials}
     assert {"popular", "ease", "itemknn", "rp3beta"} <= tried
     assert "cut in time" in choice.split
@@ -44,8 +44,9 @@ def test_the_same_seed_chooses_the_same(choice: Choice, tribes: Interactions) ->
     assert [t.ndcg for t in again.trials] == [t.ndcg for t in choice.trials]
 
 
-def test_it_takes_content_where_content_is_what_matters(make_plays: Any) -> None:
-    """Everybody plays each piece of their half of the sound once: nothing is heard together often."""
+def test_content_is_selected_if_tastes_follow_content(make_plays: Any) -> None:
+    """Each listener plays each piece of their content class once, so co-occurrence carries little
+    information."""
     rng = np.random.default_rng(1)
     sound = rng.normal(size=(600, 4)).astype(np.float32)
     rows = []
@@ -60,15 +61,15 @@ def test_it_takes_content_where_content_is_what_matters(make_plays: Any) -> None
     assert best(found) == "content", found.why
 
 
-def test_a_log_without_times_is_split_at_random_and_says_so(tribes: Interactions) -> None:
+def test_a_log_without_times_is_split_at_random_with_a_note(tribes: Interactions) -> None:
     timeless = dataclasses.replace(tribes, time=np.zeros(len(tribes), np.int64))
     found = choose(timeless, FitOptions(), np.random.default_rng(0), dataclasses.replace(AMPLE, trials=0))
-    assert "no times" in found.split
+    assert "without times" in found.split
     assert found.trials
 
 
 @pytest.mark.parametrize("listeners", [0, 3])
-def test_tiny_logs_fall_back_and_say_so(listeners: int, tribes: Interactions) -> None:
+def test_tiny_logs_fall_back_to_the_default_blend(listeners: int, tribes: Interactions) -> None:
     log = tribes.of_listeners(range(listeners))
     vectors = np.eye(60, dtype=np.float32)
     found = choose(log, FitOptions(item_vectors=vectors), np.random.default_rng(0))
@@ -78,7 +79,7 @@ def test_tiny_logs_fall_back_and_say_so(listeners: int, tribes: Interactions) ->
     assert np.isfinite(model.score(tribes.histories()[:3])).all()
 
 
-def test_what_was_cut_is_told(tribes: Interactions) -> None:
+def test_skipped_recipes_are_listed(tribes: Interactions) -> None:
     found = choose(tribes, FitOptions(), np.random.default_rng(0), TuningBudget(seconds=1e-9, trials=3))
     assert any("no time left" in text for text in found.left_out)
     assert any(
@@ -108,15 +109,15 @@ def test_the_report_holds_every_trial_with_its_interval(choice: Choice) -> None:
     assert choice.why in text
 
 
-def test_no_effort_is_refused() -> None:
-    with pytest.raises(InputError, match="effort"):
+def test_an_empty_budget_is_refused() -> None:
+    with pytest.raises(InputError, match="budget"):
         TuningBudget(seconds=0)
-    with pytest.raises(InputError, match="effort"):
+    with pytest.raises(InputError, match="budget"):
         TuningBudget(recipes=())
 
 
 def pool(rng: np.random.Generator, n: int, strengths: tuple[float, ...]) -> Pool:
-    """Listeners with one relevant item of forty, which each part sees as strongly as told."""
+    """Listeners with one relevant item of forty; each part scores it by the given strength."""
     relevant = np.zeros((n, 40), dtype=bool)
     relevant[np.arange(n), rng.integers(0, 40, n)] = True
     z = tuple(rng.normal(size=(n, 40)) + strength * relevant for strength in strengths)
@@ -136,5 +137,5 @@ def test_cross_fitting_sees_no_gain_in_noise() -> None:
     for seed in range(12):
         rng = np.random.default_rng(seed)
         few = pool(rng, 40, (0.6, 0.0, 0.0))
-        gains.append((cross_fitted(few, rng) - few.ndcg([1.0, 0.0, 0.0], 0.0)).mean())
+        gains.append((cross_fitted_ndcg(few, rng) - few.ndcg([1.0, 0.0, 0.0], 0.0)).mean())
     assert np.mean(gains) < 0.01, "learning weights from noise helps nobody else"

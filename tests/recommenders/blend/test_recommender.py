@@ -36,7 +36,7 @@ def test_it_is_the_weighted_sum_of_standardised_scores(blend: BlendRecommender, 
     np.testing.assert_allclose(np.nanstd(unheard, axis=1), 1)
 
 
-def test_a_part_has_the_options_that_were_asked_for(blend: BlendRecommender) -> None:
+def test_a_part_has_the_given_options(blend: BlendRecommender) -> None:
     ease = blend.models["ease"]
     assert isinstance(ease, EaseRecommender)
     assert ease.spec.regularisation == 50.0
@@ -48,7 +48,7 @@ def test_some_items_score_as_they_do_among_all(blend: BlendRecommender, tribes: 
     np.testing.assert_array_equal(blend.score(histories, rows), blend.score(histories)[:, rows])
 
 
-def test_what_nobody_heard_rests_on_content_and_what_nobody_knows_on_popularity(tribes: Interactions) -> None:
+def test_fallback_levels_are_content_then_popularity(tribes: Interactions) -> None:
     grown = (
         BlendRecommender(THREE)
         .fit(tribes, FitOptions(item_vectors=VECTORS))
@@ -56,7 +56,7 @@ def test_what_nobody_heard_rests_on_content_and_what_nobody_knows_on_popularity(
     )
     history = History(np.array([0, 1]), np.array([2.0, 1.0]))
     parts = grown.parts([history])
-    assert parts.basis[0].tolist() == [FallbackLevel.BLEND] * 60 + [
+    assert parts.fallback_level[0].tolist() == [FallbackLevel.BLEND] * 60 + [
         FallbackLevel.PARTS,
         FallbackLevel.POPULARITY,
     ]
@@ -66,26 +66,26 @@ def test_what_nobody_heard_rests_on_content_and_what_nobody_knows_on_popularity(
     assert parts.total()[0, 61] < np.median(parts.total()[0]), "the unknown stays behind the average"
 
 
-def test_a_stranger_gets_what_is_popular(blend: BlendRecommender) -> None:
+def test_a_new_listener_gets_popular_items(blend: BlendRecommender) -> None:
     disliking = History(np.array([3]), np.array([-0.25]))
     parts = blend.parts([History.empty(), disliking])
-    assert (parts.basis == FallbackLevel.POPULARITY).all()
+    assert (parts.fallback_level == FallbackLevel.POPULARITY).all()
     counts = blend.popular.counts
     for row in parts.total():
         assert counts[np.argmax(row)] == counts.max()
 
 
-def test_content_without_a_weight_stands_in(tribes: Interactions) -> None:
+def test_content_without_a_weight_is_a_substitute(tribes: Interactions) -> None:
     spec = BlendSpec((PartSpec("ease"), PartSpec("content", 0.0)))
     model = BlendRecommender(spec).fit(tribes, FitOptions(item_vectors=VECTORS)).extended(VECTORS[:1])
     parts = model.parts([tribes.history(0)])
     assert not parts.amounts[1][0, :60].any(), "no weight where EASE knows the piece"
     assert parts.amounts[1][0, 60] != 0
-    assert parts.basis[0, 60] == FallbackLevel.PARTS
+    assert parts.fallback_level[0, 60] == FallbackLevel.PARTS
 
 
-def test_a_play_of_what_nobody_else_heard_counts_by_its_share(tribes: Interactions) -> None:
-    """The other parts learn from listeners and cannot know it; content has no weight of its own here."""
+def test_plays_of_items_without_other_listeners_count_by_their_share(tribes: Interactions) -> None:
+    """Collaborative parts cannot know the item; content has no weight of its own here."""
     spec = BlendSpec((PartSpec("rp3beta"), PartSpec("content", 0.0)))
     kin = np.stack([VECTORS[40], VECTORS[40] * 2])  # two new pieces that sound like piece 40
     grown = BlendRecommender(spec).fit(tribes, FitOptions(item_vectors=VECTORS)).extended(kin)
@@ -102,7 +102,7 @@ def test_a_play_of_what_nobody_else_heard_counts_by_its_share(tribes: Interactio
     assert grown._only_content([known])[1] == [0.0]  # type: ignore[index]
 
 
-def test_what_is_stored_scores_the_same(blend: BlendRecommender, tribes: Interactions) -> None:
+def test_a_stored_blend_gives_equal_scores(blend: BlendRecommender, tribes: Interactions) -> None:
     spec, arrays = blend.state()
     again = BlendRecommender.from_state(json.loads(json.dumps(spec)), arrays)
     assert again.spec == blend.spec
@@ -130,7 +130,7 @@ def test_a_listener_is_forgotten_by_every_part(tribes: Interactions) -> None:
         ((PartSpec("ease", 0.0),), "every weight"),
     ],
 )
-def test_a_blend_that_says_nothing_is_refused(parts: tuple[PartSpec, ...], message: str) -> None:
+def test_a_blend_without_weights_is_refused(parts: tuple[PartSpec, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         BlendSpec(parts)
 

@@ -20,7 +20,7 @@ from troubadour.recommenders.evaluation.split import split_at, split_by_share
 
 @dataclass(frozen=True)
 class Fixed:
-    """Scores that do not depend on the history."""
+    """Scores that are independent of the history."""
 
     values: np.ndarray
 
@@ -33,7 +33,7 @@ def cases(n_items: int, relevant: list[list[int]], hidden: list[list[int]]) -> E
     return EvaluationSet(tuple(History.empty() for _ in relevant), *as_rows, n_items)
 
 
-def test_the_whole_catalogue_is_ranked_and_what_was_heard_is_not() -> None:
+def test_the_whole_catalogue_except_hidden_items_is_ranked() -> None:
     some = cases(5, [[1], [2, 4]], [[4], []])
     found = evaluate(Fixed(np.array([0.0, 3, 2, np.nan, 9])), some, 2, np.random.default_rng(0))
     np.testing.assert_array_equal(found.lists, [[1, 2], [4, 1]])
@@ -42,13 +42,13 @@ def test_the_whole_catalogue_is_ranked_and_what_was_heard_is_not() -> None:
     assert found.coverage == 3 / 5
 
 
-def test_what_is_never_scored_is_never_shown() -> None:
+def test_items_without_a_score_are_not_recommended() -> None:
     found = evaluate(Fixed(np.array([np.nan, 1.0])), cases(2, [[0]], [[1]]), 5, np.random.default_rng(0))
     np.testing.assert_array_equal(found.lists, [[-1, -1]])
     assert found.recall[0] == 0
 
 
-def test_a_model_that_says_nothing_gains_nothing_from_the_order_of_rows() -> None:
+def test_constant_scores_gain_nothing_from_the_order_of_rows() -> None:
     # All of a popular head comes first among the rows; equal scores must not rank it first.
     some = cases(1000, [[i] for i in range(100)], [[]] * 100)
     found = [
@@ -58,7 +58,7 @@ def test_a_model_that_says_nothing_gains_nothing_from_the_order_of_rows() -> Non
     assert np.mean(found) == pytest.approx(0.02, abs=0.01)
 
 
-def test_lists_that_were_shown_are_judged_as_they_are() -> None:
+def test_final_lists_are_evaluated_unchanged() -> None:
     some = cases(4, [[2]], [[0]])
     assert evaluate_lists(np.array([[1, 2]]), some).reciprocal_rank[0] == 0.5
     with pytest.raises(InputError, match="2 lists for 1 cases"):
@@ -91,9 +91,9 @@ def test_the_next_play_may_be_a_repeat(make_plays) -> None:
 
 @pytest.mark.parametrize("name", registry.names("recommenders"))
 def test_changing_the_future_changes_no_score(name: str, tribes: Interactions) -> None:
-    """Plants a like at the end, and turns held-out events round: what is learnt must stay the same."""
+    """Adds a like at the end and permutes held-out events: the fitted model must not change."""
     rng = np.random.default_rng(0)
-    # Some ratings too, for models that learn from nothing else.
+    # Some ratings too, for models of ratings only.
     kinds, values = tribes.kind.copy(), tribes.value.copy()
     kinds[::3], values[::3] = Kind.RATING, rng.integers(1, 6, len(values[::3]))
     tribes = dataclasses.replace(tribes, kind=kinds, value=values)
@@ -119,13 +119,13 @@ def test_changing_the_future_changes_no_score(name: str, tribes: Interactions) -
         model = registry.find("recommenders", name)().fit(log, options)
         scores.append(model.score(log.histories()))
     np.testing.assert_array_equal(*scores)
-    # And the check itself would see it: the same change in the past does move scores.
+    # Control: the same change in the training part changes scores.
     early = dataclasses.replace(split.train, item=rng.permutation(split.train.item))
     moved = registry.find("recommenders", name)().fit(early, options).score(early.histories())
     assert not np.array_equal(moved, scores[0], equal_nan=True)
 
 
-def test_every_figure_has_an_interval(tribes: Interactions) -> None:
+def test_every_metric_has_an_interval(tribes: Interactions) -> None:
     split = split_by_share(tribes, 0.2)
     some = discovery_cases(split)
     styles = [f"tribe {i // 15}" for i in range(60)]
@@ -138,7 +138,7 @@ def test_every_figure_has_an_interval(tribes: Interactions) -> None:
         assert one.low <= one.mean <= one.high
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+def test_intervals_have_the_stated_coverage() -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(200):

@@ -29,7 +29,7 @@ def test_more_relevant_items_than_places_can_still_be_ideal() -> None:
     np.testing.assert_allclose(metrics.ndcg(hit, np.array([7])), [1.0])
 
 
-def test_what_is_shown_to_everybody() -> None:
+def test_head_share_and_coverage() -> None:
     lists = np.array([[0, 1], [0, 2], [0, -1]])
     assert metrics.coverage(lists, 100) == 0.03
     assert metrics.head_share(lists, 100) == 3 / 5, "one item of a hundred takes three of five places"
@@ -59,7 +59,7 @@ def test_calibration_compares_the_styles_of_list_and_history() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.integers(0, 20))
-def test_every_figure_lies_between_nothing_and_all(places: list[bool], missed: int) -> None:
+def test_every_metric_is_in_range(places: list[bool], missed: int) -> None:
     hit = np.array([places])
     wanted = np.array([max(1, int(hit.sum()) + missed)])
     for figure in (

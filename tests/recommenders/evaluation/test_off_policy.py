@@ -1,4 +1,4 @@
-"""Estimates against the truth, which only a simulation knows."""
+"""Off-policy estimates against the true value of a simulation."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PLACES = 4000
 
 @dataclass(frozen=True)
 class World:
-    """What only a simulation knows, and two policies."""
+    """True rewards and two policies."""
 
     liked: np.ndarray
-    """Chance that a listener likes an item, shape (n_listeners, N)."""
+    """Probability that a listener likes an item, shape (n_listeners, N)."""
     logging: np.ndarray
-    """Chance that the policy of the log shows it."""
+    """Probability of each item under the logging policy."""
     target: np.ndarray
-    """Chance that the other policy would."""
+    """Probability of each item under the target policy."""
     model: np.ndarray
-    """What a model, which is not quite right, expects."""
+    """Predictions of an imperfect reward model."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def world() -> World:
 
 
 def logged(world: World, seed: int) -> tuple[Logged, float, float]:
-    """What the log's policy showed, the true value of the other one, and the log's own mean."""
+    """Logged choices, the true value of the target policy, and the mean reward of the log."""
     rng = np.random.default_rng(seed)
     who = rng.integers(0, len(world.liked), PLACES)
     item = (np.cumsum(world.logging[who], axis=1) > rng.random((PLACES, 1))).argmax(axis=1)
@@ -77,21 +77,21 @@ def test_the_true_value_lies_in_the_interval(estimator, world) -> None:
     assert inside >= 8, f"{inside} of 10 intervals hold the truth"
 
 
-def test_a_policy_that_is_the_logs_own_is_worth_what_was_logged(world) -> None:
+def test_the_logging_policy_has_the_logged_value(world) -> None:
     log, _, naive = logged(world, 0)
     same = Logged(log.reward, log.propensity, log.propensity)
     assert ips(same, np.random.default_rng(0)).value.mean == pytest.approx(naive)
     assert ips(same, np.random.default_rng(0)).effective == pytest.approx(len(log.reward))
 
 
-def test_a_cap_takes_noise_and_adds_bias(world) -> None:
+def test_a_cap_reduces_variance_and_adds_bias(world) -> None:
     log, _, _ = logged(world, 1)
     free, capped = (ips(log, np.random.default_rng(0), cap=c).value for c in (np.inf, 3.0))
     assert capped.high - capped.low < free.high - free.low
     assert capped.mean < free.mean
 
 
-def test_what_cannot_be_estimated_is_refused() -> None:
+def test_impossible_estimates_are_refused() -> None:
     one = np.ones(3)
     with pytest.raises(InputError, match="propensity is 0"):
         Logged(one, one * 0, one)

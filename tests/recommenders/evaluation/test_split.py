@@ -8,7 +8,7 @@ from troubadour.interactions.events import Interactions
 from troubadour.recommenders.evaluation.split import split_at_random, split_by_share, split_fairly
 
 
-def test_one_cut_in_time_for_everybody(tribes: Interactions) -> None:
+def test_one_global_cut_in_time(tribes: Interactions) -> None:
     split = split_fairly(tribes, 0.2, np.random.default_rng(0))
     assert split.time is not None
     assert "cut in time" in split.how
@@ -16,12 +16,12 @@ def test_one_cut_in_time_for_everybody(tribes: Interactions) -> None:
     assert len(split.test) == pytest.approx(0.2 * len(tribes), abs=3)
 
 
-def test_without_times_pairs_are_drawn_and_it_says_so(make_plays, tribes: Interactions) -> None:
+def test_logs_without_times_are_split_at_random(make_plays, tribes: Interactions) -> None:
     rows = [(int(a), int(b), 0) for a, b in zip(tribes.listener, tribes.item, strict=True)]
     log = make_plays(rows, 80, 60)
     split = split_fairly(log, 0.2, np.random.default_rng(0))
     assert split.time is None
-    assert "no times" in split.how
+    assert "without times" in split.how
     train, test = (
         {*zip(p.listener.tolist(), p.item.tolist(), strict=True)} for p in (split.train, split.test)
     )

@@ -16,7 +16,7 @@ SPEC = ColdSpec(AlsSpec(factors=8, regularisation=1.0), regularisation=1.0)
 
 
 def world() -> tuple[Interactions, np.ndarray, np.ndarray]:
-    """Six kinds of piece, told by noisy vectors; each listener plays one kind; 30 pieces are unheard."""
+    """Six kinds of pieces with noisy vectors; each listener plays one kind; 30 pieces have no listeners."""
     rng = np.random.default_rng(0)
     kind = np.arange(ITEMS) % 6
     vectors = (np.eye(6)[kind] + rng.normal(0, 0.2, (ITEMS, 6))).astype(np.float32)
@@ -56,7 +56,7 @@ def test_a_piece_added_later_is_scored_as_if_it_had_been_there() -> None:
     assert np.isfinite(grown.score([of_new])).all()
 
 
-def test_what_many_heard_keeps_its_own_place() -> None:
+def test_items_with_many_listeners_keep_their_als_factors() -> None:
     log, vectors, _ = world()
     wrong = vectors[::-1].copy()
     trusting = ColdRecommender(ColdSpec(SPEC.als, 1.0, support=0.0)).fit(log, FitOptions(Weights(), wrong))

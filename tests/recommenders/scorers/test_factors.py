@@ -29,7 +29,7 @@ def groups(listeners: int = 60, items: int = 40, kinds: int = 4) -> Interactions
     )  # fmt: skip
 
 
-def test_a_history_is_placed_as_the_library_places_a_listener() -> None:
+def test_folding_in_agrees_with_the_library() -> None:
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 
@@ -43,7 +43,7 @@ def test_a_history_is_placed_as_the_library_places_a_listener() -> None:
         (1 + spec.confidence * cells.data, cells.indices, cells.indptr), cells.shape, np.float32
     )
     theirs = library.recalculate_user(np.arange(60), confidence)
-    np.testing.assert_allclose(model.place(cells), theirs, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.fold_in(cells), theirs, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("model", [AlsRecommender(AlsSpec(factors=8)), BprRecommender(BprSpec(factors=8))])
@@ -85,6 +85,6 @@ def test_the_next_play_is_the_most_played_then_the_most_popular() -> None:
 @pytest.mark.parametrize(
     ("make", "field", "value"), [(AlsSpec, "factors", 0), (BprSpec, "rate", 0.0), (AlsSpec, "seed", -1)]
 )
-def test_specs_refuse_what_makes_no_sense(make: type, field: str, value: float) -> None:
+def test_specs_refuse_values_out_of_range(make: type, field: str, value: float) -> None:
     with pytest.raises(InputError, match=field):
         make(**{field: value})

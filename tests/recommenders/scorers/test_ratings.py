@@ -13,7 +13,7 @@ from troubadour.recommenders.scorers.ratings import RatingsRecommender, RatingsS
 def planted(
     rank: int, seed: int = 0, listeners: int = 150, items: int = 80
 ) -> tuple[Interactions, Interactions]:
-    """Ratings of biases and a few hidden directions, with noise of .2; four fifths to learn from."""
+    """Ratings from biases and a few latent dimensions with noise 0.2; 80% are the training part."""
     rng = np.random.default_rng(seed)
     taste = rng.normal(0, 1, (listeners, rank)) @ rng.normal(0, 1, (rank, items)) * 0.6
     truth = 3.0 + rng.normal(0, 0.3, (listeners, 1)) + rng.normal(0, 0.3, items) + taste

@@ -17,7 +17,7 @@ SMALL = SequentialSpec(width=16, heads=2, layers=2, context=8, dropout=0.1, epoc
 
 
 def cycles(n_listeners: int = 40, n_items: int = 10) -> Interactions:
-    """Everybody goes up the same circle of items, from different starts."""
+    """All listeners follow the same cycle of items from different starts."""
     who = np.repeat(np.arange(n_listeners), 6)
     step = np.tile(np.arange(6), n_listeners)
     n = len(who)

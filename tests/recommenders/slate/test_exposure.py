@@ -11,7 +11,7 @@ from troubadour.recommenders.slate.exposure import STRENGTHS, affordable, caps, 
 
 
 def crowded(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Everybody's scores favour the same few pieces far beyond what is played of them."""
+    """Scores of all listeners favour the same few pieces far beyond their share of plays."""
     n = 300
     plays = np.rint(1000 / np.arange(1, n + 1) ** 0.7).astype(np.int64)
     scores = rng.normal(size=(400, n)) + 4.0 * (np.arange(n) < 5) + 1.5 * (np.arange(n) < 30)
@@ -33,7 +33,7 @@ def test_the_most_shown_get_no_more_of_the_lists_than_the_most_played_of_the_pla
     assert (price >= 0).all()
 
 
-def test_what_is_not_shown_too_often_costs_nothing() -> None:
+def test_items_below_their_cap_have_price_zero() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(400, 300))
     rows = np.argsort(-scores, axis=1)[:, :100]
@@ -42,7 +42,7 @@ def test_what_is_not_shown_too_often_costs_nothing() -> None:
     assert not price.any()
 
 
-def test_nobody_to_learn_from_means_no_price() -> None:
+def test_without_listeners_prices_are_zero() -> None:
     assert not prices(np.zeros((0, 50), np.int64), np.zeros((0, 50)), np.ones(60, np.int64), 20).any()
     assert not prices(np.zeros((3, 5), np.int64), np.zeros((3, 5)), np.ones(60, np.int64), 20).any()
 
@@ -56,8 +56,8 @@ def test_lists_that_keep_to_the_caps_are_no_more_concentrated_than_plays(counts:
         assert np.sort(allowed)[::-1][:head].sum() <= concentration(plays) + 1e-9
 
 
-def test_prices_are_taken_only_as_far_as_they_can_be_afforded() -> None:
-    """Where listeners do want the few pieces that everybody is shown, prices would take them away."""
+def test_the_strength_of_prices_is_limited_by_their_loss() -> None:
+    """Where the recommended head is relevant, full prices would lower NDCG."""
     rng = np.random.default_rng(0)
     n, people = 300, 400
     plays = np.rint(1000 / np.arange(1, n + 1) ** 0.7).astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from troubadour.core.errors import InputError, NotFoundError
-from troubadour.interactions.events import History, Interactions, Kind
+from troubadour.interactions.events import History, Interactions, Kind, ListenerEvents
 from troubadour.interactions.id_map import IdMap
 from troubadour.interactions.simulate import SimulationSpec, simulate_with_truth
 from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
@@ -87,7 +87,7 @@ def test_an_event_in_the_future_changes_no_score(world) -> None:
     np.testing.assert_array_equal(before.score([history]), after.score([history]))
 
 
-def test_lists_hold_nothing_heard_one_of_a_work_and_a_reason_each(ranker: Ranker, world) -> None:
+def test_lists_exclude_the_history_and_have_one_item_per_work_with_a_reason(ranker: Ranker, world) -> None:
     log, _, infos, _ = world
     for listener in range(10):
         history = log.history(listener, ranker.weights)
@@ -100,7 +100,7 @@ def test_lists_hold_nothing_heard_one_of_a_work_and_a_reason_each(ranker: Ranker
         assert all(f.reasons and f.reasons[0].text for f in found)
 
 
-def test_a_stranger_gets_what_is_popular_and_is_told_so(ranker: Ranker) -> None:
+def test_a_new_listener_gets_popular_items_with_a_fallback(ranker: Ranker) -> None:
     found = ranker.recommend(History.empty(), 10)
     assert len(found) == 10
     assert all("popularity" in f.fallback for f in found)
@@ -108,7 +108,11 @@ def test_a_stranger_gets_what_is_popular_and_is_told_so(ranker: Ranker) -> None:
 
 
 def test_one_like_is_enough_for_a_taste(ranker: Ranker) -> None:
-    history = ranker.history(["p0"], [Kind.LIKE], [np.nan], [1])
+    like = np.array([Kind.LIKE], dtype=np.uint8)
+    events = ListenerEvents(
+        ("p0",), np.zeros(1, np.int32), like, np.full(1, np.nan, np.float32), np.ones(1, np.int64)
+    )
+    history = ranker.history(events)
     styles = [ranker.infos[ranker.items.row(f.id)].attributes["style"] for f in ranker.recommend(history, 12)]
     assert styles.count("jig") >= 6
 
@@ -127,7 +131,7 @@ def test_a_new_piece_can_be_recommended_at_once(ranker: Ranker, world) -> None:
     assert "fresh" not in ranker.items, "the ranker itself does not change"
 
 
-def test_what_is_stored_ranks_the_same(ranker: Ranker, world) -> None:
+def test_a_stored_ranker_gives_equal_lists(ranker: Ranker, world) -> None:
     spec, arrays = ranker.state()
     again = Ranker.from_state(json.loads(json.dumps(spec)), arrays)
     history = world[0].history(3, ranker.weights)
@@ -170,7 +174,7 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
     histories = [*log.histories()[:30], log.history(gone)]
     np.testing.assert_allclose(forgot.score(histories), never.score(histories), rtol=0, atol=1e-8)
     assert np.abs(fitted.score(histories) - never.score(histories)).max() > 1e-4
-    np.testing.assert_array_equal(forgot.heard, never.heard)
+    np.testing.assert_array_equal(forgot.listener_count, never.listener_count)
     np.testing.assert_allclose(forgot.price, never.price, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(forgot.lists(histories, 10), never.lists(histories, 10))
     with pytest.raises(InputError, match="listener"):
@@ -182,12 +186,12 @@ def test_a_forgotten_listener_leaves_no_trace_in_scores_prices_or_lists(
 
 
 @pytest.mark.parametrize(("new", "expected"), [(0, 0), (1, 1), (39, 1), (40, 2), (200, 2)])
-def test_few_new_pieces_are_not_pushed_on_everybody(new: int, expected: int) -> None:
-    """Two of 20 places are for the new, but the second only where there are 40 pieces to choose from."""
+def test_few_new_pieces_get_few_slots(new: int, expected: int) -> None:
+    """Two of 20 slots are reserved; the second requires a pool of 40 rarely played pieces."""
     n = 400
-    heard = np.where(np.arange(n) >= n - new, 0, 50)
-    shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), heard, None)
+    listener_count = np.where(np.arange(n) >= n - new, 0, 50)
+    shelf = CatalogueView([ItemInfo()] * n, np.zeros((n, 0)), listener_count, None)
     scored = Scored(History.empty(), -np.arange(n, dtype=np.float64), np.ones(n, dtype=bool))
     found = rerank(shelf, RankSpec(), scored, 20, np.ones(n, dtype=bool))
     assert [one.row for one in found[: 20 - expected]] == [*range(20 - expected)]
-    assert sum(heard[one.row] == 0 for one in found) == expected
+    assert sum(listener_count[one.row] == 0 for one in found) == expected

@@ -9,7 +9,7 @@ from troubadour.music.piece import Piece
 from troubadour.music.quantise import quantise
 from troubadour.music.score import Score, Track
 from troubadour.similarity.melody_search.index import MelodyIndex
-from troubadour.similarity.melody_search.lines import Skyline, lines, query_skyline
+from troubadour.similarity.melody_search.lines import Skyline, query_skyline, skylines
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_pieces_can_be_replaced_and_removed(index: MelodyIndex, tunes: list[tupl
     assert len(again) == len(index)
     replaced = index.with_pieces([(name, tunes[8][1])])
     assert len(replaced) == len(index)
-    # The tune is gone from under its name: what now bears it shares far less with the query.
+    # The id now belongs to another tune, which shares far less with the query.
     best = {m.piece: m.score for m in replaced.search(query, 150)}
     assert best.get(name, 0.0) < 0.9
 
@@ -128,7 +128,7 @@ def test_a_stored_index_finds_the_same(index: MelodyIndex, tunes: list[tuple[str
     query = bars(tunes[11][1], 1, 8)
     gone = index.without([tunes[0][0]])
     loaded = MelodyIndex.from_state(gone.state())
-    # Further down equal scores may come in another order, since removed pieces hold no places any more.
+    # Equal scores at lower ranks may change order, since removed pieces take up no candidates.
     assert loaded.search(query, 4) == gone.search(query, 4)
     assert len(loaded) == len(gone)
     damaged = gone.state() | {"gap": np.zeros(3, dtype=np.int8)}
@@ -145,7 +145,7 @@ def test_what_holds_no_melody_is_refused_and_an_empty_index_finds_nothing() -> N
         [[i * 24, 12, 38, 80, 0] for i in range(20)], ticks_per_quarter=24, tracks=(Track(0, True),)
     )
     for score in (empty, one, drums):
-        assert lines(score) == []
+        assert skylines(score) == []
         with pytest.raises(InputError, match="at least 4 pitched notes"):
             query_skyline(score)
     nothing = MelodyIndex.of([("empty", empty), ("drums", drums)])

@@ -1,1 +1,1 @@
-"""The use cases of sound: import recordings, measure pieces, find what sounds alike or was hummed."""
+"""Audio library: import of recordings, audio features of all pieces, search by sound and by humming."""

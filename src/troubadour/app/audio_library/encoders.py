@@ -1,4 +1,4 @@
-"""Where a home keeps the encoder of sound that was trained on its own catalogue."""
+"""Folder of the audio encoder that is trained on a home's own catalogue."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from troubadour.catalogue.store import Store
 
 
 def encoder_folder(store: Store) -> Path:
-    """The folder; it need not exist."""
+    """Path of the folder; it need not exist."""
     return store.path.parent / "models" / "sound"

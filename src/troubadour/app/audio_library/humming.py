@@ -1,4 +1,4 @@
-"""A melody that was hummed, whistled, sung or played on one instrument, as queries of a melody search."""
+"""Hummed, whistled, sung or played melodies as queries for melody search."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from troubadour.music.theory.names import note_name
 from troubadour.similarity.melody_search.lines import LEAST_NOTES, Skyline
 
 LONGEST_SECONDS: Final = 60.0
-"""Of a longer recording the middle is listened to."""
+"""Longer recordings are cut to their middle."""
 READINGS: Final = (0.1, 0.5)
-"""How closely the tuning is followed (`sung.in_tune`): singers who hold it, and singers who drift."""
+"""Adaptation rates of the tuning (`sung_notes.in_tune`): for a stable and for a drifting tuning."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HummedQuery:
-    """What was heard of a recorded melody."""
+    """Notes transcribed from a monophonic recording."""
 
     notes: SungNotes
     seconds: float
-    """How long the whole recording lasts."""
+    """Duration of the whole recording."""
     warnings: tuple[str, ...]
 
     def queries(self) -> list[Skyline]:
-        """Readings of the notes, to be searched for all; usually one, two where the tuning drifts.
+        """Skylines to search for: one for each distinct rounding of the pitches to semitones.
+
+        There is usually one, and two if the tuning drifts.
 
         Raises:
-            InputError: fewer than four notes were heard.
+            InputError: fewer than four notes were found.
         """
         if len(self.notes) < LEAST_NOTES:
             raise InputError(
@@ -42,18 +44,18 @@ class HummedQuery:
         for follow in READINGS:
             sung = np.clip(in_tune(self.notes, follow), 0, 127)
             pitch = np.rint(sung).astype(np.int16)
-            # Quarters at 120 a minute: a search takes any tempo.
+            # Quarters at 120 beats per minute: the search is invariant to tempo.
             onset, bar = 2 * self.notes.onset, np.ones(len(pitch), dtype=np.int32)
             line = Skyline(pitch, onset, bar, astray=(sung - pitch).astype(np.float32))
             found.setdefault(tuple(pitch.tolist()), line)
         return list(found.values())
 
     def names(self) -> list[str]:
-        """The notes' names, such as `F#4`."""
+        """Note names, such as `F#4`."""
         return [note_name(p) for p in np.rint(in_tune(self.notes, READINGS[0])).astype(int).tolist()]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Notes and warnings, for JSON."""
         rows = zip(self.names(), self.notes.pitch, self.notes.onset, self.notes.seconds, strict=True)
         return {
             "seconds": round(self.seconds, 2),

@@ -1,11 +1,11 @@
-"""Take recordings into the catalogue: each file once, by its content, whatever kills the import."""
+"""Import of recordings into the catalogue, identified by their content; safe to interrupt."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,12 @@ from troubadour.catalogue.importing import ImportReport
 from troubadour.catalogue.sounds import SoundRow
 from troubadour.catalogue.store import NewPiece, Store
 from troubadour.catalogue.works import split_of
+from troubadour.core.progress import Progress
 from troubadour.corpora.folder import files_in
-
-Progress = Callable[[int, int], None]
-"""Files done, files in all."""
 
 
 def recordings_in(path: Path) -> list[Path]:
-    """The recordings at or below a path, told by their first bytes, sorted.
+    """Audio files at or below a path, detected by suffix or by first bytes, sorted.
 
     Raises:
         InputError: there is no such file or folder.
@@ -39,7 +37,7 @@ def recordings_in(path: Path) -> list[Path]:
                 start = opened.read(64)
         except OSError:
             start = b""
-        # A file that is named like a recording and is none is reported, not passed over.
+        # A file with an audio suffix but other content is reported as unreadable, not skipped.
         if file.suffix.lower() in SUFFIXES or looks_like_audio(start):
             found.append(file)
     return found
@@ -54,17 +52,22 @@ def import_recordings(
     retry: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import the recordings at or below a path; a second time nothing is measured again.
+    """Import the recordings at or below a path; files measured before are not measured again.
 
-    Files are known by the SHA-256 of their content. Each one's piece, sound and line in the journal are
-    stored in one transaction as soon as it is measured: of an import that was killed, only what was in
-    work (one file a worker) is measured again.
+    Files are identified by the SHA-256 of their content. The piece, its features and its journal entry are
+    stored in one transaction as soon as a file is measured. After an interrupted import only the files in
+    progress (one per worker) are measured again.
 
     Args:
-        retry: try those again that were refused before.
+        store: the catalogue.
+        path: file or folder.
+        collection: name of the collection for the new pieces.
+        workers: processes that measure files.
+        retry: measure files again that were refused before.
+        progress: callback, called after each file.
 
     Raises:
-        StorageError: the disk is full; what was stored before stays.
+        StorageError: the disk is full; pieces stored before remain.
     """
     report = ImportReport(collection)
     files = recordings_in(path)
@@ -104,7 +107,7 @@ def import_recordings(
     for (file, digest), found in workers.run(new(), lambda task: {"path": str(task[0])}):
         done += 1
         if progress:
-            progress(done, len(files))
+            progress(f"{path} recordings", done, len(files))
         if "cause" in found:
             cause = found["cause"].removeprefix(f"{file}: ")
             store.sounds.refuse(digest, str(file.resolve()), cause)
@@ -118,18 +121,18 @@ def import_recordings(
         for warning in piece.quality:
             kinds[warning.split(":")[0].split(" from ")[0]] += 1
     if progress:
-        progress(len(files), len(files))
+        progress(f"{path} recordings", len(files), len(files))
     report.repaired = dict(kinds)
     return report
 
 
 def piece_id_of(digest: str) -> str:
-    """The id of a recording: `a` and eleven digits of its content's SHA-256."""
+    """Id of a recording: `a` and the first eleven digits of its content's SHA-256."""
     return f"a{digest[:11]}"
 
 
 def recording_piece(file: Path, digest: str, found: dict[str, Any], collection: str) -> NewPiece:
-    """A recording as a piece of the catalogue: no notes, and everything that its tags state."""
+    """Catalogue piece of a recording: no notes, metadata from the tags."""
     tags = found["tags"]
     identity = piece_id_of(digest)
     named = {scheme: tags[scheme] for scheme in ("isrc", "mbid") if tags[scheme]}
@@ -157,7 +160,7 @@ def recording_piece(file: Path, digest: str, found: dict[str, Any], collection: 
 
 
 def sound_row(piece: str, origin: str, found: dict[str, Any]) -> SoundRow:
-    """A worker's answer as the store keeps it."""
+    """Worker's answer as a row of the catalogue."""
     mean = unpacked(found["timbre_mean"])
     return SoundRow(
         piece,
@@ -173,7 +176,7 @@ def sound_row(piece: str, origin: str, found: dict[str, Any]) -> SoundRow:
 
 
 def unpacked(text: str) -> NDArray[np.float32]:
-    """Numbers as a worker sends them, shape (n,)."""
+    """Decoded float32 array of a worker's answer, shape (n,)."""
     return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Worker processes that measure sound: killed when they take too long, started anew when they die."""
+"""Pool of worker processes for audio analysis, with a time limit per file and restart after crashes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 SECONDS: Final = 120.0
-"""After which a file is given up: ten hours of MP3 are opened and measured in a few."""
+"""Time limit per file; ten hours of MP3 take a few seconds to open and measure."""
 
 Task = TypeVar("Task")
 Request = Callable[[Task], dict[str, Any]]
@@ -21,24 +21,25 @@ Request = Callable[[Task], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """How many processes, and how long each may take for one file."""
+    """Number of worker processes and their limits."""
 
     count: int = 1
     """1 to the number of cores; each takes about 150 MB."""
     seconds: float = SECONDS
     command: tuple[str, ...] = (sys.executable, "-m", "troubadour.app.audio_library.worker")
     encoder: Path | None = None
-    """Folder of the home's own encoder of sound; see `encoders.encoder_folder`."""
+    """Folder of the home's own audio encoder; see `encoders.encoder_folder`."""
 
     def run(self, tasks: Iterable[Task], request: Request[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
-        """Each task with its answer, in the order in which they are done.
+        """Run tasks and yield each with its answer, in order of completion.
 
-        A worker that crashes or takes too long answers with a `cause`; the others go on. Closing the
-        iterator ends the workers.
+        A worker that crashes or exceeds the time limit yields an answer with a `cause`; the others continue.
+        Closing the iterator ends the workers.
 
         Args:
-            request: what to send for a task; called in a thread, so that reading a score overlaps
-                with measuring another.
+            tasks: the tasks.
+            request: function that maps a task to the worker's request; called in a thread, so that reading one
+                score overlaps with measuring another.
         """
         waiting: queue.Queue[Task | None] = queue.Queue(maxsize=2 * self.count)
         done: queue.Queue[tuple[Task, dict[str, Any]] | BaseException | None] = queue.Queue()
@@ -50,7 +51,7 @@ class Workers:
                 while (task := waiting.get()) is not None:
                     if not stop.is_set():
                         done.put((task, worker.ask(request(task))))
-            except BaseException as error:  # handed to the caller below, who raises it
+            except BaseException as error:  # raised again in the calling thread below
                 done.put(error)
             finally:
                 worker.end()
@@ -87,7 +88,7 @@ class Workers:
 
 
 class _Worker:
-    """One process, started when there is something to ask."""
+    """One worker process, started at the first request."""
 
     def __init__(self, options: Workers) -> None:
         self._options = options

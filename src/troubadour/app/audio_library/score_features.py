@@ -1,9 +1,8 @@
-"""What scores sound like when the renderer plays them, so that every piece stands in one space of sound."""
+"""Audio features of scores, rendered by the synthesiser, in the same feature space as recordings."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from troubadour.app.audio_library.pool import Workers
 from troubadour.audio.describe import VERSION
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.formats.midi import write_midi
 from troubadour.music.score import Score
 from troubadour.similarity.encoder import SoundEncoder
@@ -25,15 +25,15 @@ EXCERPT_SECONDS: Final = 25.0
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a round of measuring did."""
+    """Result of one measuring run."""
 
     added: int
     known: int
-    """Had sounds before."""
+    """Pieces measured before."""
     left: int
-    """Still have none."""
+    """Pieces still without features."""
     failed: tuple[tuple[str, str], ...]
-    """(piece, cause)."""
+    """Pairs of piece id and cause."""
 
 
 def measure_scores(
@@ -42,18 +42,23 @@ def measure_scores(
     *,
     limit: int | None = None,
     soundfont: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Measured:
-    """Measure recordings, and the first 25 s of pieces with notes, played, that have no sound yet.
+    """Measure all pieces without audio features: recordings, and the first 25 s of rendered scores.
 
-    A sound of another version or encoder counts as none.
+    Features of another version or encoder count as missing. Takes about half a second per piece and worker.
+    Each result is stored at once, so an interrupted run continues where it stopped. The order is a random
+    permutation of the catalogue, so that `limit` pieces are spread over all collections.
 
-    About half a second a piece and worker. Each is stored when it is done: killed and started again,
-    it goes on where it was. Pieces in an even spread over the catalogue come first, so that a limit
-    does not take one collection alone.
+    Args:
+        store: the catalogue.
+        workers: processes that measure.
+        limit: largest number of pieces to measure, 1 or more.
+        soundfont: `.sf2` file for rendering.
+        progress: callback, called after each piece.
 
     Raises:
-        InputError: limit is not positive.
+        InputError: limit is below 1.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; allowed: 1 and above")
@@ -77,17 +82,17 @@ def measure_scores(
             store.sounds.put(sound_row(piece, "recording" if piece in files else "rendered", found))
             added += 1
         if progress:
-            progress(done, len(chosen))
+            progress("Measuring", done, len(chosen))
     return Measured(added, len(ids) - len(missing), len(missing) - added, tuple(failed))
 
 
 def to_play(store: Store, piece: str, soundfont: str | None) -> dict[str, Any]:
-    """Request to a worker: the opening of a piece with notes."""
+    """Worker request for the opening of a score."""
     midi = write_midi(opening(store.score(piece), EXCERPT_SECONDS))
     return {"midi": base64.b64encode(midi).decode(), "soundfont": soundfont}
 
 
 def opening(score: Score, seconds: float) -> Score:
-    """The notes that start in the first seconds; all of a shorter score."""
+    """Notes that start in the first `seconds`; all notes of a shorter score."""
     inside = score.seconds_at(score.onset) < seconds
     return score.where(inside) if inside.any() and not inside.all() else score

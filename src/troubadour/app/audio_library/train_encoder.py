@@ -1,9 +1,8 @@
-"""Train the encoder of sound on a catalogue's own audio, without labels."""
+"""Training of the audio encoder on a catalogue's own audio, without labels."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +13,10 @@ from troubadour.app.audio_library.pool import Workers
 from troubadour.app.audio_library.score_features import to_play
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError, MissingExtraError
+from troubadour.core.progress import Progress
 
 PIECES: Final = 600
-"""That are listened to; more cost time and teach little."""
+"""Default number of training pieces; more cost time and improve little."""
 _FEWEST: Final = 20
 
 
@@ -28,22 +28,28 @@ def train_sound(
     steps: int = 1500,
     seed: int = 0,
     soundfont: Path | None = None,
-    tell: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train the home's own encoder; measure the sounds again afterwards, so that they have its embedding.
+    """Train the home's own encoder. Measure the features again afterwards to get its embeddings.
 
-    Recordings first, then pieces with notes, played: about half a second each and worker, and a minute
-    of training (`sound_training`). Needs torch.
+    Recordings come first, then rendered scores: about half a second per piece and worker, and a minute of
+    training (`sound_training`). Needs torch.
 
     Args:
-        pieces: how many are listened to at most, drawn by the seed.
+        store: the catalogue.
+        workers: processes that measure.
+        pieces: largest number of training pieces, drawn at random.
+        steps: training steps.
+        seed: of the random choices.
+        soundfont: `.sf2` file for rendering.
+        progress: callback.
 
     Returns:
-        `encoder` (its name), `pieces` that were heard, `failed`, `folder`.
+        `encoder` (its name), `pieces` used, `failed`, `folder`.
 
     Raises:
         InputError: fewer than 20 pieces can be heard.
-        MissingExtraError: torch is missing.
+        MissingExtraError: torch is not installed.
     """
     try:
         from troubadour.similarity.sound_training import EncoderOptions, train_encoder
@@ -71,18 +77,16 @@ def train_sound(
         else:
             flat = np.frombuffer(base64.b64decode(found["frames"]), dtype="<f4")
             heard.append((piece, flat.reshape(-1, found["coefficients"]).astype(np.float32)))
-        if tell:
-            tell("listen", done, len(chosen))
+        if progress:
+            progress("listen", done, len(chosen))
     if len(heard) < _FEWEST:
         raise InputError(
             f"{len(heard)} pieces can be heard; at least {_FEWEST} are needed: import more music"
         )
-    heard.sort(key=lambda one: one[0])  # whichever worker was quicker
+    heard.sort(key=lambda one: one[0])  # independent of the workers' speed
     options = EncoderOptions(steps=steps, seed=seed)
     notes = {"pieces": len(heard), "recordings": len(files), "steps": steps, "seed": seed}
-    encoder = train_encoder(
-        [f for _, f in heard], options, notes, lambda step, _: tell("train", step, steps) if tell else None
-    )
+    encoder = train_encoder([f for _, f in heard], options, notes, progress)
     folder = encoder_folder(store)
     encoder.save(folder)
     return {"encoder": encoder.name, "pieces": len(heard), "failed": failed, "folder": str(folder)}

@@ -1,8 +1,8 @@
-"""The process in which recordings are decoded and measured, one after the other.
+"""Worker process that decodes and measures audio, one request after another.
 
-Reads one JSON request a line on standard input and answers one a line on standard output; ends with
-its input. `python -m troubadour.app.audio_library.worker`. Native decoders may crash or hang: that costs this
-process and one file (`pool.py`).
+Reads one JSON request per line on standard input and answers one per line on standard output; ends
+with its input. Run as `python -m troubadour.app.audio_library.worker`. Native decoders may crash or hang;
+this costs one process and one file (`pool.py`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _EXCERPT_SECONDS: Final = 25.0
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
-    # Decoders print notes of their own: they get the null device, and the answers the real pipe.
+    """Answer requests until the input ends."""
+    # Decoders print messages of their own: they get the null device, the answers the real pipe.
     answers = os.fdopen(os.dup(1), "w")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
@@ -35,13 +35,13 @@ def main() -> None:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Measure what a request names: `path` (a recording) or `midi` (base64, to be played first).
+    """Measure the audio of one request: `path` (a recording) or `midi` (base64, rendered first).
 
-    Where `melody` is asked for, the notes of the one voice in a recording; where `frames` is, the MFCCs
-    that an encoder is trained on, and nothing else. `encoder` names the folder of the home's own.
+    With `melody`, the answer holds the notes of a monophonic recording; with `frames`, only the MFCCs for
+    training an encoder. `encoder` names the folder of the home's own encoder.
 
     Returns:
-        Features and facts, or notes; or `cause`, why there are none.
+        Features and facts, or notes; or `cause` if there are none.
     """
     from troubadour.core.errors import TroubadourError
 
@@ -61,7 +61,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def _limit_memory() -> None:
     try:
         import resource
-    except ImportError:  # Windows has no such limits; the caller's time limit still holds
+    except ImportError:  # Windows has no such limits; the caller's time limit still applies
         return
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
 

@@ -1,1 +1,1 @@
-"""The contexts in which music is recommended: because of a piece, discovery, radio, charts, trends."""
+"""Recommendation surfaces: because of a piece, more like this, discovery, radio, charts, trends."""

@@ -1,4 +1,4 @@
-"""Charts: what was played most in a day, week or month, and how that moved."""
+"""Charts: most played pieces of a day, week or month, with their movement."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart and what it rests on."""
+    """A chart with its period and totals."""
 
     period: str
     begin: int
-    """Unix seconds; the period before begins as long before it."""
+    """Unix seconds; the previous period has the same length and ends here."""
     end: int
     style: str
     plays: int
@@ -32,7 +32,7 @@ class Chart:
     items: tuple[ListedItem, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Chart without its items, for JSON."""
         return {
             "period": self.period,
             "from": iso(self.begin),
@@ -45,13 +45,13 @@ class Chart:
 
 
 class _Counted(NamedTuple):
-    """What was played in a period; arrays of shape (n_items,)."""
+    """Play counts of one period; arrays of shape (n_items,)."""
 
     scores: NDArray[np.float64]
     plays: NDArray[np.int64]
     listeners: NDArray[np.int64]
     in_all: int
-    """Listeners who played anything."""
+    """Number of listeners with at least one play."""
 
     def ranked(self) -> list[int]:
         order = np.argsort(-self.scores, kind="stable")
@@ -61,19 +61,21 @@ class _Counted(NamedTuple):
 def chart(
     store: Store, period: str = "week", n: int = 20, *, style: str = "", end: int | None = None
 ) -> Chart:
-    """The pieces played most in the period up to `end`, with their places in the period before.
+    """Most played pieces of the period up to `end`, with their ranks in the previous period.
 
-    A piece's score is the sum over listeners of log2(1 + shares heard): a play of which half was heard
-    counts half, and one fan on repeat makes no hit. Flagged plays (bots, duplicates) and those of
-    unknown time do not count. Costs one pass over the log, about 2 s a million events.
+    The score of a piece is the sum over listeners of log2(1 + shares heard): a half-heard play counts
+    half, and repeated plays by one listener have a diminishing effect. Flagged plays (bots, duplicates) and
+    plays of unknown time are excluded. Costs one pass over the log, about 2 s per million events.
 
     Args:
+        store: the catalogue.
         period: `day`, `week` (7 days) or `month` (30 days).
-        style: only pieces of this style.
-        end: Unix seconds; without it the last play, which on a running service is now.
+        n: 1 to 1000.
+        style: only pieces of this style; empty = all.
+        end: Unix seconds. Default: time of the last play.
 
     Raises:
-        InputError: no such period or style, or n or the end is out of range.
+        InputError: the period or style is unknown, or n or `end` is out of range.
     """
     if period not in DAYS:
         raise InputError(f"period is '{period}'; allowed: {', '.join(DAYS)}")
@@ -84,7 +86,7 @@ def chart(
     pieces = store.pieces()
     if style and not any(p.style == style for p in pieces):
         known = ", ".join(sorted({p.style for p in pieces} - {""}))
-        raise InputError(f"no piece of style '{style}'; there are {known or 'none'}")
+        raise InputError(f"no piece of style '{style}'; known styles: {known or 'none'}")
     columns = store.interaction_columns()
     played = (columns["kind"] == Kind.PLAY) & (columns["time"] > 0)
     if end is None:

@@ -1,4 +1,4 @@
-"""Forecasts of short weekly series, each measured against a naive one before it is believed."""
+"""Forecasts of short weekly series, each evaluated against the naive forecast."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
 Origins = Sequence[int]
-"""Where forecasts start: the number of values that each knows, 1 and above."""
+"""Forecast origins: number of values known at each, 1 or more."""
 Method = Callable[[Series, Origins, int], Series]
-"""Forecasts of a series from some origins over a horizon, shape (len(origins), horizon); each knows
-nothing from its origin on."""
+"""Forecasts of a series from some origins over a horizon, shape (len(origins), horizon). A forecast uses
+only values before its origin.
+"""
 
 _LEVELS: Final = (0.1, 0.3, 0.5, 0.8)
 _SLOPES: Final = (0.05, 0.2, 0.5)
 _DAMPINGS: Final = (0.8, 0.9, 0.98)
 LEAST: Final = 12
-"""Weeks without which nothing is forecast."""
+"""Shortest series that is forecast, in weeks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is expected, and how far such expectations were off."""
+    """Forecast with the measured error of its method."""
 
     method: str
-    """`damped trend`, `mean of four weeks`, or `naive` (the last value goes on)."""
+    """`damped trend`, `mean of four weeks`, or `naive` (last value repeated)."""
     values: Series
-    """Of the weeks to come."""
+    """Expected values, shape (horizon,)."""
     mase: float
-    """Mean absolute scaled error of the chosen method on weeks that it was not chosen on; NaN where
-    there are too few."""
+    """Mean absolute scaled error of the method on weeks not used to choose it; NaN if there are too few."""
     naive_mase: float
-    """The same of the naive method on the same origins."""
+    """Mean absolute scaled error of the naive method on the same origins."""
 
 
 def forecast(series: Series, horizon: int = 4) -> Forecast | None:
-    """Forecast a series; nothing if it has fewer than 12 values.
+    """Forecast a weekly series; None if it has fewer than 12 values.
 
-    The method with the least error over the earlier half of the rolling origins is taken, and its
-    error over those told that forecast only weeks which the choice has not seen.
+    The method with the smallest error over the earlier half of the rolling origins is chosen. The
+    reported error is measured on the later half, on weeks not used for the choice.
 
     Source: damped trend, Gardner & McKenzie 1985; MASE, Hyndman & Koehler 2006.
 
     Args:
-        series: shape (n,), one value a week, the oldest first.
+        series: shape (n,), one value per week, oldest first.
         horizon: 1 or more weeks.
     """
     if len(series) < LEAST or horizon < 1:
@@ -64,9 +64,9 @@ def forecast(series: Series, horizon: int = 4) -> Forecast | None:
 
 
 def mase_at(series: Series, origins: Origins, method: Method, horizon: int) -> Series:
-    """Mean absolute scaled error of each rolling origin, shape (len(origins),).
+    """Mean absolute scaled error at each rolling origin, shape (len(origins),).
 
-    Scaled by the mean absolute change from week to week before the origin; NaN where nothing changed.
+    Scaled by the mean absolute week-to-week change before the origin; NaN if that is zero.
     """
     out = np.full(len(origins), np.nan)
     if not len(origins):
@@ -80,19 +80,19 @@ def mase_at(series: Series, origins: Origins, method: Method, horizon: int) -> S
 
 
 def naive(series: Series, origins: Origins, horizon: int) -> Series:
-    """The last value goes on."""
+    """Naive forecast: the last value repeated."""
     return np.repeat([[series[origin - 1]] for origin in origins], horizon, axis=1)
 
 
 def recent_mean(series: Series, origins: Origins, horizon: int) -> Series:
-    """The mean of the last four values goes on."""
+    """Mean of the last four values, repeated."""
     return np.repeat([[series[max(origin - 4, 0) : origin].mean()] for origin in origins], horizon, axis=1)
 
 
 def damped_trend(series: Series, origins: Origins, horizon: int) -> Series:
-    """Holt's linear trend, damped; smoothing and damping by least squares one step ahead, on a grid.
+    """Holt's linear trend with damping; parameters by least squares one step ahead, on a grid.
 
-    All of the grid at once, and once through the series: what holds at an origin depends on nothing after.
+    The whole grid is computed in one pass over the series; parameters at an origin use only earlier values.
     """
     alpha, beta, phi = np.array(list(product(_LEVELS, _SLOPES, _DAMPINGS))).T
     level, slope, loss = np.full(len(phi), series[0]), np.zeros(len(phi)), np.zeros(len(phi))

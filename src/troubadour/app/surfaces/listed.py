@@ -1,4 +1,4 @@
-"""One piece, style or artist of a list, with why it is there."""
+"""One entry of a list, with its reasons, and its JSON."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from troubadour.recommenders.slate.ranker import Recommendation
+from troubadour.catalogue.store import PieceRow
+from troubadour.export.licensing import rights
+from troubadour.recommenders.slate.recommendation import Recommendation
 
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """An entry of a list, in every context alike."""
+    """An entry of a list: a piece, style or artist."""
 
     id: str
     title: str
     score: float
     """The higher the better; its unit depends on the context."""
     reasons: tuple[str, ...]
-    """Clauses for people, the strongest first."""
+    """For people, the strongest first."""
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What only this context tells, JSON-able."""
+    """Entries that only this kind of list has, JSON-able."""
     propensity: float = 1.0
     """Probability with which it was chosen for its place; 1 where nothing was left to chance."""
 
@@ -36,8 +38,13 @@ class ListedItem:
 
 
 def listed(one: Recommendation, *reasons: str) -> ListedItem:
-    """A recommendation as an entry, with reasons of the context before its own."""
+    """A recommendation as an entry, with `reasons` before its own."""
     more = {"generated": one.generated, **({"fallback": one.fallback} if one.fallback else {})}
     return ListedItem(
         one.id, one.title, one.score, (*reasons, *(r.text for r in one.reasons)), more, one.propensity
     )
+
+
+def recommended_json(one: ListedItem, row: PieceRow) -> dict[str, Any]:
+    """A recommended piece for JSON: entry, artist, source and licence; the same in every list and face."""
+    return {**one.to_dict(), **rights(row)}

@@ -1,4 +1,4 @@
-"""Lists that start from a piece, or that leave out what is known already."""
+"""Lists that start from a piece, and lists of unfamiliar pieces."""
 
 from __future__ import annotations
 
@@ -10,27 +10,34 @@ from numpy.typing import NDArray
 
 from troubadour.app.surfaces.listed import ListedItem, listed
 from troubadour.interactions.events import History
-from troubadour.recommenders.slate.ranker import Ranker, Recommendation
+from troubadour.recommenders.slate.ranker import Ranker
+from troubadour.recommenders.slate.recommendation import Recommendation
 
 _HEAD_SHARE: Final = 0.5
-"""The most heard pieces that together have this share of all listeners are the head, not the tail."""
+"""The most played pieces that together have this share of all listeners form the head."""
 _ANCHORS: Final = 3
 
 
 def of_piece(ranker: Ranker, piece: str) -> History:
-    """The history of somebody who heard one piece to the end and nothing else.
+    """History of a listener who played one piece completely and nothing else.
 
     Raises:
-        NotFoundError: no such piece.
+        NotFoundError: there is no such piece.
     """
     return History(np.array([ranker.items.row(piece)]), np.ones(1))
 
 
 def more_like(ranker: Ranker, piece: str, n: int, *, exclude: Iterable[str] = ()) -> list[ListedItem]:
-    """What goes with a piece: heard with it and sounding like it, whoever asks.
+    """Pieces that go with a piece by collaborative filtering and content, independent of a listener.
+
+    Args:
+        ranker: the recommender.
+        piece: id of the piece.
+        n: length of the list.
+        exclude: ids to leave out.
 
     Raises:
-        NotFoundError: no such piece.
+        NotFoundError: there is no such piece.
         InputError: n is out of range.
     """
     return [listed(r) for r in ranker.recommend(of_piece(ranker, piece), n, exclude=exclude)]
@@ -39,13 +46,17 @@ def more_like(ranker: Ranker, piece: str, n: int, *, exclude: Iterable[str] = ()
 def because(
     ranker: Ranker, history: History, n: int, *, piece: str | None = None, exclude: Iterable[str] = ()
 ) -> list[tuple[str, list[ListedItem]]]:
-    """Lists for a listener, each because of one piece: (id of the piece, its list), no entry twice.
+    """Lists for a listener, each based on one piece: (id of the piece, its list); no entry occurs twice.
 
     Args:
-        piece: the one to start from; without it the latest pieces that they liked, three at most.
+        ranker: the recommender.
+        history: the listener's events.
+        n: length of each list.
+        piece: id of the piece to start from. Default: the latest liked pieces, three at most.
+        exclude: ids to leave out.
 
     Raises:
-        NotFoundError: no such piece.
+        NotFoundError: there is no such piece.
         InputError: n is out of range.
     """
     liked = history.items[history.weights > 0]
@@ -62,9 +73,15 @@ def because(
 
 
 def discover(ranker: Ranker, history: History, n: int, *, exclude: Iterable[str] = ()) -> list[ListedItem]:
-    """Only what a listener has not met: no artist of their history, and nothing that everybody hears.
+    """Discovery list: no artist of the listener's history, and no piece of the popularity head.
 
-    Pieces of which no artist is named are barred only by being popular.
+    Pieces without an artist are filtered by popularity only.
+
+    Args:
+        ranker: the recommender.
+        history: the listener's events.
+        n: length of the list.
+        exclude: ids to leave out.
 
     Raises:
         InputError: n is out of range.
@@ -78,23 +95,23 @@ def discover(ranker: Ranker, history: History, n: int, *, exclude: Iterable[str]
 
 
 def _discovered(ranker: Ranker, one: Recommendation, met: bool) -> ListedItem:
-    """An entry that says how little known it is, where its other reasons do not."""
+    """Entry of a discovery list; its first reason is its low popularity, unless another reason states it."""
     row = ranker.items.row(one.id)
     counts = ranker.blend.popular.counts
     heard = int(counts[row]) if row < len(counts) else 0
     known = (
         f"only {heard} of {ranker.blend.popular.n_listeners} listeners know it"
         if heard
-        else "nobody has heard it yet"
+        else "no listeners yet"
     )
     artist = ranker.infos[row].artist
     new = f"{known}, and you have not met {artist}" if artist and met else known
-    told = any(reason.model == "popularity" for reason in one.reasons)
-    return listed(one) if told and new == known else listed(one, new)
+    stated = any(reason.model == "popularity" for reason in one.reasons)
+    return listed(one) if stated and new == known else listed(one, new)
 
 
 def head_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of the most heard items that together have half of all hearings; none without any."""
+    """Rows of the most played items that together have half of all listener counts; empty without plays."""
     order = np.argsort(-counts, kind="stable")
     total = int(counts.sum())
     before = np.cumsum(counts[order]) - counts[order]

@@ -1,4 +1,4 @@
-"""Radio: one piece after another from a seed, never the same twice, skips heeded at once."""
+"""Radio: an endless sequence of pieces from a seed, without repeats, adapted to skips."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from troubadour.recommenders.slate.ranker import Ranker
 
 _STYLE_SEEDS: Final = 30
 _CHOICE: Final = 8
-"""The next piece is drawn from so many of the best, so that two sessions differ."""
+"""The next piece is drawn from this many best candidates, so that sessions differ."""
 _FALL: Final = 0.7
-"""Each of them is drawn this often beside the one before; by place, since the unit of scores varies."""
+"""Ratio of the probabilities of successive ranks; ranks are used because the unit of scores varies."""
 _SKIP_WEIGHT: Final = -0.4
 _PLAY_WEIGHT: Final = 0.5
-"""Of a skip, and of a play at full drift: as shares of all that the seed weighs."""
+"""Weights of a skip, and of a play at drift 1, as shares of the seed's total weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class RadioSpec:
-    """What may be chosen about a radio."""
+    """Options of a radio."""
 
     drift: float = 0.3
-    """0 (the seed alone decides) to 1 (what was just played decides as much as the seed). A radio of a
-    style draws each piece from all styles with this probability, and else from its own."""
+    """0 (only the seed counts) to 1 (the latest plays count as much as the seed). A style radio draws each
+    piece from all styles with this probability, otherwise from its own style.
+    """
     artist_gap: int = 5
-    """At least so many pieces between two of one artist, while there is another; 0 to 100."""
+    """Smallest number of pieces between two of one artist, if other candidates exist; 0 to 100."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.drift <= 1:
@@ -44,35 +45,35 @@ class RadioSpec:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What was played so far. A client can keep it and send it along: a radio holds no state."""
+    """State of a session. A client can hold it and send it with each request; the server keeps no state."""
 
     seed: History
-    """Where it starts: one piece, some of a style, or a listener's history."""
+    """Events to start from: one piece, pieces of a style, or a listener's history."""
     style: str = ""
-    """Of the seed, where a style was asked for."""
+    """Style of the seed; empty if the radio was not started from a style."""
     played: tuple[str, ...] = ()
-    """In order, those that were skipped too."""
+    """Ids of the pieces played so far, skipped ones included, in order."""
     skipped: frozenset[str] = frozenset()
     exclude: frozenset[str] = field(default_factory=frozenset)
-    """Never to be played: blocked pieces."""
+    """Ids that are never played, such as blocked pieces."""
 
     def after(self, piece: str, *, skipped: bool = False) -> Self:
-        """The session once a piece has been played."""
+        """Session after one more piece."""
         marked = self.skipped | {piece} if skipped else self.skipped
         played = self.played if piece in self.played else (*self.played, piece)
         return replace(self, played=played, skipped=marked)
 
 
 def from_style(ranker: Ranker, style: str) -> History:
-    """A seed from the pieces of a style that most listeners heard.
+    """Seed from the most played pieces of a style.
 
     Raises:
-        InputError: no piece is of that style; the message names those that there are.
+        InputError: no piece has that style; the message lists the styles.
     """
     rows = np.flatnonzero(_of_style(ranker, style))
     if not len(rows):
         known = sorted({str(x.attributes.get("style") or "") for x in ranker.infos} - {""})
-        raise InputError(f"no piece of style '{style}'; there are {', '.join(known) or 'none'}")
+        raise InputError(f"no piece of style '{style}'; known styles: {', '.join(known) or 'none'}")
     counts = np.zeros(len(ranker.items), dtype=np.int64)
     heard = ranker.blend.popular.counts
     counts[: len(heard)] = heard
@@ -83,14 +84,17 @@ def from_style(ranker: Ranker, style: str) -> History:
 def next_piece(
     ranker: Ranker, session: Session, seed: int = 0, spec: RadioSpec | None = None
 ) -> ListedItem | None:
-    """The next piece of a session; nothing when all has been played. Costs one scoring of the catalogue.
+    """Next piece of a session; None if all pieces have been played. Costs one scoring of the catalogue.
 
     Args:
-        seed: with the number of pieces played it decides what is drawn, so that ten pieces at once
-            are the same as one by one.
+        ranker: the recommender.
+        session: pieces played so far.
+        seed: of the random draw. The draw depends on the seed and the number of pieces played, so ten pieces
+            in one request equal ten requests of one piece.
+        spec: options.
 
     Raises:
-        InputError: a piece that was played is not in the catalogue.
+        InputError: a played piece is not in the catalogue.
     """
     spec = spec or RadioSpec()
     rng = np.random.default_rng((seed, len(session.played)))
@@ -112,17 +116,19 @@ def next_piece(
 
 
 def heard_in(ranker: Ranker, session: Session, spec: RadioSpec) -> History:
-    """The seed and what the session adds: plays pull as far as drift allows, skips push away in full.
+    """Seed plus the session's events: plays weighted by drift, skips with full negative weight.
 
     Raises:
-        InputError: a piece that was played is not in the catalogue.
+        InputError: a played piece is not in the catalogue.
     """
     weights = dict(zip(session.seed.items.tolist(), session.seed.weights.tolist(), strict=True))
     strength = max(float(np.abs(session.seed.weights).sum()), 1.0)
     rows = ranker.items.find(session.played).tolist()
     for age, (row, piece) in enumerate(zip(reversed(rows), reversed(session.played), strict=True)):
         if row < 0:
-            raise InputError(f"'{piece}' was played, but is not in the catalogue")
+            raise InputError(
+                f"'{piece}' was played, but is not in the catalogue; leave it out of the session"
+            )
         if piece in session.skipped:
             change = _SKIP_WEIGHT * strength
         else:
@@ -132,7 +138,7 @@ def heard_in(ranker: Ranker, session: Session, spec: RadioSpec) -> History:
 
 
 def _allowed(ranker: Ranker, session: Session) -> NDArray[np.bool_]:
-    """Neither played, nor a variant of what was played, nor the seed of one piece, nor excluded."""
+    """Candidates: not played, no variant of a played piece, not the single seed piece, not excluded."""
     allowed = np.ones(len(ranker.items), dtype=bool)
     rows = ranker.items.find((*session.played, *session.exclude))
     allowed[rows[rows >= 0]] = False
@@ -146,7 +152,7 @@ def _allowed(ranker: Ranker, session: Session) -> NDArray[np.bool_]:
 
 
 def _too_alike(ranker: Ranker, session: Session, spec: RadioSpec) -> NDArray[np.bool_]:
-    """Which pieces are by the artists of the last ones played, or bear the title of any."""
+    """Items by the artists of the last pieces, or with the title of any played piece."""
     played = [ranker.infos[row] for row in ranker.items.find(session.played).tolist() if row >= 0]
     artists = {info.artist for info in played[-spec.artist_gap :]} - {""} if spec.artist_gap else set[str]()
     titles = {info.title for info in played} - {""}
@@ -154,7 +160,7 @@ def _too_alike(ranker: Ranker, session: Session, spec: RadioSpec) -> NDArray[np.
 
 
 def _apart(allowed: NDArray[np.bool_], alike: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without what is too much like the last pieces, where anything else is left."""
+    """Candidates without items too similar to the last pieces, unless no candidate would remain."""
     apart = allowed & ~alike
     return apart if apart.any() else allowed
 
@@ -164,7 +170,7 @@ def _of_style(ranker: Ranker, style: str) -> NDArray[np.bool_]:
 
 
 def _chances(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The probability of each item to be drawn, shape (n_items,), sum 1."""
+    """Probability of each item to be drawn, shape (n_items,), sum 1."""
     best = np.argsort(-np.where(allowed, scores, -np.inf), kind="stable")[:_CHOICE]
     best = best[allowed[best]]
     out = np.zeros(len(scores))
@@ -173,7 +179,7 @@ def _chances(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray
 
 
 def _why(ranker: Ranker, parts: Parts, history: History, session: Session, row: int) -> tuple[str, ...]:
-    """What the models say for it, and of a style's radio that it is of the style."""
+    """Reasons from the models, preceded by the style for a style radio."""
     said = tuple(r.text for r in reasons(ranker.blend, parts, 0, history, row, ranker.infos))
     style = ranker.infos[row].attributes.get("style")
     return (f"of the style {style}", *said) if session.style and style == session.style else said

@@ -1,4 +1,4 @@
-"""Trends: weekly plays of styles, artists or pieces, where they go, and what such forecasts are worth."""
+"""Trends: weekly plays of styles, artists or pieces, with forecasts and their measured error."""
 
 from __future__ import annotations
 
@@ -20,36 +20,35 @@ WEEK: Final = 7 * 86_400
 BY: Final = ("style", "artist", "piece")
 _RECENT: Final = 4
 _LEAST_PLAYS: Final = 20
-"""Of all weeks together; fewer make no trend."""
+"""Smallest number of plays over all weeks."""
 _MOST: Final = 200
-"""Names that are looked at, those played most."""
+"""Largest number of names analysed, the most played first."""
 _WEEKS: Final = 156
-"""Weeks that are looked at, the latest: one play that is dated wrongly by decades must not cost memory."""
+"""Largest number of weeks, the latest ones: a single misdated play must not enlarge the arrays."""
 _SILENCE: Final = 8 * WEEK
 _STRAY: Final = 0.01
-"""Share of the plays, less than which after a silence of eight weeks does not carry the log on."""
+"""If fewer plays than this share follow a silence of eight weeks, the log ends before the silence."""
 _FEW: Final = 5.0
-"""Plays a week by which every mean is raised, so that one play more of a rare piece makes no boom."""
+"""Plays per week added to each mean, so that single plays of rare pieces do not become trends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """What moves most, the strongest rise first and the strongest fall last."""
+    """Trends in descending order: strongest rise first, strongest fall last."""
 
     by: str
     begin: int
-    """Unix seconds of the first whole week."""
+    """Unix seconds of the start of the first whole week."""
     weeks: int
     items: tuple[ListedItem, ...]
     mase: float
-    """Mean error of all forecasts, whether or not among the items, on weeks that their choice had not
-    seen; NaN without any."""
+    """Mean error (MASE) of all forecasts on weeks not used to choose the methods; NaN without any."""
     naive_mase: float
     verdict: str
-    """One sentence: whether the forecasts beat the naive ones."""
+    """One sentence: whether the forecasts are better than the naive ones."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Trends and their error, for JSON."""
         return {
             "by": self.by,
             "from": iso(self.begin),
@@ -62,7 +61,7 @@ class Trends:
 
 
 class _Weekly(NamedTuple):
-    """Plays a week of what was played enough."""
+    """Weekly plays of all names with enough plays."""
 
     names: list[str]
     titles: list[str]
@@ -72,15 +71,17 @@ class _Weekly(NamedTuple):
 
 
 def trends(store: Store, by: str = "style", n: int = 20, horizon: int = 4) -> Trends:
-    """Weekly plays by style, artist or piece with a forecast. Flagged plays do not count.
+    """Weekly plays by style, artist or piece with a forecast. Flagged plays are excluded.
 
-    Score: expected plays a week over the horizon less the mean of the last four weeks, as a share of
-    that mean and five plays more. Whole weeks only, counted back from the end of the log, three years
-    at most. A few plays long after all others are left out: they would make the weeks between a fall of
-    everything.
+    The score is the expected mean of plays per week over the horizon minus the mean of the last four
+    weeks, divided by that mean plus five plays. Weeks are counted back from the end of the log, whole weeks
+    only, three years at most. A few plays long after all others are ignored; otherwise the empty weeks between
+    them would look like a fall of everything.
 
     Args:
+        store: the catalogue.
         by: `style`, `artist` or `piece`.
+        n: 1 to 1000.
         horizon: weeks to forecast, 1 to 26.
 
     Raises:
@@ -102,7 +103,7 @@ def trends(store: Store, by: str = "style", n: int = 20, horizon: int = 4) -> Tr
             entries.append(_entry(name, title, plays, one))
     entries = sorted(entries, key=lambda e: -abs(e.score))[:n]
     entries.sort(key=lambda e: -e.score)
-    # Where there is nothing to measure one by, there is nothing to measure the other by.
+    # Both errors are averaged over the same names: those with enough weeks to measure.
     mase, naive = _mean([f.mase for f in found]), _mean([f.naive_mase for f in found])
     weeks = weekly.plays.shape[1]
     verdict = _verdict(len(found), weeks, mase, naive)
@@ -132,7 +133,7 @@ def _weekly(store: Store, by: str) -> _Weekly:
 
 
 def _last(time: NDArray[np.int64]) -> int:
-    """When the log ends: its last play, but for a few that come after a long silence."""
+    """End of the log: the last play, without a few plays after a long silence."""
     ordered = np.sort(time)
     silent = np.flatnonzero(np.diff(ordered) > _SILENCE)
     for before in silent[::-1].tolist():
@@ -142,7 +143,7 @@ def _last(time: NDArray[np.int64]) -> int:
 
 
 def _groups(pieces: list[PieceRow], by: str) -> tuple[list[str], list[str], NDArray[np.int64]]:
-    """Names and titles of the groups, and the number of each piece's, -1 where it has none."""
+    """Names and titles of the groups, and the group of each piece, -1 = none."""
     if by == "piece":
         return [p.id for p in pieces], [p.title for p in pieces], np.arange(len(pieces))
     if by == "style":
@@ -159,8 +160,8 @@ def _entry(name: str, title: str, plays: NDArray[np.float64], one: Forecast) -> 
     before = float(plays[-2 * _RECENT : -_RECENT].mean())
     ahead = float(one.values.mean())
     reasons = (
-        f"{ahead:.1f} plays a week expected ({one.method}), {recent:.1f} in the last {_RECENT} weeks, "
-        f"{before:.1f} in the {_RECENT} before",
+        f"forecast {ahead:.1f} plays per week ({one.method}), {recent:.1f} in the last {_RECENT} weeks, "
+        f"{before:.1f} in the {_RECENT} weeks before",
         _worth(one),
     )
     more = {
@@ -175,9 +176,9 @@ def _entry(name: str, title: str, plays: NDArray[np.float64], one: Forecast) -> 
 
 def _worth(one: Forecast) -> str:
     if np.isnan(one.mase):
-        return "too few weeks to measure the error of that"
+        return "too few weeks to measure the forecast error"
     if one.method == "naive":
-        return f"error {one.mase:.2f} (MASE): nothing was better than to say that the last week goes on"
+        return f"error {one.mase:.2f} (MASE): no method was better than the naive forecast"
     worse = "better" if one.mase < one.naive_mase else "no better"
     return f"error {one.mase:.2f} (MASE), {worse} than the naive {one.naive_mase:.2f}"
 
@@ -185,18 +186,18 @@ def _worth(one: Forecast) -> str:
 def _verdict(count: int, weeks: int, mase: float, naive: float) -> str:
     if not count:
         return (
-            f"no trends: they need {LEAST} whole weeks, of which there are {weeks}, and {_LEAST_PLAYS} plays "
-            "of one thing"
+            f"no trends: {LEAST} whole weeks and {_LEAST_PLAYS} plays of one name are needed; "
+            f"the log has {weeks} weeks"
         )
     if np.isnan(mase):
-        return f"{weeks} weeks are too few to measure how far such forecasts are off"
+        return f"{weeks} weeks are too few to measure the forecast error"
     if naive <= 0:
-        return "the last week always went on so far; there is nothing to forecast"
+        return "plays were constant from week to week; there is no trend to forecast"
     change = 1 - mase / naive
-    better = f"{change:.0%} less" if change > 0 else f"{-change:.0%} more"
+    better = f"{change:.0%} smaller" if change > 0 else f"{-change:.0%} larger"
     advice = "worth a look" if change > 0.05 else "do not rely on them"
     return (
-        f"forecasts err {better} than to say that the last week goes on (MASE {mase:.2f} and {naive:.2f}): "
+        f"the forecast error is {better} than that of the naive forecast (MASE {mase:.2f} and {naive:.2f}): "
         f"{advice}"
     )
 

@@ -1,1 +1,1 @@
-"""Signal processing: spectra, pitch, rhythm, loudness, harmony, and notes of a sung melody."""
+"""Signal processing: spectra, pitch, rhythm, loudness, harmony, transcription of sung melodies."""

@@ -1,4 +1,4 @@
-"""Pitch classes and the contrast of peaks to valleys in a spectrum, as librosa 0.11 defines them."""
+"""Chroma, tuning, spectral contrast and centroid, as librosa 0.11 defines them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _TUNING_STEP: Final = 0.01
 
 
 def chroma(power: Floats, rate: int = RATE, tuning: float | None = None) -> Floats:
-    """Strength of the twelve pitch classes from C on, the strongest of each frame 1, shape (n_frames, 12).
+    """Chromagram, shape (n_frames, 12), from C on; the maximum of each frame is 1.
 
     Args:
-        power: as `power_spectrum` gives it.
-        tuning: offset from A4 = 440 Hz in semitones, -0.5 to 0.5; estimated where it is not given.
+        power: power spectrum from `power_spectrum`, shape (n_frames, n_bins).
+        rate: sample rate in Hz.
+        tuning: offset from A4 = 440 Hz in semitones, -0.5 to 0.5. Default: estimated.
     """
     if tuning is None:
         tuning = estimate_tuning(power, rate)
@@ -36,10 +37,10 @@ def chroma(power: Floats, rate: int = RATE, tuning: float | None = None) -> Floa
 
 @lru_cache(maxsize=8)
 def chroma_filters(rate: int, frame: int, tuning: float) -> Floats:
-    """What each bin of a spectrum says of each pitch class, shape (12, 1 + frame // 2)."""
+    """Weights of the spectral bins for each pitch class, shape (12, 1 + frame // 2)."""
     hertz = np.linspace(0, rate, frame, endpoint=False)[1:]
     semitones = 12 * np.log2(hertz / (440.0 * 2 ** (tuning / 12) / 16))
-    semitones = np.concatenate([[semitones[0] - 18], semitones])  # no frequency: well below the first
+    semitones = np.concatenate([[semitones[0] - 18], semitones])  # bin 0 (0 Hz) is placed far below bin 1
     width = np.concatenate([np.maximum(np.diff(semitones), 1.0), [1.0]])
     distance = np.remainder(semitones - np.arange(12)[:, None] + 6 + 120, 12) - 6
     weights = np.exp(-0.5 * (2 * distance / width) ** 2)
@@ -50,10 +51,14 @@ def chroma_filters(rate: int, frame: int, tuning: float) -> Floats:
 
 
 def estimate_tuning(power: Floats, rate: int = RATE) -> float:
-    """Offset of the music from A4 = 440 Hz in semitones, -0.5 to 0.5, in hundredths.
+    """Tuning offset from A4 = 440 Hz in semitones, -0.5 to 0.5, resolution 0.01; 0 without spectral peaks.
 
-    The commonest remainder of the louder spectral peaks, each placed between its bins by a
-    parabola. 0 where there is no peak.
+    The offset is the mode of the fractional semitones of the louder spectral peaks. Peak frequencies are
+    refined by parabolic interpolation.
+
+    Args:
+        power: power spectrum, shape (n_frames, n_bins).
+        rate: sample rate in Hz.
     """
     hertz_a_bin = rate / (2 * (power.shape[1] - 1))
     low, high = (round(h / hertz_a_bin) for h in _TUNING_HERTZ)
@@ -77,9 +82,14 @@ def estimate_tuning(power: Floats, rate: int = RATE) -> float:
 
 
 def spectral_contrast(power: Floats, rate: int = RATE, bands: int = CONTRAST_BANDS) -> Floats:
-    """Decibels between the peaks and the valleys of octave bands, shape (n_frames, bands + 1).
+    """Spectral contrast in decibels between peaks and valleys of octave bands, shape (n_frames, bands + 1).
 
-    Jiang et al., 2002: high where there are clear tones, low in noise.
+    High for tonal sounds, low for noise (Jiang et al., 2002).
+
+    Args:
+        power: power spectrum, shape (n_frames, n_bins).
+        rate: sample rate in Hz.
+        bands: number of octave bands above the lowest band.
     """
     magnitude = np.sqrt(power)
     bins = np.fft.rfftfreq(2 * (power.shape[1] - 1), 1 / rate)
@@ -92,7 +102,7 @@ def spectral_contrast(power: Floats, rate: int = RATE, bands: int = CONTRAST_BAN
         last = int(inside[-1]) if k < bands else len(bins) - 1
         count = max(int(np.rint(_QUANTILE * (last - first + 1))), 1)
         part = magnitude[:, first : last + (1 if k == bands else 0)]
-        # Only the few smallest and largest are wanted: no need to sort all.
+        # Only the few smallest and largest values are needed: partition instead of sort.
         part = np.partition(part, (count - 1, part.shape[1] - count), axis=1)
         valley[:, k] = part[:, :count].mean(axis=1)
         peak[:, k] = part[:, -count:].mean(axis=1)
@@ -100,7 +110,7 @@ def spectral_contrast(power: Floats, rate: int = RATE, bands: int = CONTRAST_BAN
 
 
 def centroid(power: Floats, rate: int = RATE) -> NDArray[np.float32]:
-    """The centre of each magnitude spectrum in Hz, shape (n_frames,): how bright it sounds."""
+    """Spectral centroid of the magnitude spectrum in Hz, shape (n_frames,)."""
     magnitude = np.sqrt(power)
     bins = np.fft.rfftfreq(2 * (power.shape[1] - 1), 1 / rate).astype(np.float32)
     total = magnitude.sum(axis=1)

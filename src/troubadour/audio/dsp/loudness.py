@@ -1,4 +1,4 @@
-"""Integrated loudness as broadcasters measure it: ITU-R BS.1770-4 with the gates of EBU R 128."""
+"""Integrated loudness after ITU-R BS.1770-4 with the gates of EBU R 128."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from troubadour.audio.sound import Sound
 
 QUIETEST: Final = -70.0
-"""LUFS; below it nothing is measured."""
+"""Absolute gate in LUFS; quieter blocks are ignored."""
 _BLOCK_SECONDS: Final = 0.4
 _PARTS: Final = 4
-"""Blocks overlap by three quarters."""
+"""Block length in steps: blocks overlap by three quarters."""
 _RELATIVE: Final = -10.0
 _SURROUND: Final = 1.41
 _WEIGHTS: Final = {
-    # Left, right, centre, low frequencies (never counted), then what comes from the sides and behind.
+    # Left, right, centre, low frequencies (excluded by the standard), then surround channels.
     4: (1, 1, _SURROUND, _SURROUND),
     5: (1, 1, 1, _SURROUND, _SURROUND),
     6: (1, 1, 1, 0, _SURROUND, _SURROUND),
@@ -27,10 +27,10 @@ _WEIGHTS: Final = {
 
 
 def loudness(sound: Sound) -> float:
-    """Integrated loudness in LUFS, `QUIETEST` where nothing is louder than that.
+    """Integrated loudness in LUFS; `QUIETEST` if all blocks are below the absolute gate.
 
     A 1 kHz sine at -23 dBFS in both channels of a stereo file measures -23.0. Sound shorter than
-    0.4 s is measured as one block. About 15 ms a minute and channel.
+    0.4 s is measured as one block. About 15 ms per minute and channel.
     """
     length = max(1, min(round(_BLOCK_SECONDS * sound.rate), len(sound.samples)))
     step = max(1, length // _PARTS)
@@ -42,7 +42,7 @@ def loudness(sound: Sound) -> float:
         squares = np.square(k_weighted(channel, sound.rate))
         sums = np.add.reduceat(squares, np.arange(0, len(squares), step)) if len(squares) else np.zeros(0)
         if len(squares) % step:
-            sums = sums[:-1]  # the rest is no whole part of a block
+            sums = sums[:-1]  # the last step is incomplete
         parts = length // step
         blocks = (
             np.convolve(sums, np.ones(parts), "valid") / (parts * step) if len(sums) >= parts else sums[:0]
@@ -56,10 +56,14 @@ def loudness(sound: Sound) -> float:
 
 
 def k_weighted(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
-    """Samples as the ear weighs them: a shelf that lifts what is above 1.5 kHz by 4 dB, and a high-pass.
+    """K-weighted samples: a shelf of 4 dB above 1.5 kHz, and a high-pass.
 
-    The standard lists its two filters for 48 kHz; their analogue parameters (as given by Mansbridge
-    et al., 2012) make them for any rate.
+    The standard lists both filters for 48 kHz. Their analogue parameters (Mansbridge et al., 2012) give
+    the filters for any rate.
+
+    Args:
+        samples: shape (n,) or (n, channels).
+        rate: sample rate in Hz.
     """
     from scipy.signal import sosfilt
 

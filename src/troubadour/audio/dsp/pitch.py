@@ -1,8 +1,8 @@
-"""The pitch of one voice, from 60 Hz to 4.2 kHz: YIN's candidates, and the smoothest path through them.
+"""Pitch tracking of a monophonic signal, 60 Hz to 4.2 kHz: YIN candidates and a Viterbi path.
 
-Each frame offers the troughs of its normalised difference function (YIN: de Cheveigné & Kawahara,
-2002) as candidates. Which of them is sung, and where nobody sings, is decided for the whole recording
-by Viterbi's algorithm with costs for leaps and for falling silent, as Boersma (1993) does.
+The candidates of each frame are minima of the normalised difference function (YIN: de Cheveigné &
+Kawahara, 2002). A Viterbi path over the whole recording selects among them and decides on voicing, with
+costs for leaps and for voicing changes (Boersma 1993).
 """
 
 from __future__ import annotations
@@ -16,53 +16,53 @@ from numpy.typing import NDArray
 from troubadour.audio.sound import RATE, Mono
 
 HOP: Final = 220
-"""Samples from frame to frame at `RATE`: 10 ms."""
+"""Hop size in samples at `RATE`: 10 ms."""
 LOWEST_HERTZ: Final = 60.0
 HIGHEST_HERTZ: Final = 4_200.0
 _WINDOW: Final = 1_024
-"""Samples that are compared with later ones: 46 ms, three periods of the lowest voice."""
+"""Length of the correlation window in samples: 46 ms, three periods of the lowest pitch."""
 _CENTRE: Final = slice(_WINDOW // 2 - HOP, _WINDOW // 2 + HOP)
-"""Samples of a frame whose level is told: 20 ms."""
+"""Samples of a frame used for its level: 20 ms."""
 _LAGS: Final = int(RATE / LOWEST_HERTZ) + 2
 _SIZE: Final = 2_048
-"""Of the transform; at least `_WINDOW` + `_LAGS`, so that nothing wraps round."""
+"""FFT size; at least `_WINDOW` + `_LAGS`, which avoids circular wrap-around."""
 _FINER: Final = 2
-"""Lags between two samples: a whistled period lasts few."""
+"""Lags per sample: whistled periods are only a few samples long."""
 _CANDIDATES: Final = 5
 _BLOCK: Final = 256
 _OCTAVE_COST: Final = 0.06
-"""Taken from a candidate for each octave that it lies below the highest: of equal ones the shortest period."""
+"""Penalty of a candidate per octave below the highest; prefers the shortest of equally good periods."""
 _LEAP_COST: Final = 0.35
-"""Of an octave from one frame to the next."""
+"""Cost of a leap of one octave between frames."""
 _SILENCING_COST: Final = 0.14
-"""Of starting or ending to sing."""
+"""Cost of a change between voiced and unvoiced."""
 _UNVOICED: Final = 0.45
-"""What a frame without pitch is worth: a candidate must be better."""
+"""Strength of the unvoiced state; a candidate must exceed it."""
 _QUIET_DB: Final = 35.0
-"""Below the loud frames by more, nobody sings."""
+"""Frames this many decibels below the loud ones are unvoiced."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PitchTrack:
-    """The pitch of a voice in frames of 10 ms."""
+    """Pitch of a monophonic signal in frames of 10 ms."""
 
     pitch: Floats
-    """MIDI pitch with fractions, NaN where nothing is sung, shape (n,)."""
+    """MIDI pitch with fractions, NaN = unvoiced, shape (n,)."""
     level_db: Floats
-    """Level of each frame, shape (n,)."""
+    """Level of each frame in decibels, shape (n,)."""
 
     @property
     def hop_seconds(self) -> float:
-        """From frame to frame."""
+        """Hop size in seconds."""
         return HOP / RATE
 
 
 def track_pitch(samples: Mono) -> PitchTrack:
-    """Follow the pitch of a voice, an instrument or a whistle that sounds alone.
+    """Track the pitch of a voice, instrument or whistle without accompaniment.
 
-    About 20 times faster than real time. Of several voices at once it follows one or none.
+    About 20 times faster than real time. In polyphonic signals it follows one voice or none.
 
     Args:
         samples: at `RATE`, shape (n,).
@@ -89,10 +89,10 @@ def _difference(frames: Floats) -> Floats:
 
     fixed = scipy.fft.rfft(frames[:, :_WINDOW], _SIZE, axis=1)
     moving = scipy.fft.rfft(frames, _SIZE, axis=1)
-    # A spectrum with zeros beyond its end gives the correlation between the samples too.
+    # Zero padding of the spectrum interpolates the correlation between samples.
     cross = scipy.fft.irfft(np.conj(fixed) * moving, _FINER * _SIZE, axis=1)[:, : _FINER * _LAGS] * _FINER
     total = np.cumsum(np.square(np.pad(frames, ((0, 0), (1, 0)))), axis=1)
-    energy = total[:, _WINDOW : _WINDOW + _LAGS + 1] - total[:, : _LAGS + 1]  # of the window at each lag
+    energy = total[:, _WINDOW : _WINDOW + _LAGS + 1] - total[:, : _LAGS + 1]  # window energy at each lag
     finer = np.repeat(energy[:, :-1], _FINER, axis=1)
     finer[:, 1::_FINER] = 0.5 * (energy[:, :-1] + energy[:, 1:])
     difference = np.maximum(energy[:, :1] + finer - 2 * cross, 0.0)
@@ -103,7 +103,7 @@ def _difference(frames: Floats) -> Floats:
 
 
 def _candidates(normal: Floats) -> tuple[Floats, Floats]:
-    """The best troughs of each frame: MIDI pitches and strengths, each of shape (n, _CANDIDATES)."""
+    """Best minima of each frame: MIDI pitches and strengths, each of shape (n, _CANDIDATES)."""
     least = int(_FINER * RATE / HIGHEST_HERTZ)
     lags = np.arange(least, normal.shape[1] - 1)
     before, here, after = (normal[:, lags + i] for i in (-1, 0, 1))
@@ -115,13 +115,13 @@ def _candidates(normal: Floats) -> tuple[Floats, Floats]:
     bend = a + c - 2 * b
     shift = np.where(bend > 1e-12, 0.5 * (a - c) / np.where(bend > 1e-12, bend, 1.0), 0.0)
     hertz = _FINER * RATE / (lags[best] + np.clip(shift, -0.5, 0.5))
-    # A short period falls between two lags: its trough is as deep as the parabola through them.
+    # Short periods fall between two lags: the minimum is refined by a parabola.
     strength = worth[rows, best] + 0.25 * (a - c) * shift
     return np.where(np.isfinite(strength), 69 + 12 * np.log2(hertz / 440.0), np.nan), strength
 
 
 def _path(pitch: Floats, strength: Floats) -> Floats:
-    """The pitch of the best path, shape (n,): the last candidate of each frame is to be silent."""
+    """Pitch of the best path, shape (n,); the last candidate of each frame is the unvoiced state."""
     n = len(pitch)
     if not n:
         return np.zeros(0)

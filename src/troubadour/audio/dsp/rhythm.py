@@ -1,4 +1,4 @@
-"""Onsets and tempo of a recording, as librosa 0.11 defines them."""
+"""Onset strength, tempogram, tempo and onsets of a recording, as librosa 0.11 defines them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from troubadour.audio.dsp.spectrum import FRAME, HOP, Floats, decibels
 from troubadour.audio.sound import RATE
 
 _WINDOW_SECONDS: Final = 8.0
-_USUAL_BPM: Final = 120.0
+_PREFERRED_BPM: Final = 120.0
 _SPREAD_OCTAVES: Final = 1.0
 _MOST_BPM: Final = 320.0
 _BLOCK: Final = 512
@@ -20,21 +20,23 @@ _BLOCK: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class TempoFinding:
-    """The beat of a recording."""
+    """Tempo of a recording."""
 
     bpm: float
-    """Beats a minute; 0 where nothing repeats."""
+    """Beats per minute; 0 without periodicity."""
     strength: float
-    """How much of the onsets comes back after a beat, 0 to 1."""
+    """Autocorrelation of the onsets at the beat period, 0 to 1."""
     others: tuple[tuple[float, float], ...]
-    """Further (bpm, strength) that the sound supports, the best first: mostly halves and doubles."""
+    """Further (bpm, strength) candidates, best first: mostly half and double tempi."""
 
 
 def onset_strength(mel: Floats) -> Floats:
-    """How much louder the mel bands get from each frame to the next, shape (n_frames,).
+    """Onset strength envelope, shape (n_frames,): mean increase of the mel bands in decibels.
 
-    Spectral flux in decibels (Böck & Widmer, 2013, without its filter), shifted so that a value
-    stands where the onset is heard.
+    Spectral flux (Böck & Widmer, 2013, without its maximum filter), shifted to compensate the lag.
+
+    Args:
+        mel: mel spectrum, shape (n_frames, n_bands).
     """
     rise = np.maximum(np.diff(decibels(mel), axis=0), 0).mean(axis=1)
     pad = 1 + FRAME // (2 * HOP)
@@ -42,7 +44,7 @@ def onset_strength(mel: Floats) -> Floats:
 
 
 def tempogram(onsets: Floats, rate: int = RATE) -> Floats:
-    """Mean autocorrelation of the onsets within eight seconds, by lag in frames, shape (n_lags,)."""
+    """Mean autocorrelation of the onset strength in windows of eight seconds, by lag in frames, shape (n_lags,)."""
     import scipy.fft
 
     lags = int(_WINDOW_SECONDS * rate / HOP)
@@ -61,10 +63,14 @@ def tempogram(onsets: Floats, rate: int = RATE) -> Floats:
 
 
 def find_tempo(onsets: Floats, rate: int = RATE) -> TempoFinding:
-    """The tempo whose beats the onsets support best, tempi near 120 preferred.
+    """Tempo with the largest autocorrelation, weighted by a prior around 120 beats per minute.
 
-    The preference is log-normal over one octave (Ellis, 2007). Lags are whole frames: about 2% of
-    error at 120 beats a minute and 5% at 300.
+    The prior is log-normal with a standard deviation of one octave (Ellis, 2007). Lags are whole frames:
+    the resolution is about 2% at 120 beats per minute and 5% at 300.
+
+    Args:
+        onsets: onset strength, shape (n_frames,).
+        rate: sample rate in Hz.
     """
     strength = tempogram(onsets, rate)
     if not strength.any():
@@ -74,7 +80,8 @@ def find_tempo(onsets: Floats, rate: int = RATE) -> TempoFinding:
     usable = bpm < _MOST_BPM
     prior = (
         -0.5
-        * ((np.log2(bpm, where=usable, out=np.zeros_like(bpm)) - np.log2(_USUAL_BPM)) / _SPREAD_OCTAVES) ** 2
+        * ((np.log2(bpm, where=usable, out=np.zeros_like(bpm)) - np.log2(_PREFERRED_BPM)) / _SPREAD_OCTAVES)
+        ** 2
     )
     score = np.where(usable, np.log1p(1e6 * np.maximum(strength, -9e-7)) + prior, -np.inf)
     best = int(np.argmax(score))
@@ -90,7 +97,7 @@ def find_tempo(onsets: Floats, rate: int = RATE) -> TempoFinding:
 
 
 def onset_frames(onsets: Floats, rate: int = RATE) -> NDArray[np.int64]:
-    """Frames at which something starts: peaks well above their surroundings, rising."""
+    """Onset frames: local maxima well above their surroundings, ascending, shape (n_onsets,)."""
     if not onsets.any():
         return np.zeros(0, dtype=np.int64)
     level = onsets / onsets.max()

@@ -1,8 +1,8 @@
-"""Short-time spectra, mel bands, MFCCs and their deltas, as librosa 0.11 defines them.
+"""Short-time spectra, mel spectra, MFCCs and deltas, as librosa 0.11 defines them.
 
-Equal to librosa within 1e-3 under the same settings (`tests/audio/test_reference.py`) and about
-twice as fast (`docs/benchmarks/audio_features.md`). Time comes first in every array, because
-that is how the transform reads and writes memory.
+Equal to librosa within 1e-3 at the same settings (`tests/audio/test_reference.py`) and about twice
+as fast (`docs/benchmarks/audio_features.md`). Time is the first axis of all arrays, in the memory order
+of the transform.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from troubadour.audio.sound import RATE, Mono
 
 FRAME: Final = 2048
-"""Samples in one spectrum: 93 ms at `RATE`."""
+"""Frame length in samples: 93 ms at `RATE`."""
 HOP: Final = 512
-"""Samples from one spectrum to the next: 23 ms."""
+"""Hop size in samples: 23 ms."""
 MEL_BANDS: Final = 128
 COEFFICIENTS: Final = 20
 _BLOCK: Final = 64
-"""Spectra that are made at once: half a megabyte. Larger buffers come fresh from the system each
-time, and four times as much goes into their page faults as into the transform."""
+"""Frames per FFT call: half a megabyte. Larger buffers are allocated anew by the system each time, and
+their page faults take four times as long as the transform.
+"""
 _GROUP: Final = 16
 _LEAST_POWER: Final = 1e-10
 _RANGE_DB: Final = 80.0
@@ -32,9 +33,14 @@ Floats = NDArray[np.float32]
 
 
 def power_spectrum(samples: Mono, frame: int = FRAME, hop: int = HOP) -> Floats:
-    """Power of the windowed spectra, shape (1 + n // hop, 1 + frame // 2).
+    """Power spectrogram, shape (1 + n // hop, 1 + frame // 2), float32.
 
-    Frames are centred, with zeros beyond both ends; the window is Hann's, periodic.
+    Frames are centred and zero-padded at both ends; the window is a periodic Hann window.
+
+    Args:
+        samples: shape (n,).
+        frame: frame length in samples.
+        hop: hop size in samples.
     """
     import scipy.fft
 
@@ -51,10 +57,15 @@ def power_spectrum(samples: Mono, frame: int = FRAME, hop: int = HOP) -> Floats:
 
 
 def mel_spectrum(power: Floats, rate: int = RATE, bands: int = MEL_BANDS) -> Floats:
-    """Power in bands that are even on Slaney's mel scale, shape (n_frames, bands).
+    """Mel spectrogram on Slaney's scale, shape (n_frames, bands), float32.
 
-    A band reaches over few bins, so bands are multiplied group by group with the bins that the
-    group touches: a sixth of the whole product.
+    Filters are sparse, so bands are multiplied in groups with only the bins that a group covers: a sixth
+    of the full product.
+
+    Args:
+        power: power spectrogram, shape (n_frames, n_bins).
+        rate: sample rate in Hz.
+        bands: number of mel bands.
     """
     weights = mel_filters(rate, 2 * (power.shape[1] - 1), bands)
     out = np.empty((len(power), bands), dtype=np.float32)
@@ -67,7 +78,7 @@ def mel_spectrum(power: Floats, rate: int = RATE, bands: int = MEL_BANDS) -> Flo
 
 
 def decibels(power: Floats, range_db: float | None = _RANGE_DB) -> Floats:
-    """10 log10 of power, at most `range_db` below its largest value."""
+    """Power in decibels (10 log10), limited to `range_db` below the maximum; None = no limit."""
     out = np.maximum(power, np.float32(_LEAST_POWER))
     np.log10(out, out=out)
     out *= np.float32(10)
@@ -77,17 +88,17 @@ def decibels(power: Floats, range_db: float | None = _RANGE_DB) -> Floats:
 
 
 def mfcc(mel: Floats, coefficients: int = COEFFICIENTS) -> Floats:
-    """Mel-frequency cepstral coefficients, shape (n_frames, coefficients).
+    """Mel-frequency cepstral coefficients, shape (n_frames, coefficients), float32.
 
-    The orthonormal cosine transform of the mel bands in decibels (Davis & Mermelstein, 1980).
+    The orthonormal DCT-II of the mel bands in decibels (Davis & Mermelstein, 1980).
     """
     return np.asarray(decibels(mel) @ _cosines(mel.shape[1])[:, :coefficients], dtype=np.float32)
 
 
 def deltas(values: Floats, width: int = 9) -> Floats:
-    """How values change from frame to frame, of the same shape: the slope of a line through `width` frames.
+    """Deltas: slope of a least-squares line through `width` frames, same shape as `values`.
 
-    Shorter sequences than `width` take the widest odd window that fits; under three frames nothing changes.
+    Shorter sequences use the largest odd width that fits; with fewer than three frames the deltas are 0.
     """
     from scipy.signal import savgol_filter
 
@@ -99,7 +110,7 @@ def deltas(values: Floats, width: int = 9) -> Floats:
 
 @cache
 def mel_filters(rate: int, frame: int, bands: int) -> Floats:
-    """Triangles on Slaney's mel scale, each of area one, shape (bands, 1 + frame // 2)."""
+    """Triangular filters on Slaney's mel scale, each of unit area, shape (bands, 1 + frame // 2)."""
     bins = np.fft.rfftfreq(frame, 1 / rate)
     edges = _from_mel(np.linspace(0.0, _to_mel(rate / 2), bands + 2))
     width = np.diff(edges)
@@ -111,7 +122,7 @@ def mel_filters(rate: int, frame: int, bands: int) -> Floats:
 
 
 def _to_mel(hertz: float) -> float:
-    # Linear up to 1 kHz, then 27 steps for a factor of 6.4.
+    # Linear up to 1 kHz, then logarithmic: 27 mels per factor of 6.4.
     return hertz * 3 / 200 if hertz < 1000 else 15 + 27 * float(np.log(hertz / 1000) / np.log(6.4))
 
 
@@ -126,7 +137,7 @@ def _hann(frame: int) -> Floats:
 
 @cache
 def _cosines(n: int) -> Floats:
-    """The orthonormal DCT-II as a matrix, shape (n, n): column k is coefficient k."""
+    """Orthonormal DCT-II matrix, shape (n, n); column k gives coefficient k."""
     k, i = np.meshgrid(np.arange(n), np.arange(n))
     table = np.sqrt(2 / n) * np.cos(np.pi * k * (2 * i + 1) / (2 * n))
     table[:, 0] /= np.sqrt(2)

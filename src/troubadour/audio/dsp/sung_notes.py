@@ -1,8 +1,8 @@
-"""From the pitch of a voice to notes: where each starts, how long it lasts, how high it is.
+"""Note segmentation of a pitch track: onset, duration and pitch of each sung note.
 
-A voice glides, trembles and drifts. The notes are the steps that follow its pitch best when every
-step costs something (a hidden Markov model of notes, simpler than that of Mauch et al., 2015): vibrato
-and glides stay within a note, and the step's height is its median.
+Sung pitch has glides, vibrato and drift. The notes are the best piecewise constant fit with a cost per
+step (a hidden Markov model of notes, simpler than that of Mauch et al., 2015). Vibrato and glides stay
+within a note; the pitch of a note is its median.
 """
 
 from __future__ import annotations
@@ -17,60 +17,58 @@ from troubadour.audio.dsp.pitch import PitchTrack, track_pitch
 from troubadour.audio.sound import Sound
 
 _STEP: Final = 0.25
-"""Semitones between the heights that a note may have."""
+"""Resolution of note pitches in semitones."""
 _SPREAD: Final = 0.5
-"""Semitones that a sung pitch strays from its note."""
+"""Standard deviation of the sung pitch around its note, in semitones."""
 _MOST_COST: Final = 2.0
-"""A frame far from every note (a glide, a mistake of the tracker) costs no more."""
+"""Upper limit of a frame's cost, for glides and tracking errors."""
 _NEW_NOTE_COST: Final = (8.0, 22.0)
-"""Of a step: for a pitch that stands still within its notes, and for one that moves by `_MOVING` a frame."""
+"""Cost of a new note: for a steady pitch, and for one that moves by `_MOVING` semitones per frame."""
 _MOVING: Final = 0.05
 _LEAST_SECONDS: Final = 0.05
 _BREATH_SECONDS: Final = 0.04
-"""A shorter gap is a consonant within a note's end, and no rest."""
+"""Shorter gaps are consonants within a note, not rests."""
 _RISE_DB: Final = (2.5, 5.0)
-"""A rise of level that starts a note anew on the same pitch, likewise."""
+"""Rise in level that starts a new note on the same pitch: for a steady and for a moving pitch."""
 _RISE_FRAMES: Final = 5
 _BEFORE_FRAMES: Final = 8
 _CORE: Final = (0.35, 0.9)
-"""Part of a note that counts for its height: voices glide into notes rather than out of them."""
+"""Part of a note used for its pitch: singers glide at the start more than at the end."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SungNotes:
-    """The notes that a voice sang, one after the other."""
+    """Notes of a sung melody, in order."""
 
     pitch: Floats
     """MIDI pitch with fractions, shape (n,)."""
     onset: Floats
-    """Seconds from the start, rising, shape (n,)."""
+    """Onsets in seconds from the start, ascending, shape (n,)."""
     seconds: Floats
-    """How long each lasts, shape (n,)."""
+    """Durations in seconds, shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.pitch)
 
     @property
     def tuning_cents(self) -> float:
-        """How far the notes lie from A4 = 440 Hz and its semitones, -50 to 50."""
+        """Mean tuning offset of the notes from A4 = 440 Hz in cents, -50 to 50."""
         return 100 * _tuning(self.pitch, self.seconds)
 
 
 def sung_notes(sound: Sound) -> SungNotes:
-    """The notes of a recording of one voice.
-
-    About 15 times faster than real time.
+    """Transcribe a monophonic recording; about 15 times faster than real time.
 
     Raises:
-        InputError: it is silent or too short.
+        InputError: the sound is silent or too short.
     """
     return notes_of(track_pitch(sound.mono()))
 
 
 def notes_of(track: PitchTrack) -> SungNotes:
-    """Cut a pitch track into notes; none where nobody sings."""
+    """Segment a pitch track into notes; empty for an unvoiced track."""
     found: list[tuple[int, int]] = []
     moving = _moving(track.pitch)
     cost = _NEW_NOTE_COST[0] + moving * (_NEW_NOTE_COST[1] - _NEW_NOTE_COST[0])
@@ -78,7 +76,7 @@ def notes_of(track: PitchTrack) -> SungNotes:
     for first, last in _phrases(np.isfinite(track.pitch), track.hop_seconds):
         edges = _steps(track.pitch[first:last], cost) + first
         inside = starts[(starts > first) & (starts < last)]
-        # An attack near a change of pitch is that change.
+        # An attack near a pitch change belongs to that change.
         lone = [s for s in inside.tolist() if not len(edges) or np.abs(edges - s).min() > _BEFORE_FRAMES]
         edges = np.unique([first, *edges.tolist(), *lone, last])
         found += list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
@@ -92,11 +90,12 @@ def notes_of(track: PitchTrack) -> SungNotes:
 
 
 def in_tune(notes: SungNotes, follow: float) -> Floats:
-    """Pitches less a tuning that may drift: near to whole semitones, shape (n,).
+    """Pitches corrected for a tuning that may drift, near whole semitones, shape (n,).
 
     Args:
-        follow: share of each note's deviation that the next is expected to have, 0 to 1: 0 holds one
-            tuning throughout, 1 measures each note from the one before.
+        notes: the transcribed notes.
+        follow: adaptation rate of the tuning, 0 to 1: 0 = fixed tuning, 1 = each note is measured relative
+            to the previous one.
     """
     out = np.zeros(len(notes))
     off = _tuning(notes.pitch, notes.seconds)
@@ -107,7 +106,7 @@ def in_tune(notes: SungNotes, follow: float) -> Floats:
 
 
 def _phrases(sung: NDArray[np.bool_], hop: float) -> list[tuple[int, int]]:
-    """Stretches that are sung, gaps shorter than a breath closed."""
+    """Voiced segments as frame ranges, with short gaps closed."""
     edge = np.flatnonzero(np.diff(np.concatenate([[False], sung, [False]]).astype(np.int8)))
     pairs: list[tuple[int, int]] = []
     for first, last in zip(edge[::2].tolist(), edge[1::2].tolist(), strict=True):
@@ -119,14 +118,14 @@ def _phrases(sung: NDArray[np.bool_], hop: float) -> list[tuple[int, int]]:
 
 
 def _moving(pitch: Floats) -> float:
-    """0 for an instrument that holds its pitches, 1 for a voice that trembles: its short notes are not told."""
+    """Instability of the pitch, 0 (steady instrument) to 1 (voice with vibrato); it reduces the detection of short notes."""
     moves = np.abs(np.diff(pitch))
     moves = moves[np.isfinite(moves)]
     return min(float(np.median(moves)) / _MOVING, 1.0) if len(moves) else 1.0
 
 
 def _steps(pitch: Floats, step_cost: float) -> NDArray[np.int64]:
-    """Frames of a phrase at which the pitch steps to another note, rising."""
+    """Frames of a phrase where the pitch steps to another note, ascending."""
     known = np.where(np.isfinite(pitch), pitch, np.nan)
     low, high = float(np.nanmin(known)) - 1, float(np.nanmax(known)) + 1
     heights = np.arange(low, high + _STEP, _STEP)
@@ -149,7 +148,7 @@ def _steps(pitch: Floats, step_cost: float) -> NDArray[np.int64]:
 
 
 def _attacks(track: PitchTrack, least_db: float) -> NDArray[np.int64]:
-    """Frames from which the level rises sharply."""
+    """Frames where the level rises sharply, ascending."""
     level = track.level_db
     if len(level) <= 2 * _RISE_FRAMES:
         return np.zeros(0, dtype=np.int64)
@@ -161,14 +160,14 @@ def _attacks(track: PitchTrack, least_db: float) -> NDArray[np.int64]:
 
 
 def _height(pitch: Floats) -> float:
-    """The median of a note without its ends."""
+    """Median pitch of a note without its ends."""
     known = pitch[np.isfinite(pitch)]
     first, last = (int(share * len(known)) for share in _CORE)
     return float(np.median(known[first : max(last, first + 1)]))
 
 
 def _tuning(pitch: Floats, seconds: Floats) -> float:
-    """Mean deviation from whole semitones as an angle on their circle, -0.5 to 0.5."""
+    """Circular mean of the deviation from whole semitones, weighted by duration, -0.5 to 0.5."""
     if not len(pitch):
         return 0.0
     return float(np.angle(np.sum(seconds * np.exp(2j * np.pi * pitch))) / (2 * np.pi))

@@ -1,1 +1,1 @@
-"""Alembic migrations, run when a store of an older version is opened."""
+"""Alembic migrations, executed when a store of an older schema version is opened."""

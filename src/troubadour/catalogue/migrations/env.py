@@ -1,4 +1,4 @@
-"""Alembic's environment: the connection is handed over by the store."""
+"""Alembic environment; the store passes the connection."""
 
 from alembic import context
 

@@ -94,12 +94,15 @@ class Part:
     """Whether a repeat sign stands before the first bar."""
 
 
-def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> Score:
+def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> tuple[Score, float]:
     """Lay written bars on a grid of metres; the longest voice's bars say where the others' stand.
 
     Args:
         tempo: tempo at the start.
         repairs: what had to be mended is appended.
+
+    Returns:
+        The score, and the share of irregular bars, 0 to 1.
 
     Raises:
         InputError: it is longer than `MAX_QUARTERS`.
@@ -151,7 +154,7 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> Score:
     marks = list(marks_of([part.marks for part in parts], lead.bars, at, ends))
     if lead.opens_repeat:
         marks.append(Mark(0, WHOLE, MarkKind.REPEAT_START))
-    return Score.from_notes(
+    score = Score.from_notes(
         rows,
         ticks_per_quarter=TICKS_PER_QUARTER,
         tracks=tuple(part.track for part in parts),
@@ -161,6 +164,7 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> Score:
         upbeat_ticks=grid.upbeat_ticks,
         marks=tuple(marks),
     )
+    return score, grid.irregular / max(1, len(written))
 
 
 def _kept_bars(parts: Sequence[Part], repairs: list[str]) -> list[int]:

@@ -103,7 +103,7 @@ def _read_tune(tune: Tune, name: str) -> Piece:
     style = style_of(fields.get("R", [""])[0], titles)
     bpm = reading.tempo or tempo or float(USUAL_TEMPO.get(style, OTHERWISE_TEMPO))
     repairs = list(reading.remarks)
-    score = assemble(list(parts.values()), Tempo(0, bpm), repairs)
+    score, irregular_share = assemble(list(parts.values()), Tempo(0, bpm), repairs)
     texts = [(MarkKind.SUBTITLE, title) for title in titles[1:10]]
     texts += [
         (MarkKind.TEMPO_TEXT, plain_text(t))
@@ -122,6 +122,7 @@ def _read_tune(tune: Tune, name: str) -> Piece:
         source=name,
         number=tune.number,
         repairs=tuple(repairs),
+        irregular_share=irregular_share,
     )
 
 

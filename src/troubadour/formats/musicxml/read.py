@@ -199,6 +199,7 @@ class _Reader:
             source=self._name,
             licence=text(root, "identification/rights")[:200],
             repairs=tuple(repairs),
+            irregular_share=irregular / bars if bars else 0.0,
         )
 
 

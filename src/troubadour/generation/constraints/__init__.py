@@ -1,24 +1,24 @@
-"""Controls that hold by construction: masks over the grammar, one idea a file.
+"""Hard constraints on generation: masks over the grammar, one idea a file.
 
-A control narrows what the automaton allows (`Control`); a `Guide` joins the automaton with any
-number of them. Why no conjunction of controls comes to a dead end:
+A `Constraint` narrows the mask of the automaton; a `ConstrainedDecoder` combines the automaton with any
+number of constraints. No combination of constraints leads to a dead end, for these reasons:
 
-1. *A rest is always left.* Wherever a voice is free and no note is due, every control but the
-   lower bound of `Density` and the order of `PitchOrder` allows a rest, and a rest (or a note) that
-   ends at the next place of the grid: no place where a control wants something lies before it. Two
-   rests in succession are allowed where nothing else is, and only there.
-2. *Notes that are due were seen beforehand.* A note is due where a given note starts, and where a
-   voice's last note has to start to be long enough. Given notes are exempt from the other controls
-   and are checked against each of them before sampling (`build.controls`), as is whether each
-   voice has a last note that all the masks without memory allow.
-3. *Controls with memory keep notes that are due possible.* `NgramBlocker` holds all notes but the last
-   to one note less than the limit, and looks through the given notes to come; `Parallels` lets a
-   note end where one is due only if that place has a solution together with all voices that are
-   known to move there. Both allow a rest at any time, so that what they keep possible stays so.
-4. *A pitch is taken only if a length is left for it* (`Guide.take`), since what 3 forbids are pairs
-   of pitch and length; where no pitch is left, 1 applies.
+1. *A rest is always allowed.* Wherever a voice is free and no note is due, every constraint except the
+   lower bound of `Density` and the order of `PitchOrder` allows a rest. It also allows a rest (or a note)
+   that ends at the next tick of the grid, since no constraint requires an event before that tick. Two
+   successive rests are allowed only where the mask holds nothing else.
+2. *Notes that are due are known in advance.* A note is due where a given note starts, and at the latest
+   onset of a voice's last note. Given notes are exempt from the other constraints; `build` checks them
+   against each constraint before sampling. It also checks that each voice has a last note which all
+   constraints without state allow.
+3. *Constraints with state keep notes that are due possible.* `NgramBlocker` holds all notes but the last
+   to one note less than the limit, and includes the given notes that follow. `Parallels` lets a note end
+   where another is due only if that tick has a solution together with all voices that are known to move
+   there. Both always allow a rest, so a solution that was kept stays available.
+4. *A pitch is taken only if a length remains for it* (`ConstrainedDecoder.take`), since the constraints of
+   point 3 forbid pairs of pitch and length. Where no pitch remains, point 1 applies.
 
-The lower bound of `Density` asks for notes rather than rests. It keeps a third more room than the
-notes need, in which the other controls may insist on rests. If they use up even that, the guide
-stops, and the composer draws again; no such stop was met in the walks of the tests.
+The lower bound of `Density` requires notes rather than rests. It reserves a third more ticks than the notes
+need, in which the other constraints may require rests. If these are used up, the decoder stops and the
+composer draws again; the random walks of the tests found no such stop.
 """

@@ -1,4 +1,4 @@
-"""What a control is, and the guide that joins the grammar with controls."""
+"""Protocols of constraints, and the decoder that combines them with the grammar."""
 
 from __future__ import annotations
 
@@ -15,81 +15,92 @@ class Span(NamedTuple):
     """A note, chord or rest of one voice."""
 
     start: int
-    """Ticks (24 a quarter) from the start of the piece, an upbeat counted."""
+    """Ticks (24 a quarter) from the start of the piece, upbeat included."""
     stop: int
+    """Ticks, exclusive."""
     pitches: tuple[int, ...]
-    """MIDI, rising; none = a rest."""
+    """MIDI pitches, rising; empty = a rest."""
 
 
 class Constraint(Protocol):
-    """One hard constraint on what is composed."""
+    """One hard constraint on a sequence."""
 
     @property
     def needs_lookahead(self) -> bool:
-        """Whether it may leave a pitch without a length, so that pitches have to be tried."""
+        """Whether it may forbid every length of an allowed pitch, so that the decoder has to look ahead."""
         ...
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
-        """Narrow the mask, shape (N_TOKENS,), where an event or its length is expected."""
+        """Narrow a mask in place, where an event or its length is expected.
+
+        Args:
+            automaton: state of the sequence.
+            mask: allowed tokens, shape (N_TOKENS,), bool.
+        """
         ...
 
-    def on_event(self, lane: int, span: Span) -> None:
-        """Take in an event that was completed in voice `lane`."""
+    def on_event(self, voice: int, span: Span) -> None:
+        """Update the state after an event.
+
+        Args:
+            voice: index of the voice, from 0.
+            span: the completed event.
+        """
         ...
 
     def copy(self) -> Self:
-        """An independent control in the same state."""
+        """An independent constraint in the same state."""
         ...
 
 
 class Forcing(Protocol):
-    """What is given and not chosen."""
+    """Events that are forced rather than sampled."""
 
     def token(self, automaton: Automaton) -> int | None:
-        """The only token that may follow, or `None` where it is free."""
+        """The forced token, or `None` where the next token is free."""
         ...
 
     def fully_forces(self, automaton: Automaton) -> bool:
-        """Whether all that is left is given."""
+        """Whether all remaining tokens are forced."""
         ...
 
 
 class Stateless:
-    """A control without state: the same for every sequence."""
+    """Base of constraints without state, which sequences can share."""
 
     needs_lookahead = False
 
-    def on_event(self, lane: int, span: Span) -> None:
-        """Nothing to remember."""
+    def on_event(self, voice: int, span: Span) -> None:
+        """No effect."""
 
     def copy(self) -> Self:
-        """Itself."""
+        """The constraint itself."""
         return self
 
 
 class ConstrainedDecoder:
-    """An automaton under controls, as the sampler sees it.
+    """The grammar and its constraints as a `sampling.SequenceDecoder`.
 
     Args:
         automaton: the grammar, with its plan.
-        controls: all have to hold.
-        given: what is forced; other controls are not asked there.
+        constraints: all of them hold for every free token.
+        given: forced events; the other constraints do not apply to these.
     """
 
-    __slots__ = ("_controls", "_given", "_mask", "_tries", "automaton", "fallback_mask", "forced")
+    __slots__ = ("_constraints", "_given", "_looks_ahead", "_mask", "automaton", "fallback_mask", "forced")
 
     def __init__(
-        self, automaton: Automaton, controls: Sequence[Constraint] = (), given: Forcing | None = None
+        self, automaton: Automaton, constraints: Sequence[Constraint] = (), given: Forcing | None = None
     ) -> None:
         self.automaton = automaton
-        self._controls = tuple(controls)
+        self._constraints = tuple(constraints)
         self._given = given
-        self._tries = any(c.needs_lookahead for c in controls)
+        self._looks_ahead = any(c.needs_lookahead for c in constraints)
         self._mask: Mask | None = None
         self.forced = False
-        """Whether the next token is given; its likelihood then says how well the rest fits it."""
+        """Whether the next token is forced; its likelihood still counts in the ranking of candidates."""
         self.fallback_mask: Mask | None = None
-        """What may follow where nothing of `allowed` can."""
+        """Fallback mask, used when every allowed token was rejected."""
 
     @property
     def done(self) -> bool:
@@ -98,38 +109,41 @@ class ConstrainedDecoder:
 
     @property
     def fully_forced(self) -> bool:
-        """Whether all that is left is given: no network is needed for that."""
+        """Whether all remaining tokens are forced, so that the network is not needed."""
         return self.done or (self._given is not None and self._given.fully_forces(self.automaton))
 
     def features(self) -> tuple[int, ...]:
-        """Musical position of the next token."""
+        """Musical position of the next token; see `Automaton.features`."""
         return self.automaton.features()
 
     def copy(self) -> ConstrainedDecoder:
-        """An independent guide in the same state."""
+        """An independent decoder in the same state."""
         new = ConstrainedDecoder.__new__(ConstrainedDecoder)
         new.automaton = self.automaton.copy()
-        new._controls = tuple(c.copy() for c in self._controls)
-        new._given, new._tries, new._mask = self._given, self._tries, None
+        new._constraints = tuple(c.copy() for c in self._constraints)
+        new._given, new._looks_ahead, new._mask = self._given, self._looks_ahead, None
         new.forced, new.fallback_mask = False, None
         return new
 
     def advance(self, token: int) -> None:
-        """Take one token without trying what comes after it."""
+        """Append one token without look-ahead."""
         automaton = self.automaton
         ends_event = vocab.DURATION <= token < vocab.PITCH and automaton.phase in (Phase.CHORD, Phase.LENGTH)
-        if ends_event and self._controls:
+        if ends_event and self._constraints:
             stop = automaton.now + automaton.longs * vocab.MAX_DURATION + token - vocab.DURATION + 1
             span = Span(automaton.now, stop, tuple(automaton.pitches))
-            for control in self._controls:
-                control.on_event(automaton.lane, span)
+            for constraint in self._constraints:
+                constraint.on_event(automaton.voice, span)
         automaton.advance(token)
         self._mask = None
 
     def take(self, token: int) -> bool:
-        """Take one token; false, and nothing changed, if nothing could follow it."""
+        """Append one token; returns false and changes nothing if no token could follow it.
+
+        Look-ahead costs a copy of the decoder for each pitch.
+        """
         pitch = vocab.PITCH <= token < vocab.PITCH + 128
-        if not self._tries or self.forced or not (pitch or token == vocab.LONG):
+        if not self._looks_ahead or self.forced or not (pitch or token == vocab.LONG):
             self.advance(token)
             return True
         ahead = self.copy()
@@ -137,16 +151,16 @@ class ConstrainedDecoder:
         mask = ahead.allowed()
         if not mask.any():
             return False
-        self.automaton, self._controls, self._mask = ahead.automaton, ahead._controls, mask
+        self.automaton, self._constraints, self._mask = ahead.automaton, ahead._constraints, mask
         self.forced, self.fallback_mask = ahead.forced, ahead.fallback_mask
         return True
 
     def unforced(self) -> Mask:
-        """What the grammar alone allows."""
+        """Tokens that the grammar alone allows, shape (N_TOKENS,)."""
         return self.automaton.allowed()
 
     def allowed(self) -> Mask:
-        """Tokens that may follow, shape (N_TOKENS,)."""
+        """Tokens that grammar and constraints allow, shape (N_TOKENS,); sets `forced` and `fallback_mask`."""
         if self._mask is not None:
             return self._mask
         automaton = self.automaton
@@ -161,12 +175,12 @@ class ConstrainedDecoder:
         if automaton.phase < Phase.EVENT or mask[vocab.BAR] or mask[vocab.END]:
             return mask
         may_rest = bool(mask[vocab.REST])
-        for control in self._controls:
-            control.allow(automaton, mask)
+        for constraint in self._constraints:
+            constraint.allow(automaton, mask)
         if may_rest:
-            # A rest after a rest says nothing new, and a rest that a control has struck out
-            # stands in for a note only where there is none.
-            if automaton.resting[automaton.lane]:
+            # Successive rests, and rests that a constraint has removed, are a fallback only:
+            # they replace a note where no note is allowed.
+            if automaton.resting[automaton.voice]:
                 mask[vocab.REST] = False
             if not mask[vocab.REST]:
                 self.fallback_mask = np.zeros(vocab.N_TOKENS, dtype=bool)
@@ -176,8 +190,8 @@ class ConstrainedDecoder:
         return mask
 
 
-def until(automaton: Automaton, mask: Mask, tick: int) -> None:
-    """Let the event that is being written last until `tick` at most."""
+def end_by(automaton: Automaton, mask: Mask, tick: int) -> None:
+    """Remove the lengths with which the current event would end after `tick`; shape (N_TOKENS,), in place."""
     room = tick - automaton.now - automaton.longs * vocab.MAX_DURATION
     if room <= vocab.MAX_DURATION:
         mask[vocab.LONG] = False
@@ -185,10 +199,10 @@ def until(automaton: Automaton, mask: Mask, tick: int) -> None:
 
 
 def keep_pitches(mask: Mask, pitches: Mask) -> None:
-    """Strike out all pitches but some, shape (128,)."""
+    """Remove all pitches from a mask except `pitches`, shape (128,)."""
     mask[vocab.PITCH : vocab.PITCH + 128] &= pitches
 
 
 def of_classes(classes: Iterable[int]) -> Mask:
-    """Pitches of some pitch classes, shape (128,)."""
+    """MIDI pitches of some pitch classes (0 to 11) as a mask, shape (128,)."""
     return np.isin(np.arange(128) % 12, list(classes))

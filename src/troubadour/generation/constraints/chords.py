@@ -1,4 +1,4 @@
-"""A progression of chords, one or more a bar."""
+"""Chord progressions: parsing, and the constraint that only chord tones sound on beats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from troubadour.core.errors import InputError
-from troubadour.generation.constraints.base import Stateless, of_classes, until
+from troubadour.generation.constraints.base import Stateless, end_by, of_classes
 from troubadour.music.quantise import TICKS_PER_QUARTER
 from troubadour.music.theory.metre import Metre
 from troubadour.music.theory.names import pitch_class
@@ -28,19 +28,21 @@ _KINDS: Final = {
 
 
 class Chord(NamedTuple):
-    """A chord as it is written."""
+    """A chord symbol."""
 
     name: str
+    """As in the text that was parsed."""
     classes: frozenset[int]
+    """Pitch classes, bass included."""
     bass: int
-    """Pitch class of its lowest note."""
+    """Pitch class of the lowest note."""
 
 
 def parse_chord(text: str) -> Chord:
-    """`G`, `D7`, `F#m`, `Bb/D`.
+    """Parse a chord symbol such as `G`, `D7`, `F#m` or `Bb/D`.
 
     Raises:
-        InputError: no such chord; the message says what is allowed.
+        InputError: no such chord; the message lists the allowed kinds.
     """
     found = re.fullmatch(r"([A-G])([#b]?)([^/]*)(?:/([A-G])([#b]?))?", text)
     if not found or found[3] not in _KINDS:
@@ -52,16 +54,17 @@ def parse_chord(text: str) -> Chord:
 
 
 def parse_chords(text: str, bars: int | None) -> tuple[tuple[Chord, ...], ...]:
-    """The chords of each bar. `G C D7 G` is one a bar; `G | C D7 | G` says what shares a bar.
+    """Chords of each bar. `G C D7 G` has one chord a bar; `G | C D7 | G` marks the bars.
 
-    Fewer bars of chords than the piece has are repeated. Without barlines, more chords than bars
-    share the bars evenly.
+    A progression shorter than the piece is repeated. Without barlines, more chords than bars are
+    distributed evenly.
 
     Args:
-        bars: of the piece; `None` = as many as there are bars of chords.
+        text: chord symbols, with or without barlines.
+        bars: number of bars of the piece; `None` = the number of bars of the progression.
 
     Raises:
-        InputError: a chord is not known, or chords and bars do not go into each other.
+        InputError: a chord is unknown, or the progression does not divide the bars evenly.
 
     >>> [[c.name for c in bar] for bar in parse_chords("G | C D7", 4)]
     [['G'], ['C', 'D7'], ['G'], ['C', 'D7']]
@@ -85,10 +88,10 @@ def parse_chords(text: str, bars: int | None) -> tuple[tuple[Chord, ...], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Harmony(Stateless):
-    """Whatever sounds at the start of a chord or on a beat belongs to the chord there.
+    """Constraint: only chord tones sound on beats and at the start of a chord.
 
-    In several voices the lowest sounds the chord's bass where a chord starts, if it sounds there.
-    Between the beats all notes are free. An upbeat has no chord.
+    With several voices, the lowest voice sounds the chord's bass, or rests, where a chord starts.
+    Between beats all pitches are allowed. An upbeat has no chord.
     """
 
     places: tuple[int, ...]
@@ -98,16 +101,22 @@ class Harmony(Stateless):
     lowest: Mask
     """Pitches allowed there in the lowest voice, shape (places, 128)."""
     bass: int
-    """The lowest voice; -1 for a single voice."""
+    """Index of the lowest voice; -1 for a single voice."""
 
     @classmethod
     def of(
         cls, bars: tuple[tuple[Chord, ...], ...], metre: tuple[int, int], upbeat: int, voices: int
     ) -> Harmony:
-        """The chords of each bar of a piece whose first whole bar starts at tick `upbeat`.
+        """Build the tables of a progression.
+
+        Args:
+            bars: chords of each bar.
+            metre: numerator and denominator.
+            upbeat: length of the upbeat in ticks; the first whole bar starts there.
+            voices: number of voices.
 
         Raises:
-            InputError: more chords in a bar than it has places for.
+            InputError: the chords of a bar do not divide it evenly on the grid.
         """
         length = Metre(0, *metre).bar_ticks(TICKS_PER_QUARTER)
         beat = Metre(0, *metre).tactus_ticks(TICKS_PER_QUARTER)
@@ -131,8 +140,8 @@ class Harmony(Stateless):
         return cls(tuple(places), np.array(inner), np.array(lowest), voices - 1 if voices > 1 else -1)
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
-        """Chord tones on the beats; nothing else is held over one."""
-        table = self.lowest if automaton.lane == self.bass else self.inner
+        """On beats only chord tones may sound; non-chord tones must end before the next beat."""
+        table = self.lowest if automaton.voice == self.bass else self.inner
         if automaton.phase == Phase.EVENT:
             place = bisect_right(self.places, automaton.time) - 1
             if place >= 0 and self.places[place] == automaton.time:
@@ -141,10 +150,10 @@ class Harmony(Stateless):
             first = bisect_right(self.places, automaton.now)
             bad = np.flatnonzero(~table[first:, automaton.pitches[0]])
             if len(bad):
-                until(automaton, mask, self.places[first + int(bad[0])])
+                end_by(automaton, mask, self.places[first + int(bad[0])])
 
-    def last(self, lane: int, start: int) -> Mask:
-        """Pitches of a voice that may sound from `start` to the end, shape (128,)."""
-        table = self.lowest if lane == self.bass else self.inner
+    def last(self, voice: int, start: int) -> Mask:
+        """Pitches that a voice may hold from tick `start` to the end, shape (128,)."""
+        table = self.lowest if voice == self.bass else self.inner
         first = bisect_right(self.places, start - 1)
         return np.asarray(table[first:].all(axis=0))

@@ -1,4 +1,4 @@
-"""Notes and rests that are given: forced where they stand, free everywhere else."""
+"""Given notes and rests: forced tokens at their ticks, free elsewhere."""
 
 from __future__ import annotations
 
@@ -6,82 +6,82 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Self
 
-from troubadour.generation.constraints.base import Span, Stateless, until
+from troubadour.generation.constraints.base import Span, Stateless, end_by
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
 
 class Given(Stateless):
-    """Each voice's given events; whatever is composed before one of them ends in time.
+    """Forces the given events of each voice; a free event has to end before the next given event.
 
     Args:
-        spans: of each voice, in time order, not overlapping, starting and ending on the grid.
+        spans: events of each voice in time order, on the grid, without overlap.
     """
 
     def __init__(self, spans: Sequence[Sequence[Span]]) -> None:
         self.spans = tuple(tuple(s) for s in spans)
-        self._starts = [[span.start for span in lane] for lane in self.spans]
-        closings = [_closing(lane) for lane in self.spans]
+        self._starts = [[span.start for span in voice] for voice in self.spans]
+        closings = [_closing(voice) for voice in self.spans]
         self._closed_from = max((start for start, _ in closings), default=0)
         self._closed_until = min((stop for _, stop in closings), default=0)
 
     def copy(self) -> Self:
-        """Itself: it has no state."""
+        """The constraint itself, since it has no state."""
         return self
 
-    def next(self, lane: int, tick: int) -> Span | None:
-        """The first given event of a voice that starts at `tick` or later."""
-        if lane >= len(self.spans):
+    def next(self, voice: int, tick: int) -> Span | None:
+        """First given event of a voice that starts at `tick` or later."""
+        if voice >= len(self.spans):
             return None
-        place = bisect_left(self._starts[lane], tick)
-        return self.spans[lane][place] if place < len(self.spans[lane]) else None
+        place = bisect_left(self._starts[voice], tick)
+        return self.spans[voice][place] if place < len(self.spans[voice]) else None
 
-    def ending(self, lane: int, tick: int) -> Span | None:
-        """The given event of a voice that ends at `tick`."""
-        if lane >= len(self.spans):
+    def ending(self, voice: int, tick: int) -> Span | None:
+        """Given event of a voice that ends at `tick`."""
+        if voice >= len(self.spans):
             return None
-        place = bisect_left(self._starts[lane], tick) - 1
-        if place < 0 or self.spans[lane][place].stop != tick:
+        place = bisect_left(self._starts[voice], tick) - 1
+        if place < 0 or self.spans[voice][place].stop != tick:
             return None
-        return self.spans[lane][place]
+        return self.spans[voice][place]
 
     def token(self, automaton: Automaton) -> int | None:
-        """The token that is forced, or nothing."""
-        phase, lane = automaton.phase, automaton.lane
-        if phase < Phase.EVENT or phase == Phase.DONE or lane < 0:
+        """Forced token, or `None` where the next token is free."""
+        phase, voice = automaton.phase, automaton.voice
+        if phase < Phase.EVENT or phase == Phase.DONE or voice < 0:
             return None
         if phase == Phase.EVENT:
             if automaton.time == automaton.bar_end:
-                return None  # first the barline
-            span = self.next(lane, automaton.time)
+                return None  # the barline comes first
+            span = self.next(voice, automaton.time)
             if span is None or span.start != automaton.time:
                 return None
             return vocab.PITCH + span.pitches[0] if span.pitches else vocab.REST
-        span = self.next(lane, automaton.now)
+        span = self.next(voice, automaton.now)
         if span is None or span.start != automaton.now:
             return None
-        said = len(automaton.pitches)
-        if said < len(span.pitches):
-            return vocab.PITCH + span.pitches[said]
+        written = len(automaton.pitches)
+        if written < len(span.pitches):
+            return vocab.PITCH + span.pitches[written]
         left = span.stop - span.start - automaton.longs * vocab.MAX_DURATION
         return vocab.LONG if left > vocab.MAX_DURATION else vocab.DURATION + left - 1
 
     def fully_forces(self, automaton: Automaton) -> bool:
-        """Whether every voice is given from here to the end of the piece."""
+        """Whether every voice is given from the current tick to the end of the piece."""
         final = automaton.final
         return final is not None and automaton.time >= self._closed_from and final <= self._closed_until
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
-        """End in time for the next given event."""
+        """Limit lengths to the start of the voice's next given event."""
         if automaton.phase == Phase.EVENT:
             return
-        span = self.next(automaton.lane, automaton.now)
+        span = self.next(automaton.voice, automaton.now)
         if span is not None:
-            until(automaton, mask, span.start)
+            end_by(automaton, mask, span.start)
 
 
 def _closing(spans: Sequence[Span]) -> tuple[int, int]:
-    """Start and stop of the last events of a voice that follow one another without a gap."""
+    """Start and stop of the last run of events of a voice without a gap, in ticks."""
     start = stop = spans[-1].stop if spans else 0
     for span in reversed(spans):
         if span.stop < start:

@@ -1,4 +1,4 @@
-"""Which pitches each voice may sound at all: range, highest and lowest note, scale."""
+"""Constraint on the pitches of each voice: range, highest and lowest pitch, scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from troubadour.tokens.grammar import Automaton, Mask, Phase
 
 
 def scale(fifths: int, mode: str) -> frozenset[int]:
-    """Pitch classes of a key; minor with its sixth and seventh natural and raised (harmonic, melodic).
+    """Pitch classes of a key; minor has both forms of the sixth and seventh (natural, harmonic and melodic).
+
+    Args:
+        fifths: key signature, -7 to 7.
+        mode: one of `MODES`.
 
     >>> sorted(scale(1, "major"))
     [0, 2, 4, 6, 7, 9, 11]
@@ -20,12 +24,12 @@ def scale(fifths: int, mode: str) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class Pitches(Stateless):
-    """Each voice keeps to a set of pitches of its own."""
+    """Limits each voice to a set of pitches."""
 
     sets: tuple[Mask, ...]
     """One mask a voice, shape (128,)."""
 
     def allow(self, automaton: Automaton, mask: Mask) -> None:
-        """Strike out what is not in the voice's set."""
-        if automaton.phase != Phase.LENGTH and automaton.lane < len(self.sets):
-            keep_pitches(mask, self.sets[automaton.lane])
+        """Remove the pitches outside the set of the voice."""
+        if automaton.phase != Phase.LENGTH and automaton.voice < len(self.sets):
+            keep_pitches(mask, self.sets[automaton.voice])

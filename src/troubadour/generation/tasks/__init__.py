@@ -1,8 +1,8 @@
-"""What can be composed to a given piece: more of it, parts of it, voices to it, variations of it.
+"""Generation tasks with a given piece: continuation, infilling, harmonisation, accompaniment and variation.
 
-Each task is a frozen request that settles with a composer into a plan, controls and a prompt
-(`base.Ready`). What is given is forced where it stands; what of it comes later than the place that
-is written at is shown beforehand (`music.shown`), so that the network knows where it is going.
+Each task is a frozen request. `Task.prepare` compiles it for a composer into constraints and a prompt
+(`base.PreparedTask`). Given events are forced at their ticks. Given events after the first gap are also in
+the prompt as visible context (`tokens.visible`), so that the network can lead up to them.
 """
 
 from troubadour.generation.tasks.base import Task, run_task

@@ -1,4 +1,4 @@
-"""What a task is, and how one is carried out."""
+"""Protocol of generation tasks, and the function that runs a prepared task."""
 
 from __future__ import annotations
 
@@ -23,49 +23,51 @@ from troubadour.tokens.grammar import Phase
 from troubadour.tokens.visible import show
 
 _LEAST_ROOM = 64
-"""Tokens that have to be left for what is composed."""
+"""Smallest number of tokens that has to remain for new events."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedTask:
-    """A task that is ready to be composed."""
+    """A task compiled for one composer."""
 
     brief: Brief
-    """Complete; what the network is told."""
-    setting: ConstraintPlan
+    """Complete brief, from which the prompt is built."""
+    constraint_plan: ConstraintPlan
+    """Constraints, given events included."""
     opening: tuple[int, ...]
     """Tokens with which the piece begins, after BODY."""
     finish: Callable[[Score], Score]
-    """Puts what was composed into the given piece."""
+    """Puts the composed score into the quantised given piece."""
     context_guidance: float = 1.0
-    """How much what is shown beforehand counts; see `AutoregressiveComposer.decode`."""
+    """Guidance weight of the visible context; see `AutoregressiveComposer.decode`."""
     tracks: tuple[int, ...] | None = None
-    """Which given track each track of the finished piece is; see `splice`."""
-    gone: frozenset[tuple[int, int, int]] = frozenset()
-    """Given notes (onset, pitch, track) that have no place in the finished piece."""
+    """Given track of each track of the finished piece; see `splice`."""
+    removed: frozenset[tuple[int, int, int]] = frozenset()
+    """Given notes (onset, pitch, track) that the finished piece does not contain."""
     same_timing: bool = False
-    """Whether a new note takes the exact onset, length and velocity of the one that it replaces."""
+    """Whether a new note takes the exact onset, length and velocity of the note that it replaces."""
 
 
 class Task(Protocol):
-    """Something to be composed to a given piece."""
+    """A request for new music in or around a given piece."""
 
     @property
     def score(self) -> Score:
-        """The given piece: as its file has it for `run_task`, quantised for `settle`."""
+        """The given piece: at any resolution for `run_task`, quantised for `prepare`."""
         ...
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """Decide what holds.
+        """Compile the task for a composer.
 
         Args:
-            brief: style, temperature and controls; what the given piece decides may be left open.
+            composer: the composer that will run the task.
+            brief: style, temperature and controls; the given piece decides open ones.
             corpus: other music, for `brief.max_common`.
 
         Raises:
-            InputError: the piece does not allow the task, or two demands clash; the message says why.
+            InputError: the piece does not allow the task, or two controls contradict each other.
         """
         ...
 
@@ -78,36 +80,44 @@ def run_task(
     candidates: int = 1,
     corpus: Corpus | None = None,
 ) -> list[Score]:
-    """Results of a task, those that the network finds most likely first; none twice, none as it was given.
+    """Distinct results of a task, in order of their mean likelihood; none equals the given piece.
 
-    The given piece may be at any resolution. In the results all that was not asked for is as it was
-    given, note by note and mark by mark, in the ticks of the given piece.
+    Everything outside the request stays as given, note by note and mark by mark, in the ticks of the given
+    piece.
+
+    Args:
+        composer: a composer with prompt and decoder.
+        task: with a given piece at any resolution.
+        brief: style, temperature and controls.
+        rng: source of randomness.
+        candidates: largest number of results.
+        corpus: other music, for `brief.max_common`.
 
     Raises:
-        InputError: as `Task.settle`.
-        TroubadourError: nothing came of it, or nothing but the given piece.
+        InputError: as `Task.prepare`.
+        TroubadourError: no candidate ended, or all of them equal the given piece.
     """
     grid = quantise(task.score, marks=())
     # Tasks are frozen dataclasses with a field `score`.
-    ready = cast("Task", replace(cast("Any", task), score=grid)).settle(composer, brief, corpus)
-    given = _as_told(task.score, brief)
+    prepared = cast("Task", replace(cast("Any", task), score=grid)).prepare(composer, brief, corpus)
+    given = _with_tempo_and_key(task.score, brief)
     found: list[Score] = []
     for score in composer.decode(
-        ready.brief, ready.setting, rng, candidates, ready.opening, ready.context_guidance
+        prepared.brief, prepared.constraint_plan, rng, candidates, prepared.opening, prepared.context_guidance
     ):
-        made = ready.finish(score)
-        done = splice(given, grid, made, ready.tracks, ready.gone, ready.same_timing)
-        if done != given and done not in found:
-            found.append(done)
+        composed = prepared.finish(score)
+        result = splice(given, grid, composed, prepared.tracks, prepared.removed, prepared.same_timing)
+        if result != given and result not in found:
+            found.append(result)
     if not found:
         raise TroubadourError(
-            "all that was composed is the piece as it was given; ask for more candidates or a higher temperature"
+            f"{candidates} candidates equal the given piece; ask for more candidates or a higher temperature"
         )
     return found
 
 
-def _as_told(score: Score, brief: Brief) -> Score:
-    """The whole at the tempo and in the key that were asked for; without a word they stay as given."""
+def _with_tempo_and_key(score: Score, brief: Brief) -> Score:
+    """The score with the tempo and the key signature of a brief, where it has them."""
     implied = set()
     if brief.tempo_bpm is not None:
         score = score.replace(tempos=(Tempo(0, brief.tempo_bpm),))
@@ -122,33 +132,36 @@ def _as_told(score: Score, brief: Brief) -> Score:
 def opening(
     composer: AutoregressiveComposer,
     brief: Brief,
-    setting: ConstraintPlan,
-    shown: Sequence[Sequence[Span]] = (),
+    constraint_plan: ConstraintPlan,
+    visible: Sequence[Sequence[Span]] = (),
 ) -> tuple[int, ...]:
-    """All that is decided before the first choice: header, what is shown, and given events up to there.
+    """Forced tokens before the first free one: header, visible context and given events.
 
     Args:
-        shown: of each voice, the events to show beforehand.
+        composer: its context limits the length.
+        brief: a complete brief.
+        constraint_plan: constraints, given events included.
+        visible: events of each voice for the visible context.
 
     Raises:
-        InputError: it leaves no room in the model's context.
+        InputError: fewer than 64 tokens of the model's context remain.
     """
-    guide = setting.guide()
+    decoder = constraint_plan.decoder()
     for token in (vocab.START, vocab.BODY):
-        guide.advance(token)
+        decoder.advance(token)
     out: list[int] = []
-    part = shown
-    while not guide.done:
-        if any(part) and guide.automaton.phase == Phase.EVENT:
-            starts = _barlines(guide.automaton.upbeat, guide.automaton.bar_length, part)
-            tokens, part = show(part, starts), ()
+    rest = visible
+    while not decoder.done:
+        if any(rest) and decoder.automaton.phase == Phase.EVENT:
+            starts = _barlines(decoder.automaton.upbeat, decoder.automaton.bar_length, rest)
+            tokens, rest = show(rest, starts), ()
         else:
-            choices = np.flatnonzero(guide.allowed())
+            choices = np.flatnonzero(decoder.allowed())
             if len(choices) != 1:
                 break
             tokens = [int(choices[0])]
         for token in tokens:
-            guide.advance(token)
+            decoder.advance(token)
         out += tokens
     prompt, context = len(composer.prompt(brief)) + len(out), composer.spec.context
     if prompt + _LEAST_ROOM > context:
@@ -159,12 +172,13 @@ def opening(
 
 
 def passages(composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None) -> PassageIndex | None:
-    """What `brief.max_common` forbids."""
+    """Passages that `brief.max_common` forbids; `None` without a limit or without other music."""
     if brief.max_common is None or corpus is None:
         return None
     return composer.passages(corpus, brief.max_common - 1)
 
 
 def _barlines(upbeat: int, bar: int, spans: Sequence[Sequence[Span]]) -> list[int]:
-    end = max(lane[-1].stop for lane in spans if lane)
+    """Ticks of the barlines up to the end of the spans."""
+    end = max(voice[-1].stop for voice in spans if voice)
     return [0, *range(upbeat or bar, end + 1, bar)]

@@ -1,4 +1,4 @@
-"""Voices to a given voice: harmony in four parts or in chords, accompaniment, a new harmony."""
+"""Harmonisation: voices or chords to a given voice, accompaniment, and a new harmony for a piece."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.infilling import after_gap
-from troubadour.generation.tasks.source import describe, end_of, lanes, refuse_parts, track_of_lanes
+from troubadour.generation.tasks.source import describe, end_of, refuse_parts, voice_spans, voice_tracks
 from troubadour.generation.tasks.splice import KEPT, NEW
 from troubadour.generation.tasks.tracks import refuse_kinds, simplified
 from troubadour.music.quantise import TICKS_PER_QUARTER, quantise
@@ -28,33 +28,33 @@ from troubadour.music.theory.keys import MINOR_MODES
 
 Figure = Literal["held", "offbeat"]
 CHORAL: Final = "chorale"
-"""The style that knows harmony in four parts."""
+"""Default style: harmony in four parts."""
 _VOICES: Final = 8
-"""Voices of a piece that can be told to the network."""
+"""Largest number of voices in a prompt."""
 _PIANO, _GUITAR, _DOUBLE_BASS = 0, 24, 43
 _SHORTEST: Final = 12
-"""Ticks of the last chord at least; a shorter one joins the chord before it."""
+"""Shortest last chord in ticks; a shorter one is merged with the chord before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Harmonise:
-    """Harmony to a voice: three more voices, or chords at a steady pace."""
+    """Harmony for a given voice: further voices, or chords in a steady rhythm."""
 
     score: Score
-    """The given piece. Its first voice is the melody, unless `keep` says otherwise."""
+    """The given piece. Its first voice is the melody by default."""
     keep: tuple[int, ...] = (1,)
-    """Voices that stay, from 1: of a piece in as many voices as the style has, where they are; of any
-    other piece one, which becomes the highest."""
+    """Given voices to keep, 1-based. If piece and style have the same number of voices, each keeps its
+    position. Otherwise one voice is kept and becomes the highest."""
     chords: bool = False
-    """Chords of three notes on the beats of the bar, as one part, instead of three voices."""
+    """Whether the other voices are chords of three notes in one track, instead of separate voices."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.settle`; the brief's style decides how many voices there are, a chorale's without a word.
+        """See `Task.prepare`; the style of the brief (default: chorale) decides the number of voices.
 
         Raises:
-            InputError: there are no such voices, none is left to compose, or two demands clash.
+            InputError: `keep` is out of range or names all voices, or two controls contradict each other.
         """
         if not self.chords:
             return _in_parts(composer, self.score, self.keep, brief, corpus, lambda new: new)
@@ -69,46 +69,46 @@ class Harmonise:
 
 @dataclass(frozen=True, slots=True)
 class Reharmonise:
-    """The piece with its melody and another harmony."""
+    """A new harmony for the kept voices of a piece."""
 
     score: Score
-    """The given piece, in two voices or more. Its drums stay, as does what is kept."""
+    """The given piece with two voices or more. Drums are kept."""
     keep: tuple[int, ...] = (1,)
-    """As in `Harmonise`."""
+    """See `Harmonise.keep`."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Harmonise.settle`.
+        """See `Harmonise.prepare`.
 
         Raises:
-            InputError: as there, or the piece has one voice only.
+            InputError: as `Harmonise.prepare`, or the piece has a single voice.
         """
-        if len(lanes(self.score)) < 2:
+        if len(voice_spans(self.score)) < 2:
             raise InputError("the given piece has one voice and no harmony yet; harmonise it")
         return _in_parts(composer, self.score, self.keep, brief, corpus, lambda new: new, replaces=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Accompany:
-    """A melody with chords and a bass on instruments of their own."""
+    """Chords and a bass for a melody, on two further instruments."""
 
     score: Score
-    """The given piece; all of it stays."""
+    """The given piece; all of its notes are kept."""
     voice: int = 1
-    """The melody, from 1."""
+    """Voice of the melody, 1-based."""
     instruments: tuple[int, int] = (_GUITAR, _DOUBLE_BASS)
     """General MIDI programs of chords and bass."""
     figure: Figure = "offbeat"
-    """Chords after the bass, or held together with it."""
+    """`offbeat`: chords after the bass. `held`: chords together with the bass."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Harmonise.settle`.
+        """See `Harmonise.prepare`.
 
         Raises:
-            InputError: as there, or an instrument is none.
+            InputError: as `Harmonise.prepare`, or a General MIDI program is out of range.
         """
         Brief(instruments=self.instruments)
         track = _track(self.score, self.voice)
@@ -141,68 +141,107 @@ def _in_parts(
     chords: bool = False,
     replaces: bool = False,
 ) -> PreparedTask:
+    """Compile a harmonisation.
+
+    Args:
+        composer: the composer that will run the task.
+        score: the quantised given piece.
+        keep: voices to keep, 1-based.
+        brief: style and controls.
+        corpus: other music, for `brief.max_common`.
+        finish: arranges the composed voices.
+        chords: whether the new voices share a steady rhythm.
+        replaces: whether the other given voices are removed.
+    """
     refuse_parts(brief)
     style = brief.style or CHORAL
     whole = simplified(score)
-    score, voices = whole, lanes(whole)
-    track_of = track_of_lanes(whole)
+    score, voices = whole, voice_spans(whole)
+    track_of = voice_tracks(whole)
     lines = not any(t.is_drum for t in whole.tracks) and all(len(s.pitches) < 2 for v in voices for s in v)
     if not (lines and len(voices) <= _VOICES) and len(keep) == 1 <= keep[0] <= len(voices):
-        # Of a piece with drums, chords or many voices the melody alone is told.
+        # The prompt cannot describe drums, chords or many voices: it describes the melody alone.
         score = _line(whole, voices[keep[0] - 1], track_of[keep[0] - 1])
-    told = describe(score, replace(brief, style=style))
-    told = replace(told, density=brief.density, bars=whole.n_bars)
+    complete = describe(score, replace(brief, style=style))
+    complete = replace(complete, density=brief.density, bars=whole.n_bars)
     end = end_of(whole)
-    habit = composer.habit(replace(told, voices=None))
-    wanted = sum(n for _, n in habit.programs)
+    defaults = composer.instrument_defaults(replace(complete, voices=None))
+    wanted = sum(n for _, n in defaults.programs)
     if wanted < 2:
         raise InputError(f"style '{style}' has one voice; harmony needs a style in several, such as {CHORAL}")
     in_parts = lines and len(voices) == wanted
-    bad = [v for v in keep if not 1 <= v <= len(voices)]
-    if bad or not keep:
-        raise InputError(f"keep is {list(keep)}; allowed: voices 1 to {len(voices)} of the given piece")
-    if not in_parts and len(voices) > 1 and len(keep) > 1:
-        raise InputError(
-            f"keep has {len(keep)} voices of a piece in {len(voices)}; style '{style}' has {wanted}: keep one"
-        )
-    if in_parts and wanted == len(set(keep)):
-        raise InputError(f"keep names all {wanted} voices: none is left to compose")
+    _check_keep(keep, len(voices), wanted, style, in_parts)
     refuse_kinds(whole, {track_of[v - 1] for v in keep}, lines_only=False)
     spans: list[list[Span]] = [[] for _ in range(wanted)]
     for voice in keep:
         line = [Span(s.start, s.stop, s.pitches[-1:]) for s in voices[voice - 1]]
         spans[voice - 1 if in_parts and not chords else 0] = line
-    told = replace(told, voices=wanted, parallels=True if chords else told.parallels)
-    setting = composer.setting(told, corpus, spans=spans, upbeat=score.upbeat_ticks, ticks=end)
+    complete = replace(complete, voices=wanted, parallels=True if chords else complete.parallels)
+    constraint_plan = composer.constraint_plan(
+        complete, corpus, spans=spans, upbeat=score.upbeat_ticks, ticks=end
+    )
     if chords:
-        for name, asked in (("parallels: none", brief.parallels is False), ("max_common", brief.max_common is not None),
-                            ("density", brief.strict and brief.density is not None)):  # fmt: skip
-            if asked:
-                raise InputError(
-                    f"{name} and chords clash: their rhythm is given, and may leave no note that fits"
-                )
-        setting = _steady(setting, whole, told, wanted)
+        _check_chord_controls(brief)
+        constraint_plan = _steady(constraint_plan, whole, complete, wanted)
 
     def done(new: Score) -> Score:
         return finish(new.replace(tempos=score.tempos, keys=score.keys))
 
-    start = opening(composer, told, setting, after_gap(spans))
+    start = opening(composer, complete, constraint_plan, after_gap(spans))
     kept = {v - 1 for v in keep}
     if not in_parts or chords:
         others = set(range(len(voices))) - kept if replaces else set()
-        gone = _places(whole, voices, track_of, others) - _places(whole, voices, track_of, kept)
-        # As many new tracks as there may be; the first one shows the melody.
-        return PreparedTask(told, setting, start, done, tracks=(KEPT, *[NEW] * wanted), gone=gone)
-    # A voice with a track of its own is composed there, any other one in a new track.
+        removed = _places(whole, voices, track_of, others) - _places(whole, voices, track_of, kept)
+        # The first track is a copy of the melody. `splice` ignores surplus entries.
+        return PreparedTask(
+            complete, constraint_plan, start, done, tracks=(KEPT, *[NEW] * wanted), removed=removed
+        )
+    # A voice with its own track is composed in that track, any other voice in a new track.
     alone = [track_of.count(track) == 1 for track in track_of]
     mixed = {i for i in range(wanted) if not alone[i]} - kept
-    gone = _places(whole, voices, track_of, mixed) - _places(whole, voices, track_of, kept)
+    removed = _places(whole, voices, track_of, mixed) - _places(whole, voices, track_of, kept)
     tracks = [KEPT if i in kept else track_of[i] if alone[i] else NEW for i in range(wanted)]
-    return PreparedTask(told, setting, start, done, tracks=tuple(tracks), gone=gone)
+    return PreparedTask(complete, constraint_plan, start, done, tracks=tuple(tracks), removed=removed)
+
+
+def _check_keep(keep: tuple[int, ...], voices: int, wanted: int, style: str, in_parts: bool) -> None:
+    """Refuse voices to keep that the piece lacks, or that leave no voice to compose.
+
+    Args:
+        keep: voices to keep, 1-based.
+        voices: number of voices of the given piece.
+        wanted: number of voices of the style.
+        style: name of the style.
+        in_parts: whether piece and style have the same number of voices.
+    """
+    bad = [v for v in keep if not 1 <= v <= voices]
+    if bad or not keep:
+        raise InputError(f"keep is {list(keep)}; allowed: voices 1 to {voices} of the given piece")
+    if not in_parts and voices > 1 and len(keep) > 1:
+        raise InputError(
+            f"keep has {len(keep)} voices of a piece in {voices}; style '{style}' has {wanted}: keep one"
+        )
+    if in_parts and wanted == len(set(keep)):
+        raise InputError(f"keep names all {wanted} voices: none is left to compose")
+
+
+def _check_chord_controls(brief: Brief) -> None:
+    """Refuse controls that the steady rhythm of chords may contradict."""
+    used = {
+        "parallels: none": brief.parallels is False,
+        "max_common": brief.max_common is not None,
+        "density": brief.strict and brief.density is not None,
+    }
+    for name, is_used in used.items():
+        if is_used:
+            raise InputError(
+                f"{name} and chords clash: the rhythm of the chords is given and may leave no note that fits; "
+                f"leave {name} out"
+            )
 
 
 def _line(score: Score, voice: Sequence[Span], track: int) -> Score:
-    """One voice of a piece as a piece of its own."""
+    """One voice of a piece as a separate piece."""
     rows = [(s.start, s.stop - s.start, s.pitches[-1], 80, 0) for s in voice if s.pitches]
     return _with_rows(score, rows, (score.tracks[track],))
 
@@ -210,7 +249,7 @@ def _line(score: Score, voice: Sequence[Span], track: int) -> Score:
 def _places(
     score: Score, voices: Sequence[Sequence[Span]], track_of: Sequence[int], which: Iterable[int]
 ) -> frozenset[tuple[int, int, int]]:
-    """The notes (onset, pitch, track) of some voices; drums are no voice."""
+    """Notes (onset, pitch, track) of some voices, without drums."""
     return frozenset(
         (span.start, pitch, track_of[i])
         for i in which
@@ -220,30 +259,33 @@ def _places(
     )
 
 
-def _steady(setting: ConstraintPlan, score: Score, told: Brief, voices: int) -> ConstraintPlan:
-    """All voices but the first move together, once a beat of the slower kind."""
-    assert told.key is not None
-    tonic, mode = Key(0, *told.key).tonic, told.key[1]
+def _steady(constraint_plan: ConstraintPlan, score: Score, complete: Brief, voices: int) -> ConstraintPlan:
+    """The constraints with a common steady rhythm for all voices except the first."""
+    assert complete.key is not None
+    tonic, mode = Key(0, *complete.key).tonic, complete.key[1]
     home = {tonic, (tonic + (3 if mode in MINOR_MODES else 4)) % 12, (tonic + 7) % 12}
-    places = _pulse(score, parse_chords(told.chords, told.bars) if told.chords else ())
+    places = _pulse(score, parse_chords(complete.chords, complete.bars) if complete.chords else ())
     spans = [Span(a, b, (60,)) for a, b in places]
     if places[0][0]:
         spans.insert(0, Span(0, places[0][0], ()))
     uppers, bass = of_classes(home), of_classes({tonic})
-    if told.cadence:
-        # The parts are joined, so that the tonic has to be the lowest note and not only the bass's.
-        sets = next(c.sets[-1] for c in setting.controls if isinstance(c, Pitches))
+    if complete.cadence:
+        # The voices share one track, so the tonic has to be the lowest note of all, not only of the bass.
+        sets = next(c.sets[-1] for c in constraint_plan.constraints if isinstance(c, Pitches))
         below = int(np.flatnonzero(sets & bass)[0])
         uppers, bass = uppers & (np.arange(128) > below), np.arange(128) == below
     lasts = [uppers] * (voices - 1) + [bass]
     rhythm = Rhythm([[], *[spans] * (voices - 1)], lasts)
-    # The rhythm decides how long the last note is; it seeks the tonic itself.
-    plan = replace(setting.plan, endings=(), closing=False)
-    return ConstraintPlan(plan, (*setting.controls, rhythm), setting.given)
+    # The rhythm fixes the last note and prefers the tonic there.
+    plan = replace(constraint_plan.plan, endings=(), closing=False)
+    return ConstraintPlan(plan, (*constraint_plan.constraints, rhythm), constraint_plan.given)
 
 
-def _pulse(score: Score, asked: Sequence[Sequence[Chord]]) -> list[tuple[int, int]]:
-    """Start and stop of each chord: half bars, dotted beats, or whole bars in three; and where one is asked for."""
+def _pulse(score: Score, progression: Sequence[Sequence[Chord]]) -> list[tuple[int, int]]:
+    """Start and stop of each chord in ticks: half bars, dotted beats or, in triple metre, whole bars.
+
+    Chords of a progression have further starts.
+    """
     metre, end = score.metres[0], end_of(score)
     bar = metre.bar_ticks(TICKS_PER_QUARTER)
     if metre.compound:
@@ -254,7 +296,7 @@ def _pulse(score: Score, asked: Sequence[Sequence[Chord]]) -> list[tuple[int, in
         unit = bar
     wanted = {
         score.upbeat_ticks + number * bar + i * bar // len(chords)
-        for number, chords in enumerate(asked)
+        for number, chords in enumerate(progression)
         for i in range(len(chords))
     }
     starts = sorted({*range(score.upbeat_ticks, end, unit), *(t for t in wanted if t < end)})
@@ -264,7 +306,7 @@ def _pulse(score: Score, asked: Sequence[Sequence[Chord]]) -> list[tuple[int, in
 
 
 def _figured(onset: int, length: int, metre: Metre, bass: bool) -> list[tuple[int, int]]:
-    """The bass on the beat, the chord after it: once in a dotted or plain beat pair, twice in three."""
+    """Onsets and lengths of a figure: the bass on the first beat, the chord on the beats after it."""
     beat = metre.unit_ticks(TICKS_PER_QUARTER)
     while beat < 12:
         beat *= 2
@@ -277,7 +319,8 @@ def _figured(onset: int, length: int, metre: Metre, bass: bool) -> list[tuple[in
 
 
 def _track(score: Score, voice: int) -> Track:
-    tracks = track_of_lanes(score)
+    """Track of a 1-based voice."""
+    tracks = voice_tracks(score)
     if not 1 <= voice <= len(tracks):
         raise InputError(f"voice is {voice}; allowed: 1 to {len(tracks)} of the given piece")
     return score.tracks[tracks[voice - 1]]
@@ -286,6 +329,7 @@ def _track(score: Score, voice: int) -> Track:
 def _with_rows(
     score: Score, rows: Iterable[tuple[int, int, int, int, int]], tracks: tuple[Track, ...]
 ) -> Score:
+    """Rows (onset, duration, pitch, velocity, track) as a score with the maps of another one."""
     return Score.from_notes(
         list(rows),
         ticks_per_quarter=TICKS_PER_QUARTER,

@@ -1,4 +1,4 @@
-"""Compose some bars of a piece anew, in all voices or in some, to fit what stands around them."""
+"""Infilling: new notes for some bars of a piece, in all voices or in some, that fit their surroundings."""
 
 from __future__ import annotations
 
@@ -15,154 +15,170 @@ from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening, passages
 from troubadour.generation.tasks.source import (
     Excerpt,
+    bar_span,
     describe,
     excerpt,
     instrument_defaults_of,
-    joined,
-    lanes,
+    merge,
     refuse_parts,
-    stretch,
     tempo_index,
-    track_of_lanes,
+    voice_spans,
+    voice_tracks,
 )
 from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import encode
 
-HEED: Final = 1.5
-"""How much what follows the gap counts in a piece in one voice. Chosen on validation; in several voices no
-weight above 1 helped there (`docs/benchmarks/infill.md`)."""
+CONTEXT_GUIDANCE: Final = 1.5
+"""Default guidance weight of the notes after the gap, in one voice. Chosen on validation data; in several
+voices no weight above 1 improved the result (`docs/benchmarks/infill.md`)."""
 _AROUND: Final = (32, 16, 8, 4, 2, 1)
-"""Bars on both sides of the gap that the network sees: the most that fit."""
+"""Numbers of bars on both sides of the gap to try for the excerpt, in this order."""
 _MOST_VOICES: Final = 128
 _TOKENS: Final = 800
-"""Longest excerpt: it is shown in part and written as a whole, and training saw little longer."""
+"""Longest excerpt in tokens: visible context and piece share the model's context, and longer sequences were
+rare in training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Infill:
-    """The piece with some bars composed anew."""
+    """The given piece with new notes in some bars."""
 
     score: Score
     """The given piece."""
     bars: tuple[int, int] | None = None
-    """First and last bar, from 1; all without a word."""
+    """First and last bar (1-based, inclusive). `None` = whole piece."""
     voices: tuple[int, ...] = ()
-    """Voices to compose, from 1 in the order of the tracks, higher voices of a track first; all, if none is named."""
+    """Voices to compose, 1-based in the order of the tracks, higher voices of a track first; empty = all."""
     context_guidance: float | None = None
-    """How much what follows the gap counts, 1 (as learnt) to 4; above 1 the network runs twice. Without a word
-    `HEED` in one voice, 1 in several."""
+    """Guidance weight of the notes after the gap, 1 (no guidance) to 4; above 1 the network runs twice.
+    `None` = `CONTEXT_GUIDANCE` in one voice, 1 in several."""
     tracks: tuple[int, ...] = ()
-    """Tracks with notes to compose, from 1; beside `voices`. Drums and chords cannot be composed here."""
+    """Tracks with notes to compose, 1-based, in addition to `voices`. Tracks with drums or chords are refused."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.settle`; all controls hold for what is new, and given notes are held against them.
+        """See `Task.prepare`; all controls hold for the new notes, and given notes are checked against them.
 
         Raises:
-            InputError: there are no such bars, voices or tracks, a track is of a kind that cannot be composed,
-                nothing is left to go by, or two demands clash.
+            InputError: bars, voices or tracks are out of range, a track has drums or chords, no given note
+                remains, or two controls contradict each other.
         """
         refuse_parts(brief)
         if self.context_guidance is not None and not 1.0 <= self.context_guidance <= 4.0:
             raise InputError(f"context_guidance is {self.context_guidance}; allowed: 1 to 4")
         if not len(self.score):
-            raise InputError("the given piece has no notes")
-        first, stop = stretch(self.score, self.bars)
+            raise InputError("the given piece has no notes; use compose for a new piece")
+        first, stop = bar_span(self.score, self.bars)
         whole = simplified(self.score)
-        chosen = self._asked(whole)
+        chosen = self._requested(whole)
         refuse_kinds(whole, {track for track, _ in chosen}, lines_only=True)
-        seen, shown = view(whole, {track for track, _ in chosen}, around=True)
+        seen, numbers = view(whole, {track for track, _ in chosen}, around=True)
         part = around(seen, first, stop)
         piece = part.score
-        of_whole = [shown[t] for t in part.tracks]
-        told = describe(piece, brief)
-        voices = lanes(piece)
-        context_guidance = self.context_guidance or (HEED if len(voices) == 1 else 1.0)
-        begin, end = first - part.cut, stop - part.cut
-        tracks = track_of_lanes(piece)
-        asked = {i for i, lane in enumerate(_ranked(tracks)) if (of_whole[lane[0]], lane[1]) in chosen}
+        of_whole = [numbers[t] for t in part.tracks]
+        complete = describe(piece, brief)
+        voices = voice_spans(piece)
+        context_guidance = self.context_guidance or (CONTEXT_GUIDANCE if len(voices) == 1 else 1.0)
+        begin, end = first - part.offset, stop - part.offset
+        tracks = voice_tracks(piece)
+        requested = {i for i, voice in enumerate(_ranked(tracks)) if (of_whole[voice[0]], voice[1]) in chosen}
         given = [
-            [s for s in lane if i not in asked or not begin <= s.start < end] for i, lane in enumerate(voices)
+            [s for s in voice if i not in requested or not begin <= s.start < end]
+            for i, voice in enumerate(voices)
         ]
-        if not any(s.pitches for lane in given for s in lane):
-            raise InputError("bars and voices leave nothing of the given piece; use compose for a new one")
+        if not any(s.pitches for voice in given for s in voice):
+            raise InputError("bars and voices leave nothing of the given piece; use compose for a new piece")
         if given == voices:
-            raise InputError(f"bars are {self.bars}: no note of the voices asked for starts there")
-        setting = compile_constraints(
-            told,
+            raise InputError(
+                f"bars are {self.bars}: no note of the requested voices starts there; choose other bars or voices"
+            )
+        constraint_plan = compile_constraints(
+            complete,
             instrument_defaults_of(piece),
-            tempo_index(told),
-            windows=passages(composer, told, corpus),
+            tempo_index(complete),
+            passages=passages(composer, complete, corpus),
             spans=given,
             upbeat=piece.upbeat_ticks,
-            ticks=max(s.stop for lane in voices for s in lane),
+            ticks=max(s.stop for voice in voices for s in voice),
         )
-        removed = {
-            (s.start, s.stop - s.start, p, tracks[i])
-            for i, lane in enumerate(voices)
-            for s in lane
-            for p in s.pitches
-            if s not in given[i]
-        }
-        stays = {
-            (s.start, s.stop - s.start, p, tracks[i])
-            for i, lane in enumerate(given)
-            for s in lane
-            for p in s.pitches
-        }
+        removed = _rows([[s for s in voice if s not in given[i]] for i, voice in enumerate(voices)], tracks)
+        kept_rows = _rows(given, tracks)
 
-        def finish(grown: Score) -> Score:
+        def finish(composed: Score) -> Score:
             new = [
-                (n[0] + part.cut, n[1], n[2], n[3], of_whole[n[4]])
-                for n in grown.notes().tolist()
-                if (n[0], n[1], n[2], n[4]) not in stays
+                (n[0] + part.offset, n[1], n[2], n[3], of_whole[n[4]])
+                for n in composed.notes().tolist()
+                if (n[0], n[1], n[2], n[4]) not in kept_rows
             ]
-            places = {(start + part.cut, p, of_whole[track]) for start, _, p, track in removed}
+            places = {(start + part.offset, p, of_whole[track]) for start, _, p, track in removed}
             kept = [n for n in self.score.notes().tolist() if (n[0], n[2], n[4]) not in places]
-            return joined(self.score, kept, new)
+            return merge(self.score, kept, new)
 
         return PreparedTask(
-            told, setting, opening(composer, told, setting, after_gap(given)), finish, context_guidance
+            complete,
+            constraint_plan,
+            opening(composer, complete, constraint_plan, after_gap(given)),
+            finish,
+            context_guidance,
         )
 
-    def _asked(self, score: Score) -> set[tuple[int, int]]:
-        """Voices to compose: track, and number of the voice in it, from 0."""
-        every = _ranked(track_of_lanes(score))
+    def _requested(self, score: Score) -> set[tuple[int, int]]:
+        """Voices to compose, as (track, number of the voice in the track), both 0-based."""
+        every = _ranked(voice_tracks(score))
         bad = [v for v in self.voices if not 1 <= v <= len(every)]
         if bad:
             raise InputError(f"voices are {list(self.voices)}; allowed: 1 to {len(every)} of the given piece")
         voices = {every[v - 1] for v in self.voices}
         if self.voices and not self.tracks:
             return voices
-        # A voice that opens in a part of the track alone is meant as well.
+        # A track may have further voices in some bars only; these belong to the request as well.
         tracks = numbered(score, self.tracks)
         return voices | {(track, number) for track in tracks for number in range(_MOST_VOICES)}
 
 
+def _rows(voices: Sequence[Sequence[Span]], tracks: Sequence[int]) -> set[tuple[int, int, int, int]]:
+    """Notes (onset, length, pitch, track) of the events of each voice."""
+    return {
+        (s.start, s.stop - s.start, p, tracks[i])
+        for i, voice in enumerate(voices)
+        for s in voice
+        for p in s.pitches
+    }
+
+
 def _ranked(tracks: Sequence[int]) -> list[tuple[int, int]]:
-    """Of each voice its track, and its number in it, from 0."""
+    """(track, number of the voice in the track) of each voice, 0-based."""
     return [(track, tracks[:i].count(track)) for i, track in enumerate(tracks)]
 
 
 def after_gap(given: Sequence[Sequence[Span]]) -> list[list[Span]]:
-    """What is given after the first place where something is missing: all before it is written anyway."""
+    """Given events from the first gap on; the events before it are forced and need no visible context."""
     ends = []
-    for lane in given:
+    for voice in given:
         time = 0
-        for span in lane:
+        for span in voice:
             if span.start > time:
                 break
             time = span.stop
         ends.append(time)
     gap = min(ends)
-    return [[s for s in lane if s.start >= gap] for lane in given]
+    return [[s for s in voice if s.start >= gap] for voice in given]
 
 
 def around(score: Score, first: int, stop: int) -> Excerpt:
-    """The gap with as much of the piece around it as its metre and the model allow."""
+    """Excerpt of a score around a gap, as long as metre and model allow.
+
+    Args:
+        score: a quantised score.
+        first: first tick of the gap, at a barline.
+        stop: tick after the gap.
+
+    Raises:
+        InputError: the metre changes within the gap.
+    """
     starts = bars_of(score).start.tolist()
     changes = [m.tick for m in score.metres]
     low = max((t for t in changes if t <= first), default=0)

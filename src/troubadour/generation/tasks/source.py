@@ -1,4 +1,4 @@
-"""A given piece as tasks see it: its voices without gaps, its description, an excerpt of it."""
+"""Views of a given piece for tasks: voices as events without gaps, a brief of its controls, excerpts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.prefix import density_level
 
 _WIDER = 3
-"""Semitones by which a voice may leave the range that it has in the given piece."""
+"""Semitones by which a new note may leave the range of its voice in the given piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,18 @@ class Excerpt:
     """Some bars of a piece as a piece of its own, in one metre."""
 
     score: Score
-    cut: int
-    """Tick of the whole at which it starts."""
+    offset: int
+    """Tick of the whole piece at which the excerpt starts."""
     tracks: tuple[int, ...]
-    """Tracks of the whole that sound in it."""
+    """Tracks of the whole piece that sound in the excerpt, 0-based."""
 
 
 def describe(score: Score, brief: Brief) -> Brief:
-    """A brief as the piece itself is: its metre, key, tempo, bars, voices and density, unless said otherwise.
+    """A brief completed from a piece: its metre, bars and voices; its key, tempo and density where open.
+
+    Args:
+        score: a quantised score.
+        brief: controls of the request.
 
     Raises:
         InputError: the piece has no notes, too many voices or bars, or changes its metre.
@@ -51,7 +55,7 @@ def describe(score: Score, brief: Brief) -> Brief:
         raise InputError(
             f"the given piece changes its metre {len(score.metres) - 1} times; allowed: one metre throughout"
         )
-    voices = len(lanes(score))
+    voices = len(voice_spans(score))
     if voices > 8:
         raise InputError(f"the given piece has {voices} voices; allowed: 1 to 8")
     if score.n_bars > vocab.MAX_BARS:
@@ -72,8 +76,8 @@ def describe(score: Score, brief: Brief) -> Brief:
     )
 
 
-def lanes(score: Score) -> list[list[Span]]:
-    """The voices of a quantised score in the order of its tokens, rests included, without gaps."""
+def voice_spans(score: Score) -> list[list[Span]]:
+    """Events of each voice of a quantised score, in the order of its tokens, filled with rests."""
     found: list[list[Span]] = []
     for track in range(len(score.tracks)):
         for voice in split_voices(score, track):
@@ -93,20 +97,20 @@ def lanes(score: Score) -> list[list[Span]]:
     return found
 
 
-def track_of_lanes(score: Score) -> list[int]:
-    """The track of each of `lanes`."""
+def voice_tracks(score: Score) -> list[int]:
+    """Track of each voice of `voice_spans`, 0-based."""
     return [t for t in range(len(score.tracks)) for _ in split_voices(score, t)]
 
 
 def end_of(score: Score) -> int:
-    """The end of the last bar, or of a last bar that an upbeat shortens."""
+    """End of the last bar in ticks; a last bar may be shortened by the upbeat."""
     bar = score.metres[0].bar_ticks(TICKS_PER_QUARTER)
     short = score.n_bars * bar
     return short if score.end_ticks <= short else short + score.upbeat_ticks
 
 
 def instrument_defaults_of(score: Score) -> InstrumentDefaults:
-    """The instruments and ranges of a given piece."""
+    """Instruments and ranges of a given piece, ranges widened by 3 semitones."""
     programs: list[tuple[int, int]] = []
     ranges: list[tuple[int, int]] = []
     for i, track in enumerate(score.tracks):
@@ -125,18 +129,22 @@ def tempo_index(brief: Brief) -> int:
 
 
 def refuse_parts(brief: Brief) -> None:
-    """Refuse what only a new piece may have.
+    """Refuse controls that a given piece decides.
 
     Raises:
-        InputError: instruments or notes are asked for.
+        InputError: the brief has instruments or notes.
     """
-    for name, asked in (("instruments", brief.instruments is not None), ("notes", bool(brief.notes))):
-        if asked:
+    for name, used in (("instruments", brief.instruments is not None), ("notes", bool(brief.notes))):
+        if used:
             raise InputError(f"{name} and the given piece clash: it has its own; leave {name} out")
 
 
-def stretch(score: Score, bars: tuple[int, int] | None) -> tuple[int, int]:
-    """First tick, and the one after the last, of some bars from 1; of all without a word.
+def bar_span(score: Score, bars: tuple[int, int] | None) -> tuple[int, int]:
+    """Start and stop of a range of bars, in ticks.
+
+    Args:
+        score: a quantised score.
+        bars: first and last bar (1-based, inclusive); `None` = whole piece.
 
     Raises:
         InputError: the piece has no such bars.
@@ -153,10 +161,15 @@ def stretch(score: Score, bars: tuple[int, int] | None) -> tuple[int, int]:
 
 
 def excerpt(score: Score, start: int, stop: int) -> Excerpt:
-    """What starts from tick `start` up to `stop`, both at barlines, as a piece of its own.
+    """The notes that start in a range of ticks, as a piece of its own.
+
+    Args:
+        score: a quantised score.
+        start: first tick, at a barline.
+        stop: tick after the last, at a barline.
 
     Raises:
-        InputError: the metre changes in it, or it has no notes.
+        InputError: the metre changes in the range, or it has no notes.
     """
     if start == 0 and stop >= score.end_ticks and len(score.metres) == 1:
         return Excerpt(score, 0, tuple(range(len(score.tracks))))
@@ -182,12 +195,13 @@ def excerpt(score: Score, start: int, stop: int) -> Excerpt:
     return Excerpt(piece, start, tuple(np.unique(score.track[mask]).tolist()))
 
 
-def joined(score: Score, kept: Iterable[Sequence[int]], new: Iterable[Sequence[int]]) -> Score:
-    """A piece with some of its own notes and new ones, as loud as its own are on average.
+def merge(score: Score, kept: Iterable[Sequence[int]], new: Iterable[Sequence[int]]) -> Score:
+    """A piece with some of its own notes and new notes; these get its mean velocity.
 
     Args:
-        kept: rows as `Score.notes` gives them.
-        new: rows likewise; their velocity does not count.
+        score: a quantised score.
+        kept: rows as in `Score.notes` (onset, duration, pitch, velocity, track).
+        new: rows likewise; their velocity is ignored.
     """
     level = int(nearest(np.array([score.velocity.mean()]), VELOCITY_LEVELS)[0])
     rows = [tuple(int(v) for v in row) for row in kept]

@@ -1,8 +1,7 @@
-"""Put what was composed on the grid into the given piece, which stays exactly as it was.
+"""Insertion of composed notes into the given piece, which does not change otherwise.
 
-Only what a task was asked for is new. Its onsets and lengths are those of the grid, in the piece's
-own ticks; its velocities are those of the notes around it. A note that the composer wrote once more
-where it stood is the given one.
+New notes get the onsets and lengths of the grid in the ticks of the given piece, and the velocities of the
+notes around them. A composed note at the same place as a given note stands for the given note.
 """
 
 from __future__ import annotations
@@ -19,105 +18,116 @@ from troubadour.music.quantise import TICKS_PER_QUARTER, VELOCITY_LEVELS, neares
 from troubadour.music.score import Score
 
 NEW: Final = -1
-"""In a map of tracks: a track that the given piece has not."""
+"""Value in a map of tracks: a new track."""
 KEPT: Final = -2
-"""In a map of tracks: notes of the given piece, shown again."""
+"""Value in a map of tracks: a copy of given notes, which is ignored."""
 _NEIGHBOURS: Final = 4
-"""Notes of a track whose mean velocity a new note gets."""
-_USUAL: Final = 80
-"""Velocity of a new track's notes that are as loud as the piece."""
+"""Number of nearest notes whose mean velocity a new note gets."""
+_DEFAULT_VELOCITY: Final = 80
+"""Velocity in a new track that stands for the velocity of the given notes."""
 _ON_NOTES: Final = frozenset({
     MarkKind.LYRIC, MarkKind.ARTICULATION, MarkKind.ORNAMENT, MarkKind.TECHNICAL, MarkKind.FERMATA,
     MarkKind.GRACE, MarkKind.SLUR, MarkKind.STAFF, MarkKind.RELEASE,
     MarkKind.INSTANT,
 })  # fmt: skip
-"""Kinds that go where all notes at their place go."""
+"""Kinds of marks that are removed when all notes at their tick are removed."""
 Places = set[tuple[int, int, int]]
-"""Notes by onset, pitch and track on the grid."""
+"""Notes as (onset, pitch, track) on the grid."""
 
 
 def splice(
     given: Score,
     grid: Score,
-    made: Score,
+    composed: Score,
     tracks: Sequence[int] | None = None,
-    gone: Places | frozenset[tuple[int, int, int]] = frozenset(),
+    removed: Places | frozenset[tuple[int, int, int]] = frozenset(),
     same_timing: bool = False,
 ) -> Score:
-    """The given piece with what is new in the piece that was made from it.
+    """The given piece with the new notes of a composed piece.
 
     Args:
-        given: as its file has it.
-        grid: the same, quantised.
-        made: what was composed, quantised; at the places of the grid's bars.
-        tracks: for each track of `made` the track of `grid` that it stands for, `NEW` or `KEPT`; without
-            it they are the same. More of them than `made` has do not count.
-        gone: notes of the grid to be taken out, beside those that a track of `made` has no longer.
-        same_timing: new notes get the exact onset, length and velocity of a note that they replace.
+        given: the given piece at its own resolution.
+        grid: the given piece, quantised.
+        composed: the composed piece, quantised, with the bars of `grid`.
+        tracks: track of `grid` for each track of `composed`, or `NEW` or `KEPT`; `None` = the same tracks.
+            Entries beyond the tracks of `composed` are ignored.
+        removed: notes of `grid` to remove, in addition to those that a track of `composed` lacks.
+        same_timing: whether a new note gets the exact onset, length and velocity of the note it replaces.
     """
-    tracks = range(len(made.tracks)) if tracks is None else tracks[: len(made.tracks)]
+    tracks = range(len(composed.tracks)) if tracks is None else tracks[: len(composed.tracks)]
     exact_track = np.unique(given.track).tolist()  # of each track of the grid
     there = {tuple(row) for row in grid.notes()[:, [0, 2, 4]].tolist()}
-    out: Places = set(gone)
-    fresh: list[tuple[int, int, int, int, int]] = []  # onset, length, pitch, velocity, track of `made`
+    out: Places = set(removed)
+    new_notes: list[
+        tuple[int, int, int, int, int]
+    ] = []  # onset, length, pitch, velocity, track of `composed`
     for index, target in enumerate(tracks):
-        rows = made.notes()[made.track == index].tolist()
+        rows = composed.notes()[composed.track == index].tolist()
         if target >= 0:
             mine = {(r[0], r[2], target) for r in rows}
             out |= {place for place in there if place[2] == target} - mine
             rows = [r for r in rows if (r[0], r[2], target) not in there]
         if target != KEPT:
-            fresh += [(r[0], r[1], r[2], r[3], index) for r in rows]
+            new_notes += [(r[0], r[1], r[2], r[3], index) for r in rows]
     places = note_places(given)
-    leaves = np.array([tuple(row) in out for row in places.tolist()], dtype=bool).reshape(-1)
-    kept = _without(given, leaves)
+    is_removed = np.array([tuple(row) in out for row in places.tolist()], dtype=bool).reshape(-1)
+    kept = _without(given, is_removed)
     # New tracks come after all given ones.
     added = [index for index, target in enumerate(tracks) if target == NEW]
     place_of = {index: len(given.tracks) + i for i, index in enumerate(added)}
     place_of |= {i: exact_track[target] for i, target in enumerate(tracks) if target >= 0}
-    new = _rows(given, kept, made, fresh, place_of, (places, leaves) if same_timing else None)
+    new = _rows(given, kept, new_notes, place_of, (places, is_removed) if same_timing else None)
     return kept.replace(
         **{
             name: np.concatenate([getattr(kept, name), column])
             for name, column in zip(("onset", "duration", "pitch", "velocity", "track"), new.T, strict=True)
         },
-        tracks=(*given.tracks, *(made.tracks[index] for index in added)),
+        tracks=(*given.tracks, *(composed.tracks[index] for index in added)),
     )
 
 
-def _without(score: Score, leaves: NDArray[np.bool_]) -> Score:
-    """The score without some notes, and without the marks that stood on them alone."""
-    if not leaves.any():
+def _without(score: Score, is_removed: NDArray[np.bool_]) -> Score:
+    """The score without some notes, and without the marks at ticks where a track has no note left.
+
+    Args:
+        score: any score.
+        is_removed: shape (n_notes,), bool.
+    """
+    if not is_removed.any():
         return score
     marks = score.marks
     if marks:
-        stay = set(zip(score.onset[~leaves].tolist(), score.track[~leaves].tolist(), strict=True))
-        go = set(zip(score.onset[leaves].tolist(), score.track[leaves].tolist(), strict=True)) - stay
+        kept_places = set(
+            zip(score.onset[~is_removed].tolist(), score.track[~is_removed].tolist(), strict=True)
+        )
+        empty_places = (
+            set(zip(score.onset[is_removed].tolist(), score.track[is_removed].tolist(), strict=True))
+            - kept_places
+        )
         marks = tuple(
             m
             for m in marks
             if m.kind not in _ON_NOTES
             or m.track == WHOLE
-            or (m.tick, m.track) not in go
+            or (m.tick, m.track) not in empty_places
             or _default(m.kind, m.pitch)
         )
-    return score.replace(marks=marks).where(~leaves)
+    return score.replace(marks=marks).where(~is_removed)
 
 
 def _default(kind: MarkKind, pitch: int) -> bool:
-    """Whether a mark at the start of a track holds for all of its notes."""
+    """Whether a mark at the start of a track applies to all of its notes."""
     return kind is MarkKind.RELEASE and pitch < 0
 
 
 def _rows(
     given: Score,
     kept: Score,
-    made: Score,
-    fresh: list[tuple[int, int, int, int, int]],
+    new_notes: list[tuple[int, int, int, int, int]],
     place_of: dict[int, int],
     replaced: tuple[NDArray[np.int64], NDArray[np.bool_]] | None,
 ) -> NDArray[np.int32]:
-    """New notes in the given piece's ticks, tracks and loudness, shape (n, 5)."""
+    """New notes in the ticks, tracks and velocities of the given piece, shape (n, 5), int32."""
     scale = given.ticks_per_quarter / TICKS_PER_QUARTER
     pitched = ~np.array([t.is_drum for t in given.tracks], dtype=bool)[given.track]
     sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -130,7 +140,7 @@ def _rows(
         ):
             timing[place[0], row[4]] = (row[0], row[1], row[3])
     rows = []
-    for start, length, pitch, loudness, index in fresh:
+    for start, length, pitch, loudness, index in new_notes:
         track = place_of[index]
         onset, stop = round(start * scale), max(round((start + length) * scale), round(start * scale) + 1)
         if (start, track) in timing:
@@ -139,8 +149,8 @@ def _rows(
         elif track < len(given.tracks) and bool((mine := given.track == track).any()):
             velocity = _around(given, mine, onset)
         else:
-            velocity = round(_around(given, pitched, onset) * loudness / _USUAL)
-        # A given note of this pitch stays as it is: a new one begins after it or ends before it.
+            velocity = round(_around(given, pitched, onset) * loudness / _DEFAULT_VELOCITY)
+        # A given note of the same pitch does not change: the new note starts after it or ends before it.
         for begin, end in sounding.get((track, pitch), ()):
             if begin <= onset < end:
                 onset = end
@@ -156,9 +166,15 @@ def _rows(
 
 
 def _around(score: Score, mask: NDArray[np.bool_], tick: int) -> int:
-    """Mean velocity of the notes nearest in time, among some."""
+    """Mean velocity of the nearest notes in time.
+
+    Args:
+        score: any score.
+        mask: notes to consider, shape (n_notes,), bool.
+        tick: place of the new note.
+    """
     if not mask.any():
-        return _USUAL
+        return _DEFAULT_VELOCITY
     onset, velocity = score.onset[mask], score.velocity[mask]
     near = np.argsort(np.abs(onset - tick), kind="stable")[:_NEIGHBOURS]
     return round(float(velocity[near].mean()))

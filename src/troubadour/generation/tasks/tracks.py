@@ -1,4 +1,4 @@
-"""Which tracks of a given piece a task composes, and which it sees."""
+"""Tracks of a given piece: those that a task composes, and those in its visible context."""
 
 from __future__ import annotations
 
@@ -15,27 +15,24 @@ from troubadour.music.voices import split_voices
 
 _MOST_VOICES: Final = 8
 _OVERLAP: Final = 0.25
-"""Share of a note's length by which it may run into the next one of a line or end before it, or the notes of
-a chord may differ."""
-
-
+"""Share of a note's length that counts as articulation: overlap with the next note or gap before it, or
+difference between the lengths of the notes of a chord."""
 _GAP: Final = 5
-"""Ticks of the longest gap that is no rest: less than a sixteenth."""
+"""Longest gap in ticks that is not a rest: less than a sixteenth."""
 
 
 def simplified(score: Score) -> Score:
-    """A quantised score as composers see it: notes that last until the next one, chords that end together.
+    """A quantised score with notated lengths: notes last until the next one, notes of a chord end together.
 
-    Played notes overlap a little, or leave a gap that nobody would write as a rest.
-
-    Onsets, pitches and tracks are those of the score.
+    Performed notes overlap slightly or leave gaps that are not written as rests. Onsets, pitches and tracks
+    do not change.
     """
     length = score.duration.copy()
     for track in range(len(score.tracks)):
         mine = np.flatnonzero(score.track == track)
         starts, place = np.unique(score.onset[mine], return_inverse=True)
         last = int((score.onset[mine] + length[mine]).max(initial=0))
-        # The beat that the last note fills.
+        # End of the quarter in which the last note ends.
         full = -(-(last - score.upbeat_ticks) // TICKS_PER_QUARTER) * TICKS_PER_QUARTER + score.upbeat_ticks
         following = np.append(starts[1:], full)[place]
         longest = np.zeros(len(starts), dtype=np.int32)
@@ -49,7 +46,7 @@ def simplified(score: Score) -> Score:
 
 
 def numbered(score: Score, tracks: Sequence[int]) -> set[int]:
-    """Tracks by their numbers from 1; all, if none is named.
+    """0-based tracks of 1-based numbers; without numbers all tracks.
 
     Raises:
         InputError: there is no such track.
@@ -61,40 +58,43 @@ def numbered(score: Score, tracks: Sequence[int]) -> set[int]:
 
 
 def refuse_kinds(score: Score, tracks: Collection[int], *, lines_only: bool) -> None:
-    """Refuse tracks of a kind that cannot be composed.
+    """Refuse tracks with drums, and on request tracks with chords.
 
     Args:
-        score: as `simplified` has it.
-        lines_only: chords are refused as well as drums.
+        score: a score with notated lengths; see `simplified`.
+        tracks: 0-based tracks to check.
+        lines_only: whether chords are refused too.
 
     Raises:
-        InputError: a track is a drum part or plays chords; the message names it and those that can be composed.
+        InputError: a track is refused; the message names it and the tracks that are allowed.
     """
     kinds = [_kind(score, t, lines_only) for t in range(len(score.tracks))]
     bad = [t for t in sorted(tracks) if kinds[t]]
     if not bad:
         return
-    able = [t for t, kind in enumerate(kinds) if not kind]
-    advice = f"choose from --tracks {_listed(score, able)}" if able else "there is no other track"
-    told = ", ".join(f"track {t + 1} '{_name(score, t)}' {kinds[t]}" for t in bad)
-    raise InputError(f"{told}: that cannot be composed; {advice}")
+    allowed = [t for t, kind in enumerate(kinds) if not kind]
+    advice = f"choose from --tracks {_listed(score, allowed)}" if allowed else "there is no other track"
+    refused = ", ".join(f"track {t + 1} '{_name(score, t)}' {kinds[t]}" for t in bad)
+    raise InputError(f"{refused}: that cannot be composed; {advice}")
 
 
 def view(score: Score, tracks: Collection[int], around: bool = False) -> tuple[Score, tuple[int, ...]]:
-    """Some tracks of a quantised score as a score of its own, and their numbers in the whole.
+    """Some tracks of a quantised score as a score of their own, and their 0-based numbers in the whole.
 
     Args:
-        around: with the other pitched tracks, as many as eight voices in all allow.
+        score: a quantised score.
+        tracks: 0-based tracks.
+        around: whether to include other pitched tracks, up to eight voices in all.
     """
-    shown = set(tracks)
+    visible = set(tracks)
     if around:
-        room = _MOST_VOICES - sum(len(split_voices(score, t)) for t in shown)
+        room = _MOST_VOICES - sum(len(split_voices(score, t)) for t in visible)
         for track in range(len(score.tracks)):
             needed = len(split_voices(score, track))
-            if track not in shown and not score.tracks[track].is_drum and 0 < needed <= room:
-                shown.add(track)
+            if track not in visible and not score.tracks[track].is_drum and 0 < needed <= room:
+                visible.add(track)
                 room -= needed
-    order = tuple(sorted(shown))
+    order = tuple(sorted(visible))
     if order == tuple(range(len(score.tracks))):
         return score, order
     part = score.replace(marks=()).where(np.isin(score.track, order))
@@ -103,7 +103,7 @@ def view(score: Score, tracks: Collection[int], around: bool = False) -> tuple[S
 
 
 def _kind(score: Score, track: int, lines_only: bool) -> str:
-    """Why a track cannot be composed; empty if it can."""
+    """Reason for which a track is refused; empty if it is allowed."""
     if score.tracks[track].is_drum:
         return "is a drum part"
     if not lines_only:

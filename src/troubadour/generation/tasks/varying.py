@@ -1,4 +1,4 @@
-"""Vary a piece: its rhythm with other pitches, or its pitches in another rhythm."""
+"""Variation of a piece: its rhythm with new pitches, or its pitches with a new rhythm."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import numpy as np
 from troubadour.core.errors import InputError
 from troubadour.generation.autoregressive import AutoregressiveComposer
 from troubadour.generation.constraints.base import Constraint, Span, of_classes
-from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults, pitch_requirements
+from troubadour.generation.constraints.build import ConstraintPlan, InstrumentDefaults
 from troubadour.generation.constraints.checks import check_pitches, place_of
 from troubadour.generation.constraints.given import Given
 from troubadour.generation.constraints.intersection import intersect
 from troubadour.generation.constraints.pitches import Pitches
+from troubadour.generation.constraints.requirements import pitch_requirements
 from troubadour.generation.constraints.rhythm import PitchOrder, Rhythm, RhythmCell
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
 from troubadour.generation.tasks.base import PreparedTask, opening
 from troubadour.generation.tasks.infilling import after_gap
 from troubadour.generation.tasks.source import (
+    bar_span,
     describe,
     end_of,
     instrument_defaults_of,
-    lanes,
     refuse_parts,
-    stretch,
     tempo_index,
+    voice_spans,
 )
 from troubadour.generation.tasks.tracks import numbered, refuse_kinds, simplified, view
 from troubadour.music.quantise import bars_of
@@ -41,94 +42,98 @@ Keep = Literal["rhythm", "pitch"]
 
 @dataclass(frozen=True, slots=True)
 class Vary:
-    """The piece with one side of it kept and the other composed anew."""
+    """The given piece with either rhythm or pitches kept, and the other composed."""
 
     score: Score
     """The given piece."""
     keep: Keep = "rhythm"
-    """`rhythm`, or `pitch`: of these the order within each bar is kept."""
+    """`rhythm` (onsets and lengths) or `pitch` (order of the pitches within each bar)."""
     bars: tuple[int, int] | None = None
-    """First and last bar to vary, from 1; all without a word."""
+    """First and last bar to vary (1-based, inclusive). `None` = whole piece."""
     tracks: tuple[int, ...] = ()
-    """Tracks with notes to vary, from 1; all, if none is named. Drums cannot be varied."""
+    """Tracks with notes to vary, 1-based; empty = all. Tracks with drums are refused."""
 
-    def settle(
+    def prepare(
         self, composer: AutoregressiveComposer, brief: Brief, corpus: Corpus | None = None
     ) -> PreparedTask:
-        """As `Task.settle`; of controls key, `strict` (the key as a scale), ranges, lowest and highest hold.
+        """See `Task.prepare`; the controls key, `strict` (the key as a scale), ranges, lowest and highest hold.
 
         Raises:
-            InputError: the piece or a control is not acceptable.
+            InputError: another control is used, or the piece does not allow the task.
         """
         refuse_parts(brief)
         if self.keep not in ("rhythm", "pitch"):
             raise InputError(f"keep is '{self.keep}'; allowed: rhythm, pitch")
-        for name, asked in (("chords", brief.chords), ("max_common", brief.max_common), ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
+        for name, value in (("chords", brief.chords), ("max_common", brief.max_common), ("cadence", brief.cadence), ("density", brief.density if brief.strict else None),
                             ("parallels: none", 1 if brief.parallels is False else None)):  # fmt: skip
-            if asked is not None:
+            if value is not None:
                 raise InputError(
-                    f"{name} and a varied piece clash: its {self.keep} may leave no note that fits"
+                    f"{name} and a varied piece clash: the kept {self.keep} may leave no note that fits; leave {name} out"
                 )
         whole = simplified(self.score)
         chosen = numbered(whole, self.tracks)
         refuse_kinds(whole, chosen, lines_only=False)
-        score, shown = view(whole, chosen)
-        told = describe(score, brief)
-        voices = lanes(score)
-        first, stop = stretch(self.score, self.bars)
-        outside = [[s for s in lane if not first <= s.start < stop] for lane in voices]
-        habit = instrument_defaults_of(score)
+        score, numbers = view(whole, chosen)
+        complete = describe(score, brief)
+        voices = voice_spans(score)
+        first, stop = bar_span(self.score, self.bars)
+        outside = [[s for s in voice if not first <= s.start < stop] for voice in voices]
+        defaults = instrument_defaults_of(score)
         given = Given(outside) if any(outside) else None
         varied = self._control(score, voices)
-        sets = self._sets(told, habit, outside if self.keep == "rhythm" else voices, score.upbeat_ticks)
+        sets = self._sets(
+            complete, defaults, outside if self.keep == "rhythm" else voices, score.upbeat_ticks
+        )
         plan = Plan(
-            bars=told.bars,
+            bars=complete.bars,
             ticks=end_of(score),
-            programs=habit.programs,
-            metre=told.metre,
-            key=told.key,
-            tempo_index=tempo_index(told),
+            programs=defaults.programs,
+            metre=complete.metre,
+            key=complete.key,
+            tempo_index=tempo_index(complete),
             upbeat=score.upbeat_ticks,
-            chords=any(len(s.pitches) > 1 for lane in voices for s in lane),
+            chords=any(len(s.pitches) > 1 for voice in voices for s in voice),
             closing=False,
             rests=True,
         )
-        controls: list[Constraint] = (
+        constraints: list[Constraint] = (
             [Pitches(sets), varied] if given is None else [given, Pitches(sets), varied]
         )
-        setting = ConstraintPlan(plan, tuple(controls), given)
+        constraint_plan = ConstraintPlan(plan, tuple(constraints), given)
 
         def finish(new: Score) -> Score:
             return new.replace(tempos=score.tempos, keys=score.keys)
 
-        start = opening(composer, told, setting, after_gap(outside))
-        return PreparedTask(told, setting, start, finish, tracks=shown, same_timing=self.keep == "rhythm")
+        start = opening(composer, complete, constraint_plan, after_gap(outside))
+        return PreparedTask(
+            complete, constraint_plan, start, finish, tracks=numbers, same_timing=self.keep == "rhythm"
+        )
 
     def _control(self, score: Score, voices: list[list[Span]]) -> Rhythm | PitchOrder:
         if self.keep == "pitch":
-            return PitchOrder([_cells(score, lane) for lane in voices])
-        return Rhythm(voices, [of_classes({p % 12 for p in _last(lane).pitches}) for lane in voices])
+            return PitchOrder([_cells(score, voice) for voice in voices])
+        return Rhythm(voices, [of_classes({p % 12 for p in _last(voice).pitches}) for voice in voices])
 
     def _sets(
-        self, told: Brief, habit: InstrumentDefaults, stays: Sequence[Sequence[Span]], upbeat: int
+        self, complete: Brief, defaults: InstrumentDefaults, kept: Sequence[Sequence[Span]], upbeat: int
     ) -> tuple[Mask, ...]:
-        """Pitches of each voice; those that stay as they are have to be among them."""
+        """Allowed pitches of each voice, masks of shape (128,); kept pitches are checked against them."""
         sets = []
-        for lane, spans in enumerate(stays):
-            named = pitch_requirements(told, habit, lane)
-            sets.append(intersect(named, f"voice {lane + 1}"))
+        for voice, spans in enumerate(kept):
+            requirements = pitch_requirements(complete, defaults, voice)
+            sets.append(intersect(requirements, f"voice {voice + 1}"))
             for span in spans:
-                check_pitches(span, named, place_of(told, span.start - upbeat))
+                check_pitches(span, requirements, place_of(complete, span.start - upbeat))
         return tuple(sets) if self.keep == "rhythm" else tuple(np.ones(128, dtype=bool) for _ in sets)
 
 
-def _last(lane: list[Span]) -> Span:
-    return next(s for s in reversed(lane) if s.pitches)
+def _last(voice: list[Span]) -> Span:
+    return next(s for s in reversed(voice) if s.pitches)
 
 
-def _cells(score: Score, lane: list[Span]) -> list[RhythmCell]:
-    """Bars of a voice with the chords that start in them; a bar in which none starts joins the one before."""
-    sounding = [s for s in lane if s.pitches]
+def _cells(score: Score, voice: list[Span]) -> list[RhythmCell]:
+    """Bars of a voice with the chords that start in them; a bar without onsets is merged with the one before."""
+    sounding = [s for s in voice if s.pitches]
     bars = [*bars_of(score).start.tolist(), end_of(score)]
     starts = [0]
     for bar, stop in pairwise(bars):

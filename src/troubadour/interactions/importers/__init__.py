@@ -1,1 +1,1 @@
-"""Readers of what other services export of their listeners' plays, one file each."""
+"""Readers of listening data exported by other services, one module per format."""

@@ -1,15 +1,16 @@
-"""Apple Music: the tables of a copy of one's data (privacy.apple.com, "Apple Music Activity").
+"""Apple Music: tables of a personal data copy (privacy.apple.com, "Apple Music Activity").
 
-- `Apple Music Play Activity.csv`: a row for each event, with its times (UTC) and milliseconds. `PLAY_END` is a
-  play; one left by the forward or back button, or for another track, before 30 s is a skip. Rows of other
-  events, of videos and of radio stations, and tracks that failed to load, are left out.
-- `Apple Music - Play History Daily Tracks.csv`: a row for each track and day, with counts of plays and skips.
-- `Apple Music - Track Play History.csv`: a row for each track, with the time of its last play only.
-- `Apple Music - Favorites.csv`: songs that are liked, and disliked ones, which become ratings of 1.
+- `Apple Music Play Activity.csv`: one row per event, times in UTC, durations in milliseconds. `PLAY_END` is a
+  play, or a skip if the track was left by the forward or back button, or for another track, before 30 s.
+  Other
+  events, videos, radio stations and tracks that failed to load are rejected.
+- `Apple Music - Play History Daily Tracks.csv`: one row per track and day, with counts of plays and skips.
+- `Apple Music - Track Play History.csv`: one row per track, with the time of its last play.
+- `Apple Music - Favorites.csv`: liked songs become likes, disliked songs ratings of 1.
 
-Newer tables name no artist beside the song: the container's, if it is an album or an artist, stands in.
-Where a folder has the first table, the second and third tell the same plays and are passed over.
-Format: the headers of the tables; Apple documents them in the copy itself.
+Newer tables have no artist of the song; the container's artist is used if it is an album or an artist. The
+second and third table repeat the plays of the first and are skipped if a folder has both.
+Format: the headers of the tables; Apple documents them in the copy.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from troubadour.interactions.importers.times import BadTimeError, unix_seconds
 SKIP_SECONDS: Final = 30.0
 _DISLIKED: Final = 1.0
 _MOST_A_DAY: Final = 1000
-"""Plays of one track in one row; beyond it the count is no count."""
+"""Largest plausible number of plays of one track in one row."""
 _LEFT: Final = frozenset(
     {"TRACK_SKIPPED_FORWARDS", "TRACK_SKIPPED_BACKWARDS", "MANUALLY_SELECTED_PLAYBACK_OF_A_DIFF_ITEM"}
 )
@@ -46,7 +47,7 @@ Cells = Mapping[str, str]
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     return bool(_table(_header(head)))
 
 
@@ -56,12 +57,12 @@ def is_log(head: str) -> bool:
 
 
 def is_summary(head: str) -> bool:
-    """Whether a file of this format sums up plays that the log tells one by one."""
+    """Whether a file of this format aggregates plays that the log also contains."""
     return _table(_header(head)) in ("daily", "last")
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     events: dict[str, Callable[[Cells, ReadOptions], Iterable[PlayEvent | str]]] = {
         "activity": _activity,
         "daily": _day,
@@ -75,11 +76,11 @@ def read(source: Source, options: ReadOptions) -> Found:
         header = _header(first)
         table = _table(header)
         if not table:
-            yield Malformed(source.name, "no columns of a table of Apple Music")
+            yield Malformed(source.name, "not a table of Apple Music")
             return
         try:
             for number, row in enumerate(csv.reader(lines, delimiter=delimiter_of(first)), start=2):
-                # A short row has empty cells at its end.
+                # Short rows end with empty cells.
                 cells = dict.fromkeys(header, "") | {n: c.strip() for n, c in zip(header, row, strict=False)}
                 if not any(cells.values()):
                     continue
@@ -109,7 +110,7 @@ def _activity(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
     event = cells.get("event type", "")
     reason = cells.get("end reason type", "") or cells.get("event end reason type", "")
     if event not in ("", "PLAY_END"):
-        yield "an event that is no play, such as the begin of one"
+        yield "not the end of a play"
         return
     if cells.get("media type", "") == "VIDEO" or cells.get("item type", "") in _NO_SONG:
         yield "a video or a radio station"
@@ -133,15 +134,17 @@ def _activity(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
     )
     if not whole and played is not None and played < SKIP_SECONDS:
         if reason not in _LEFT:
-            yield "heard for less than 30 s, and not left for another track"
+            yield "played for less than 30 s, and not a skip"
             return
         yield PlayEvent(track, "skip", time, None, played, length)
         return
     if not whole and played is None and cells.get("play duration milliseconds"):
-        yield "how long it was heard is no length of time"
+        yield "play duration is invalid"
         return
-    told = played if played and length else None
-    yield PlayEvent(track, "play", time, 1.0 if whole and told is None else None, played or None, length)
+    share_known = played if played and length else None
+    yield PlayEvent(
+        track, "play", time, 1.0 if whole and share_known is None else None, played or None, length
+    )
 
 
 def _artist(cells: Cells) -> str:
@@ -163,14 +166,14 @@ def _day(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
     time = _hour_of(cells["date played"], cells.get("hours", ""), options.now)
     counts = {kind: cells.get(f"{kind} count", "") or "0" for kind in ("play", "skip")}
     if not all(count.isdecimal() and int(count) <= _MOST_A_DAY for count in counts.values()):
-        yield f"play or skip count is no number up to {_MOST_A_DAY}"
+        yield f"play or skip count is not a number up to {_MOST_A_DAY}"
         return
     plays, skips = int(counts["play"]), int(counts["skip"])
     played = seconds_of(cells.get("play duration milliseconds"), 1000.0)
     if not plays and not skips:
-        yield "heard for no time at all"
+        yield "played for 0 s"
     for i in range(plays):
-        # The duration is the row's: it belongs to a play only where there is one.
+        # The duration is that of the row: it belongs to a play only if the row has exactly one.
         yield PlayEvent(
             track, "play", time + i if time else 0, None, played if plays == 1 and not skips else None
         )
@@ -179,7 +182,12 @@ def _day(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
 
 
 def _hour_of(day: str, hours: str, now: int) -> int:
-    """The beginning of the first hour named, of a day as `20240401`; hours are as `14` or `14, 15`."""
+    """Returns the start of the first named hour, Unix seconds.
+
+    Args:
+        day: `20240401`.
+        hours: `14` or `14, 15`.
+    """
     if not day:
         return 0
     first = hours.split(",")[0].strip()
@@ -187,7 +195,7 @@ def _hour_of(day: str, hours: str, now: int) -> int:
     try:
         moment = datetime.strptime(day.replace("-", ""), "%Y%m%d").replace(hour=hour, tzinfo=UTC)
     except ValueError:
-        raise BadTimeError("time cannot be read") from None
+        raise BadTimeError("invalid time") from None
     return unix_seconds(moment, now)
 
 
@@ -201,7 +209,7 @@ def _last(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
 
 def _favourite(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
     if cells["favorite type"].upper() != "SONG":
-        yield "a favourite that is no song"
+        yield "a favourite other than a song"
         return
     track = _described(cells["item description"])
     if track is None:
@@ -218,7 +226,7 @@ def _favourite(cells: Cells, options: ReadOptions) -> Iterable[PlayEvent | str]:
 
 
 def _described(text: str) -> NamedTrack | None:
-    """`Artist - Title`: parted at the first dash, since titles have more of them than artists."""
+    """Parses `Artist - Title` at the first dash; titles contain dashes more often than artists."""
     artist, dash, title = text.partition(" - ")
     if not dash:
         artist, title = "", text

@@ -1,4 +1,4 @@
-"""What every importer yields: plays as the file tells them, and what could not be read."""
+"""Common types of importers: events, named tracks, malformed parts and remarks."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from typing import Final
 from troubadour.interactions.importers.sources import Source
 
 FUTURE_SLACK_SECONDS: Final = 86_400
-"""Clocks are wrong and zones are forgotten, by a day at most."""
-NOW_PLAYING: Final = "now playing, without a time: no play yet"
-"""Cause for what a service shows while a track sounds; its play comes later, with a time."""
+"""Tolerance for wrong clocks and missing time zones, seconds."""
+NOW_PLAYING: Final = "playing at the export, without a time"
+"""Cause for tracks that were playing at the export; the play follows later with a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedTrack:
-    """What was heard, as the file names it."""
+    """Track as named by the file."""
 
     title: str = ""
     artist: str = ""
     album: str = ""
     identifiers: tuple[tuple[str, str], ...] = ()
-    """(scheme, value): `piece` (an id of our own catalogue), `mbid`, `isrc`, `spotify`, `msid`."""
+    """(scheme, value): `piece` (id of the catalogue), `mbid`, `isrc`, `spotify`, `msid`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlayEvent:
-    """One event of a file."""
+    """Event of a file."""
 
     track: NamedTrack
     kind: str
     """`play`, `like`, `skip` or `rating`."""
     time: int
-    """Unix seconds of the beginning; 0 where the file does not tell it."""
+    """Start, Unix seconds; 0 = unknown."""
     value: float | None = None
-    """Play or skip: share heard, 0 to 1, where the file tells it. Rating: 1 to 5."""
+    """Play, skip: share heard, 0 to 1, None = unknown. Rating: 1 to 5."""
     played_seconds: float | None = None
-    """How long it was heard; with a length the share follows."""
+    """Time heard, seconds; None = unknown."""
     duration_seconds: float | None = None
-    """Length of the track, where the file tells it."""
+    """Length of the track, seconds; None = unknown."""
     listener: str = ""
-    """As the file names them; empty where it does not."""
+    """Listener as named by the file; "" = not named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A part of a file that is no event."""
+    """Part of a file that is not an event."""
 
     where: str
-    """File and line or number."""
+    """File with line or number."""
     cause: str
-    """The same words for the same kind of fault, so that they can be counted."""
+    """Cause; equal for equal faults, for counting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something about a file that its owner should know."""
+    """Information on a file for its owner."""
 
     where: str
     text: str
@@ -64,23 +64,28 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What a reader has to know beside the file."""
+    """Options of readers."""
 
     now: int
-    """Unix seconds; what lies more than a day later is refused."""
+    """Unix seconds; times more than a day later are rejected."""
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
-    """For tables: column to role, beside the names that are known."""
+    """For tables: column to role, in addition to known names."""
     rating_max: float = 5.0
-    """Best rating of the source, the worst being 1; brought to 1 .. 5."""
+    """Best rating of the source; ratings from 1 to this value are mapped to 1 .. 5."""
 
 
 Found = Iterator[PlayEvent | Malformed | Remark]
 Reader = Callable[[Source, ReadOptions], Found]
-"""Reads one source; a fault ends the source or is passed over, and is told either way."""
+"""Reads one source; yields faults as `Malformed` and continues where possible."""
 
 
-def share_heard(played_seconds: float | None, duration_seconds: float | None) -> float | None:
-    """The share of a track that was heard, 0 to 1; nothing where either is unknown."""
+def played_share(played_seconds: float | None, duration_seconds: float | None) -> float | None:
+    """Computes the share heard of a track, 0 to 1; None if a duration is unknown.
+
+    Args:
+        played_seconds: time heard, seconds.
+        duration_seconds: length of the track, seconds.
+    """
     if played_seconds is None or not duration_seconds or duration_seconds <= 0:
         return None
     return min(max(played_seconds / duration_seconds, 0.0), 1.0)

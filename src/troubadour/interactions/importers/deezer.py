@@ -1,8 +1,9 @@
-"""Deezer: the sheet `10_listeningHistory` of a copy of one's data, saved as CSV.
+"""Deezer: sheet `10_listeningHistory` of a personal data copy, saved as CSV.
 
-Columns: `Song Title`, `Artist`, `ISRC`, `Album Title`, `Listening Time` (seconds), `Date` (taken for UTC). A row of
-30 s and more is a play. Why a shorter one ended is not told: it is left out, not called a skip.
-Format: the header of the sheet, as public readers of it have it; Deezer documents none.
+Columns: `Song Title`, `Artist`, `ISRC`, `Album Title`, `Listening Time` (seconds), `Date` (assumed UTC). Rows
+of
+30 s and more are plays. Shorter rows are rejected, because the file does not distinguish skips.
+Format: the header of the sheet as in public readers; Deezer documents none.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ _COLUMNS: Final = {
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     return {"song title", "artist", "listening time", "date"} <= set(_header(head.split("\n", 1)[0]))
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     with source.text() as stream:
         lines = bounded_lines(stream, source.name)
         first = next(lines, "")
         roles = {_COLUMNS[name]: i for i, name in enumerate(_header(first)) if name in _COLUMNS}
         if not {"title", "seconds_played"} <= set(roles):
-            yield Malformed(source.name, "no columns of Deezer's listening history")
+            yield Malformed(source.name, "not Deezer's listening history")
             return
         rows = csv.reader(lines, delimiter=delimiter_of(first))
         for found in events(rows, roles, source.name, options):
             if isinstance(found, PlayEvent) and (found.played_seconds or 0.0) < _LEAST_SECONDS:
-                yield Malformed(source.name, "heard for less than 30 s; why it ended is not told")
+                yield Malformed(source.name, "played for less than 30 s; the file does not distinguish skips")
             else:
                 yield found
 

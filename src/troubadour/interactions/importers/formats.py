@@ -1,4 +1,4 @@
-"""The formats by name, and which one a file is of."""
+"""Registry of formats, and their detection."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _SIGNS: Final = (
     ("youtube", youtube.looks_like),
     ("deezer", deezer.looks_like),
 )
-"""At most one of them holds for a file, in whatever order; tests see to it."""
+"""At most one detector accepts a file, in any order; tests check this."""
 _ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".log", ".parquet", ".pq", "")
-"""What is looked at; pictures, PDFs and the like in an export are passed over."""
+"""File name endings of possible logs; other files of an export are skipped."""
 _REMEDIES: Final = {
     ".xlsx": "a spreadsheet; save its sheet of plays (of Deezer: 10_listeningHistory) as CSV",
     ".xlsm": "a spreadsheet; save its sheet of plays as CSV",
     ".ods": "a spreadsheet; save its sheet of plays as CSV",
-    ".html": "HTML; of Google Takeout ask for the history as JSON",
+    ".html": "HTML; request the history from Google Takeout as JSON",
     ".zip": "an archive within an archive; unpack it first",
     ".xml": "XML; export as JSON or CSV",
     ".gz": "packed; unpack it first",
@@ -56,7 +56,7 @@ _REMEDIES: Final = {
 
 
 def format_of(source: Source) -> str:
-    """The format of a file by what is in it, or nothing where it is of none."""
+    """Detects the format of a file by its content; "" = unknown."""
     if source.name.lower().endswith((".parquet", ".pq")):
         return "csv"
     if _suffix(source) not in _ENDINGS:
@@ -70,14 +70,17 @@ def _format_of(name: str, head: str) -> str:
 
 
 def read_plays(path: Path, form: str, options: ReadOptions) -> Found:
-    """Everything of a file, folder or zip archive of exports.
+    """Reads all events of a file, folder or zip archive of exports.
 
     Args:
-        form: one of `READERS`, or `auto`: each file's is found out, and files of none are told.
+        path: file, folder or zip archive.
+        form: one of `READERS`, or `auto` to detect the format of each file; files of unknown format yield a
+            remark.
+        options: options of readers.
 
     Raises:
-        InputError: there is no such file or format, or a table's columns are not understood.
-        UnreadableFileError: a file cannot be read, or is larger than allowed.
+        InputError: the file or format does not exist, or the columns of a table are unknown.
+        UnreadableFileError: a file cannot be read, or exceeds the size limit.
     """
     if form != "auto" and form not in READERS:
         raise InputError(f"format is '{form}'; allowed: auto, {', '.join(READERS)}")
@@ -91,14 +94,14 @@ def read_plays(path: Path, form: str, options: ReadOptions) -> Found:
             chosen = ""
         if not chosen:
             remedy = _REMEDIES.get(_suffix(source), "")
-            yield Remark(source.name, f"no log of plays; passed over{': ' if remedy else ''}{remedy}")
+            yield Remark(source.name, f"not a log of plays; skipped{': ' if remedy else ''}{remedy}")
             continue
         if log and chosen == "apple" and apple.is_summary(source.head()):
-            yield Remark(source.name, f"tells the plays of {log} again; passed over")
+            yield Remark(source.name, f"repeats the plays of {log}; skipped")
             continue
         encoding = "" if source.name.lower().endswith((".parquet", ".pq")) else source.encoding()
         if encoding not in ("", "utf-8", "utf-8-sig", "utf-16", "utf-32"):
-            yield Remark(source.name, f"tells no encoding; read as {encoding}")
+            yield Remark(source.name, f"encoding not declared; read as {encoding}")
         yield from READERS[chosen](source, options)
 
 
@@ -108,5 +111,5 @@ def _suffix(source: Source) -> str:
 
 
 def _apple_log(found: list[Source]) -> str:
-    """The name of the file that tells Apple Music's plays one by one, if there is one."""
+    """Returns the name of Apple Music's log of single plays; "" = none."""
     return next((s.name for s in found if _suffix(s) == ".csv" and apple.is_log(s.head())), "")

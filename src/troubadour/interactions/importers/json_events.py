@@ -1,4 +1,4 @@
-"""The events of JSON exports: one loop for all of them, and the values that they hold."""
+"""Reading of events from JSON exports, with conversions of values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from troubadour.interactions.importers.sources import Source
 from troubadour.interactions.importers.times import BadTimeError
 
 Event = Callable[[dict[str, Any]], PlayEvent | str]
-"""The event of one object, or the cause why it is none."""
+"""Converts one object to an event, or returns the cause of its rejection."""
 
 
 def json_events(source: Source, event: Event, within: tuple[str, ...] = ()) -> Found:
-    """The event of every object of a JSON source; a fault is told with its place.
+    """Converts every object of a JSON source; faults are yielded with their place.
 
     Args:
-        event: makes an event of an object; may raise `BadTimeError`.
+        source: JSON file.
+        event: converts an object; may raise `BadTimeError`.
         within: see `objects`.
     """
     number = 0
@@ -35,17 +36,17 @@ def json_events(source: Source, event: Event, within: tuple[str, ...] = ()) -> F
 
 
 def text_of(value: Any) -> str:
-    """A text without the space around it; empty where the value is no text."""
+    """Returns a stripped string; "" for other types."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def object_of(value: Any) -> dict[str, Any]:
-    """An object; empty where the value is none."""
+    """Returns an object; {} for other types."""
     return value if isinstance(value, dict) else {}
 
 
 def seconds_of(value: Any, unit: float = 1.0) -> float | None:
-    """A length of time in seconds, of a number or a text; nothing where it is none or not within a day.
+    """Converts a number or text to a duration in seconds; None if it is invalid, negative or a day or longer.
 
     >>> seconds_of("181000", 1000.0), seconds_of(-5), seconds_of(None)
     (181.0, None, None)

@@ -1,4 +1,4 @@
-"""JSON objects one after another out of a stream, however large: lists, lines, or lists within objects."""
+"""Incremental JSON reader: objects of lists, of lines, or of lists within objects, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from typing import IO, Any, Final
 
 _BLOCK: Final = 2**16
 _MAX_OBJECT: Final = 2**22
-"""Characters of one object; a play takes some thousands."""
+"""Largest size of one object, characters; plays have some thousands."""
 _MAX_DEPTH: Final = 8
-"""Lists and objects around a play."""
+"""Largest nesting depth around a play."""
 _GAPS: Final = re.compile(r"[ \t\r\n,\ufeff]*")
 _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]"]', re.DOTALL)
 
 
 class BrokenJsonError(ValueError):
-    """The stream ends within an object, or holds none; the message is a cause to be counted."""
+    """The stream ends within an object or has none; the message is a countable cause."""
 
 
 def objects(stream: IO[str], within: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
-    """Every object of a list, of lines, or of the lists at the paths `within`.
+    """Yields every object of a list, of lines, or of the lists at the paths `within`.
 
-    Memory is bounded by one object of 4 Mi characters. What is whole is yielded before a fault is raised;
-    of lines, those after a broken one too.
+    Memory is bounded by one object of 4 Mi characters. Complete objects are yielded before an error is
+    raised;
+    for lines, also those after a broken line.
 
     Args:
-        within: paths of keys, such as `payload.listens`, at which an object of the stream may hold the list.
-            An object that has none of them is yielded itself. An object in place of the list is yielded too.
+        stream: text.
+        within: paths of keys, such as `payload.listens`, where an object can contain the list. Objects
+            without
+            these paths are yielded themselves, as are objects in place of a list.
 
     Raises:
-        BrokenJsonError: the text breaks off, or is not JSON from some place on.
+        BrokenJsonError: the text is truncated or invalid.
     """
     text = _Text(stream)
     broken = 0
@@ -41,11 +44,13 @@ def objects(stream: IO[str], within: tuple[str, ...] = ()) -> Iterator[dict[str,
             continue
         yield from _elements_or_object(text, within, 0)
     if broken:
-        raise BrokenJsonError(f"lines that are no JSON: {broken}")
+        raise BrokenJsonError(f"lines that are not JSON: {broken}")
 
 
 def key_paths(text: str) -> frozenset[str]:
-    """Paths of the keys in the beginning of a JSON text, which may be cut anywhere; lists add nothing to a path.
+    """Returns the key paths in the beginning of a JSON text, which may be truncated.
+
+    Lists add nothing to a path.
 
     >>> sorted(key_paths('[{"date": {"uts": "5"}, "name": "x"}, {"na'))
     ['date', 'date.uts', 'name']
@@ -62,7 +67,7 @@ def key_paths(text: str) -> frozenset[str]:
             case "}" | "]":
                 path = around.pop() if around else ""
             case '"':
-                break  # a text that the end of the sample cut
+                break  # string truncated by the sample
             case _ if token[2]:
                 path = f"{around[-1]}.{token[1]}".lstrip(".") if around else token[1]
                 found.add(path)
@@ -74,14 +79,14 @@ def key_paths(text: str) -> frozenset[str]:
 
 
 class _Text:
-    """A window on a stream, of which values are taken from the front."""
+    """Window on a stream; values are consumed from its front."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream, self._buffer, self._at, self._ended = stream, "", 0, False
         self._decoder = json.JSONDecoder()
 
     def peek(self) -> str:
-        """The first character of what comes; empty at the end."""
+        """Returns the next character without consuming it; "" at the end."""
         while True:
             gap = _GAPS.match(self._buffer, self._at)
             self._at = gap.end() if gap else self._at
@@ -89,20 +94,20 @@ class _Text:
                 return self._buffer[self._at : self._at + 1]
 
     def skip(self) -> None:
-        """Drop the character that `peek` showed."""
+        """Consumes the next character."""
         self._at += 1
 
     def value(self) -> Any:
-        """The JSON value that comes.
+        """Parses and consumes the next JSON value.
 
         Raises:
-            BrokenJsonError: it is none, is cut, nested too deeply or too large. Nothing is taken then.
+            BrokenJsonError: it is invalid, truncated, nested too deeply or too large; nothing is consumed.
         """
         size = _BLOCK
         while True:
             try:
                 found, end = self._decoder.raw_decode(self._buffer, self._at)
-                # A number at the edge of the window may go on behind it.
+                # A number at the end of the window can continue behind it.
                 if end < len(self._buffer) or self._buffer[end - 1] in '"]}' or not self._more(_BLOCK):
                     self._at = end
                     return found
@@ -112,15 +117,16 @@ class _Text:
                 large = len(self._buffer) - self._at >= _MAX_OBJECT
                 if large or not self._more(size):
                     raise BrokenJsonError("no JSON" if large else "JSON breaks off") from error
-                size *= 2  # doubled, so that the time stays linear
+                size *= 2  # doubled for linear total time
 
     def line_is_broken(self) -> bool:
-        """Whether an object that is alone on its line is no JSON; its line is dropped then."""
+        """Whether a single-line object is invalid JSON; its line is then dropped."""
         end = self._buffer.find("\n", self._at)
         while end < 0 and len(self._buffer) - self._at < _MAX_OBJECT and self._more(_BLOCK):
             end = self._buffer.find("\n", self._at)
         line = self._buffer[self._at : end].rstrip() if end >= 0 else ""
-        # Of an object over several lines the first ends with one of these; another line begins as this one.
+        # An object over several lines has a first line with one of these ends; else the next line begins
+        # alike.
         if not line or line[-1] in "[{:," or self._buffer[end + 1 : end + 2] != "{":
             return False
         try:
@@ -138,7 +144,7 @@ class _Text:
 
 
 def _elements_or_object(text: _Text, within: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
-    """The objects of the value that comes."""
+    """Yields the objects of the next value."""
     if depth > _MAX_DEPTH:
         raise BrokenJsonError("JSON is nested too deeply")
     first = text.peek()
@@ -155,7 +161,7 @@ def _elements_or_object(text: _Text, within: tuple[str, ...], depth: int) -> Ite
     except BrokenJsonError:
         if first != "{" or not within:
             raise
-        # Too large to be held, or cut: what its lists hold is taken one by one.
+        # Too large or truncated: read the elements of its lists one by one.
         yield from _members(text, within, "", depth + 1)
         return
     if isinstance(found, dict):
@@ -164,7 +170,7 @@ def _elements_or_object(text: _Text, within: tuple[str, ...], depth: int) -> Ite
 
 
 def _members(text: _Text, within: tuple[str, ...], path: str, depth: int) -> Iterator[dict[str, Any]]:
-    """The objects of the lists at `within`, out of an object at `path` that comes."""
+    """Yields the objects of the lists at `within` from the next object, which is at `path`."""
     text.skip()
     while (first := text.peek()) != "}":
         key = text.value() if first == '"' else None
@@ -182,7 +188,7 @@ def _members(text: _Text, within: tuple[str, ...], path: str, depth: int) -> Ite
 
 
 def _held(found: dict[str, Any], within: tuple[str, ...]) -> list[dict[str, Any]] | None:
-    """The objects at the paths `within`; nothing where it has none of the paths."""
+    """Returns the objects at the paths `within`; None without these paths."""
     held: list[dict[str, Any]] | None = None
     for path in within:
         value: Any = found

@@ -1,13 +1,13 @@
-"""Last.fm: scrobbles as the common exporters write them.
+"""Last.fm: scrobbles in the formats of common exporters.
 
 - `uts,utc_time,artist,artist_mbid,album,album_mbid,track,track_mbid` (mainstream.ghan.nl, and the
-  archive that Last.fm itself sends), seconds;
+  archive of Last.fm itself), seconds;
 - `Artist;Album;AlbumId;Track;Date#user` (lastfmstats.com), milliseconds;
 - `artist,album,track,"06 Sep 2026, 14:23"` without a header (benjaminbenben.com), UTC;
 - JSON of lastfmstats (`{"username": ..., "scrobbles": [...]}`), and of the API (see `lastfm_api`).
 
-A scrobble is a play that counted (half the track or four minutes); the share heard stays unknown. A row without
-any time is what plays at the moment of the export, and no play; a time of 0 is a play of unknown time.
+A scrobble is a play of at least half the track or four minutes; the share heard stays unknown. Rows without a
+time were playing at the export and are rejected. Time 0 is a play with unknown time.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _COLUMNS: Final = {
 }  # fmt: skip
 _USER: Final = "date#"
 _NUMBER_OF_SOMETHING: Final = 10**8
-"""A number up to this is no time of a scrobble, but a year or a count."""
+"""Numbers up to this are years or counts, not times."""
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     if head.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         keys = key_paths(head)
         stats = "scrobbles" in keys and "maloja" not in keys and "scrobbles.track.title" not in keys
@@ -57,7 +57,7 @@ def looks_like(name: str, head: str) -> bool:
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     head = source.head().lstrip("\ufeff \t\r\n")
     if head.startswith(("{", "[")):
         if "scrobbles" in key_paths(head):
@@ -88,18 +88,18 @@ def read(source: Source, options: ReadOptions) -> Found:
             if role:
                 roles.setdefault(role, i)
         if not {"artist", "title", "time"} <= set(roles):
-            yield Malformed(source.name, "no columns of a Last.fm export")
+            yield Malformed(source.name, "not a Last.fm export")
             return
         for found in events(_timed(rows, times), roles, source.name, options, timed=True):
             yield _by(found, listener) if isinstance(found, PlayEvent) and listener else found
 
 
 def _timed(rows: Iterable[list[str]], times: Sequence[int]) -> Iterator[list[str]]:
-    """The rows with their first time that is told in the first column of times."""
+    """Yields the rows with their first non-empty time copied to the first time column."""
     for row in rows:
-        told = [row[i] for i in times if i < len(row) and row[i].strip()]
-        if told and times[0] < len(row):
-            row[times[0]] = told[0]
+        given = [row[i] for i in times if i < len(row) and row[i].strip()]
+        if given and times[0] < len(row):
+            row[times[0]] = given[0]
         yield row
 
 

@@ -1,9 +1,9 @@
-"""Last.fm's API as JSON: `user.getRecentTracks` and `user.getLovedTracks`, one answer or many.
+"""Last.fm API as JSON: responses of `user.getRecentTracks` and `user.getLovedTracks`, one or many.
 
 `{"recenttracks": {"track": [{"artist": {"#text"}, "name", "mbid", "album": {"#text"}, "date": {"uts"}}],
-"@attr": {"user", "page", "totalPages"}}}`. Exporters write a list of such pages, of `{"track": [...]}` or of
-tracks; with `extended=1` the artist has `name` instead of `#text`. A scrobble is a play; a track with
-`@attr.nowplaying`, which has no `date`, is none. A loved track is a like.
+"@attr": {"user", "page", "totalPages"}}}`. Exporters write lists of such pages, of `{"track": [...]}` or of
+tracks; with `extended=1` the artist has `name` instead of `#text`. A scrobble is a play; tracks with
+`@attr.nowplaying` have no `date` and are rejected. A loved track is a like.
 Format: https://www.last.fm/api/show/user.getRecentTracks, .../user.getLovedTracks.
 """
 
@@ -22,7 +22,7 @@ _LISTS: Final = ("recenttracks.track", "lovedtracks.track", "track")
 
 
 def looks_like(head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     keys = key_paths(head)
     if "recenttracks" in keys or "lovedtracks" in keys:
         return True
@@ -35,7 +35,7 @@ def looks_like(head: str) -> bool:
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`. What stands in a file of loved tracks is liked, whatever shape the file has."""
+    """Reads events; see `Reader`. All tracks of a file of loved tracks are likes."""
     keys = key_paths(source.head())
     loved = "lovedtracks" in keys and "recenttracks" not in keys
     yield from json_events(source, partial(_event, options, "like" if loved else "play"), _LISTS)

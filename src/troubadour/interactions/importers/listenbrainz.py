@@ -1,8 +1,10 @@
 """ListenBrainz: exports of a user's listens and feedback (`listens/2024/1.jsonl`, `feedback.jsonl`).
 
-Times are Unix seconds with fractions; lengths milliseconds (`duration_ms`) or seconds (`duration`).
-Every listen is a play, but not what is playing now, which has no `listened_at`. Loved recordings are likes;
-hated ones ratings of 1. Answers and submissions of the API (`payload.listens`, `payload`) are read too.
+Times are Unix seconds with fractions; lengths are milliseconds (`duration_ms`) or seconds (`duration`).
+Listens
+are plays; a listen without `listened_at` was playing at the export and is rejected. Loved recordings are
+likes,
+hated ones ratings of 1. Responses and submissions of the API (`payload.listens`, `payload`) are also read.
 Format: listenbrainz-server `background/export.py`; ListenBrainz documentation, "JSON Documentation".
 """
 
@@ -22,7 +24,7 @@ _LISTS: Final = ("payload.listens", "payload", "listens", "feedback")
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     keys = key_paths(head)
     for at in ("", *(f"{path}." for path in _LISTS)):
         if f"{at}pinned_until" in keys:
@@ -35,7 +37,7 @@ def looks_like(name: str, head: str) -> bool:
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     yield from json_events(source, partial(_event, options), _LISTS)
 
 
@@ -44,12 +46,12 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
         return _feedback(line, options)
     if "pinned_until" in line:
         return "a pin, not a play"
-    told = line.get("track_metadata")
-    if not isinstance(told, dict):
+    metadata = line.get("track_metadata")
+    if not isinstance(metadata, dict):
         return "no track_metadata"
-    more = object_of(told.get("additional_info"))
-    mapping = object_of(told.get("mbid_mapping"))
-    title = text_of(told.get("track_name"))
+    more = object_of(metadata.get("additional_info"))
+    mapping = object_of(metadata.get("mbid_mapping"))
+    title = text_of(metadata.get("track_name"))
     if not title:
         return "no title"
     if line.get("playing_now") is True or line.get("listened_at") in (None, ""):
@@ -60,12 +62,12 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
         "mbid": mbid.lower(),
         "isrc": text_of(isrc[0] if isinstance(isrc, list) and isrc else isrc).upper(),
         "spotify": text_of(more.get("spotify_id")).rpartition("/")[2],
-        "msid": text_of(told.get("recording_msid") or line.get("recording_msid")),
+        "msid": text_of(metadata.get("recording_msid") or line.get("recording_msid")),
     }
     track = NamedTrack(
         title,
-        text_of(told.get("artist_name")),
-        text_of(told.get("release_name")),
+        text_of(metadata.get("artist_name")),
+        text_of(metadata.get("release_name")),
         tuple((scheme, value) for scheme, value in named.items() if value),
     )
     return PlayEvent(
@@ -78,14 +80,14 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
 
 def _feedback(line: dict[str, Any], options: ReadOptions) -> PlayEvent | str:
     named = {"mbid": text_of(line.get("recording_mbid")).lower(), "msid": text_of(line.get("recording_msid"))}
-    told = object_of(line.get("track_metadata"))
+    metadata = object_of(line.get("track_metadata"))
     track = NamedTrack(
-        text_of(told.get("track_name")),
-        text_of(told.get("artist_name")),
+        text_of(metadata.get("track_name")),
+        text_of(metadata.get("artist_name")),
         identifiers=tuple((scheme, value) for scheme, value in named.items() if value),
     )
     if not track.identifiers and not track.title:
-        return "feedback names no recording"
+        return "feedback without a recording"
     time = unix_seconds(line.get("created"), options.now)
     if line["score"] == 1:
         return PlayEvent(track, "like", time)

@@ -1,10 +1,12 @@
-"""Maloja: exports (`maloja_export_*.json`, from version 3 on), answers of its API, and the tables of version 2.
+"""Maloja: exports (`maloja_export_*.json`, version 3 and later), API responses, and tables of version 2.
 
 `{"maloja": {"export_time": ...}, "scrobbles": [{"time", "track": {"title", "artists", "album", "length"},
-"duration", "origin"}]}`; the API has the same scrobbles under `list`. Times are Unix seconds; `length` is the
-track's, `duration` how long it was heard, both in seconds. An album is a text or an object with `albumtitle`
-(or `name`); early versions keep its name under `extra`. Tables have no header: time, artists parted by U+241F, title, album and
-seconds heard, parted by tabs, `-` for nothing. Every scrobble is a play.
+"duration", "origin"}]}`; the API has the same scrobbles under `list`. Times are Unix seconds; `length`
+(track) and
+`duration` (time heard) are seconds. An album is a string or an object with `albumtitle` (or `name`); early
+versions store its name under `extra`. Tables have no header; columns, separated by tabs: time, artists
+(separated
+by U+241F), title, album, seconds heard; `-` = empty. Every scrobble is a play.
 Format: Maloja `proccontrol/tasks/export.py`, `database/sqldb.py`, `upgrade.py`.
 """
 
@@ -32,7 +34,7 @@ _ROW: Final = re.compile(r"\d{9,10}\t[^\t\r\n]+\t[^\t\r\n]+(?:\t[^\t\r\n]*){0,2}
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     if _ROW.match(head.lstrip("\ufeff\r\n")):
         return True
     keys = key_paths(head)
@@ -42,7 +44,7 @@ def looks_like(name: str, head: str) -> bool:
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     if _ROW.match(source.head().lstrip("\ufeff\r\n")):
         yield from _rows(source, options)
         return
@@ -55,25 +57,25 @@ def _rows(source: Source, options: ReadOptions) -> Found:
             cells = [cell.strip() for cell in line.strip("\ufeff\r\n").split("\t")]
             if not any(cells):
                 continue
-            time, artists, title, album, heard = (["" if c == "-" else c for c in cells] + [""] * 5)[:5]
+            time, artists, title, album, seconds = (["" if c == "-" else c for c in cells] + [""] * 5)[:5]
             try:
-                told = {"artists": artists.split("␟"), "title": title, "album": album}
-                made = _event(options, {"time": time, "track": told, "duration": heard})
+                track = {"artists": artists.split("␟"), "title": title, "album": album}
+                made = _event(options, {"time": time, "track": track, "duration": seconds})
             except BadTimeError as error:
                 made = str(error)
             yield made if isinstance(made, PlayEvent) else Malformed(f"{source.name}:{number}", made)
 
 
 def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
-    told = object_of(line.get("track"))
-    title = text_of(told.get("title"))
+    metadata = object_of(line.get("track"))
+    title = text_of(metadata.get("title"))
     if not title:
         return "no title"
     if line.get("time") in (None, ""):
         return NOW_PLAYING
-    artists = told.get("artists")
+    artists = metadata.get("artists")
     names = [text_of(a) for a in artists] if isinstance(artists, list) else [text_of(artists)]
-    album = told.get("album")
+    album = metadata.get("album")
     held, extra = object_of(album), object_of(line.get("extra"))
     track = NamedTrack(
         title,
@@ -89,5 +91,5 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
         "play",
         unix_seconds(line["time"], options.now),
         played_seconds=seconds_of(line.get("duration")) or None,
-        duration_seconds=seconds_of(told.get("length")) or None,
+        duration_seconds=seconds_of(metadata.get("length")) or None,
     )

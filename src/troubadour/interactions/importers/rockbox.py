@@ -1,10 +1,12 @@
 """Rockbox and other portable players: `.scrobbler.log`, versions 1.0 and 1.1.
 
-`#AUDIOSCROBBLER/1.1`, `#TZ/UTC` or `#TZ/UNKNOWN`, `#CLIENT/...`, then lines of artist, album, title, track number,
-length in seconds, rating, Unix seconds and, from 1.1 on, the recording's MusicBrainz id, parted by tabs. A rating
-of `L` (listened) is a play, `S` a skip. With `#TZ/UTC` times are UTC; a player that does not know its zone counts
-seconds of its own clock, which are taken for UTC, and that is told. A zone by name (`#TZ/Europe/London`) or
-offset (`#TZ/+0200`) is applied.
+`#AUDIOSCROBBLER/1.1`, `#TZ/UTC` or `#TZ/UNKNOWN`, `#CLIENT/...`, then lines of artist, album, title, track
+number,
+length in seconds, rating, Unix seconds and, from 1.1 on, the recording's MusicBrainz id, separated by tabs.
+Rating
+`L` (listened) is a play, `S` a skip. With `#TZ/UTC` times are UTC. With an unknown zone, times are local;
+they are
+read as UTC, with a remark. Named zones (`#TZ/Europe/London`) and offsets (`#TZ/+0200`) are applied.
 Format: audioscrobbler.net wiki, "Portable Player Logging"; Rockbox `apps/plugins/lastfm_scrobbler.c`.
 """
 
@@ -36,12 +38,12 @@ _OFFSET: Final = re.compile(r"(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?")
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     return head.lstrip("\ufeff").startswith(_SIGN)
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     zone: tzinfo | None = UTC
     with source.text() as stream:
         for number, line in enumerate(bounded_lines(stream, source.name), start=1):
@@ -52,7 +54,7 @@ def read(source: Source, options: ReadOptions) -> Found:
             elif line.startswith("#TZ/"):
                 zone = _zone(line[4:].strip())
                 if zone is None:
-                    yield Remark(where, f"time zone {line[4:].strip()[:40]}; times are taken for UTC")
+                    yield Remark(where, f"time zone {line[4:].strip()[:40]}; times are read as UTC")
             elif line.strip() and not line.startswith("#"):
                 yield from _event(line.split("\t"), zone, where, options)
 
@@ -61,7 +63,7 @@ def _event(
     cells: list[str], zone: tzinfo | None, where: str, options: ReadOptions
 ) -> Iterator[PlayEvent | Malformed]:
     if len(cells) < 7:
-        yield Malformed(where, "fewer than 7 fields parted by tabs")
+        yield Malformed(where, "fewer than 7 fields separated by tabs")
         return
     artist, album, title, _, length, rating, time = (cell.strip() for cell in cells[:7])
     mbid = cells[7].strip().lower() if len(cells) > 7 else ""
@@ -93,7 +95,7 @@ def _zone(name: str) -> tzinfo | None:
 
 
 def _in_utc(time: str, zone: tzinfo | None) -> str:
-    """Seconds of a clock in the zone, as Unix seconds; what is no such number stays as it is."""
+    """Converts seconds of a local clock to Unix seconds; text that is not a number stays unchanged."""
     if zone in (None, UTC) or not time.isdecimal() or not 86_400 < int(time) < 2**36:
         return time
     clock = datetime.fromtimestamp(int(time), UTC).replace(tzinfo=zone)

@@ -1,4 +1,4 @@
-"""Files and what zip archives hold, as text: encodings found out, sizes bounded."""
+"""Text files on disk and in zip archives, with encoding detection and size limits."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import IO, Final
 from troubadour.core.errors import InputError, UnreadableFileError
 
 MAX_BYTES: Final = 4 * 2**30
-"""Of one file, or of one archive when inflated."""
+"""Size limit of one file, or of one archive after decompression, bytes."""
 MAX_ENTRIES: Final = 10_000
-"""Files in one archive."""
+"""Largest number of files in one archive."""
 MAX_RATIO: Final = 200
-"""Inflated to packed size of a file in an archive; logs of plays reach 30."""
+"""Largest compression ratio of a file in an archive; logs of plays reach 30."""
 _SMALL: Final = 10 * 2**20
-"""Below this a ratio does not matter."""
+"""Size below which the ratio is not checked, bytes."""
 _BLOCK: Final = 2**20
 _SPREADSHEETS: Final = (".xlsx", ".xlsm", ".ods")
-"""Zip archives that are one document."""
+"""Zip archives that are documents."""
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -35,20 +35,20 @@ _BOMS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read, on the disk or in an archive."""
+    """A file on disk or in an archive."""
 
     name: str
-    """For messages: the file's name, of a packed one with its place in the archive."""
+    """Name for messages: file name, with the path in the archive."""
     path: Path
     member: str = ""
-    """Name in the archive `path`; empty: the file itself."""
+    """Path in the archive `path`; "" = `path` is the file."""
 
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
-        """The bytes.
+        """Opens the file for bytes.
 
         Raises:
-            UnreadableFileError: the file or its archive cannot be read, or is larger than allowed.
+            UnreadableFileError: the file or archive cannot be read, or exceeds the size limit.
         """
         try:
             if not self.member:
@@ -62,16 +62,16 @@ class Source:
 
     @contextmanager
     def text(self) -> Iterator[IO[str]]:
-        """The text, in whatever encoding it is; line ends stay as they are."""
+        """Opens the file for text in the detected encoding; line ends are not converted."""
         encoding = self.encoding()
         with self.binary() as file:
-            # The encoding was tried on the whole file: only a letter that is cut at the end is replaced.
+            # The encoding was tested on the whole file: only a character truncated at the end is replaced.
             yield io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
 
     def encoding(self) -> str:
-        """The encoding: by its mark, else UTF-8, UTF-16 or, where it is neither, Windows-1252.
+        """Detects the encoding: by byte order mark, else UTF-8, UTF-16 or Windows-1252.
 
-        Reads the whole file once, since the one accent may stand in the last line.
+        Cost: one pass over the file, because its only non-ASCII character can be in the last line.
         """
         with self.binary() as file:
             head = file.read(4)
@@ -80,7 +80,7 @@ class Source:
                 return marked
             start = head + file.read(4092)
             odd, even = start[1::2].count(0), start[0::2].count(0)
-            if max(odd, even) > len(start) // 8:  # Latin letters in UTF-16 are every second time 0
+            if max(odd, even) > len(start) // 8:  # in UTF-16, every second byte of Latin letters is 0
                 return "utf-16-le" if odd > even else "utf-16-be"
             utf8 = codecs.getincrementaldecoder("utf-8")()
             western = codecs.getincrementaldecoder("cp1252")()
@@ -98,18 +98,18 @@ class Source:
                     utf8.decode(b"", final=True)
                     return "utf-8"
                 except UnicodeDecodeError:
-                    if len(possible) == 1:  # cut within a letter, and nothing else fits
+                    if len(possible) == 1:  # truncated within a character, and no other encoding fits
                         return "utf-8"
             return "cp1252" if "cp1252" in possible else "latin-1"
 
     def head(self, n: int = 16_384) -> str:
-        """The first characters, to tell the format by; the widest known header takes 4,000."""
+        """Returns the first n characters, for detection; the widest known header has 4,000."""
         with self.text() as file:
             return file.read(n)
 
 
 class _Bounded(io.RawIOBase, IO[bytes]):
-    """A stream that ends with an error beyond `MAX_BYTES`, whatever its header promised."""
+    """Stream that raises an error beyond `MAX_BYTES`, whatever size the header states."""
 
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file, self._name, self._left = file, name, MAX_BYTES
@@ -132,13 +132,13 @@ class _Bounded(io.RawIOBase, IO[bytes]):
 
 
 def sources(path: Path) -> list[Source]:
-    """What there is to read at a path: a file, a folder's files, or what a zip archive holds.
+    """Lists the files at a path: one file, the files of a folder, or those of a zip archive.
 
-    Feedback comes after plays, since it may name tracks by ids that only the plays explain.
+    Feedback is listed after plays, because it can name tracks by ids that only plays resolve.
 
     Raises:
-        InputError: there is nothing.
-        UnreadableFileError: the archive is damaged, encrypted, or inflates to more than is allowed.
+        InputError: the path does not exist, or contains no file.
+        UnreadableFileError: the archive is damaged or encrypted, or exceeds a limit.
     """
     if path.is_dir():
         found = [
@@ -152,7 +152,7 @@ def sources(path: Path) -> list[Source]:
     else:
         raise InputError(f"no file or folder '{path}'")
     if not found:
-        raise InputError(f"'{path}' holds no file")
+        raise InputError(f"'{path}' contains no file")
     return sorted(found, key=lambda s: ("feedback" in s.name.lower(), s.name))
 
 
@@ -169,13 +169,14 @@ def _of_file(path: Path, root: Path) -> list[Source]:
         raise UnreadableFileError(name, f"{len(entries)} files in it; allowed: {MAX_ENTRIES}")
     total = sum(e.file_size for e in entries)
     if total > MAX_BYTES:
-        raise UnreadableFileError(name, f"inflates to {total >> 20} MiB; allowed: {MAX_BYTES >> 20}")
+        raise UnreadableFileError(name, f"decompresses to {total >> 20} MiB; allowed: {MAX_BYTES >> 20}")
     for entry in entries:
         if entry.flag_bits & 1:
             raise UnreadableFileError(name, f"{entry.filename} is encrypted; unpack it first")
         if entry.file_size > max(_SMALL, MAX_RATIO * entry.compress_size):
             raise UnreadableFileError(
-                name, f"{entry.filename} inflates {MAX_RATIO} times and more: no log of plays does"
+                name,
+                f"{entry.filename} has a compression ratio of {MAX_RATIO} or more, which is not a log of plays",
             )
     return [
         Source(f"{name}:{e.filename}", path, e.filename)
@@ -185,5 +186,5 @@ def _of_file(path: Path, root: Path) -> list[Source]:
 
 
 def _hidden(name: str) -> bool:
-    """Whether a file is not meant to be seen; a log of a portable player is, whatever its name."""
+    """Whether a file is hidden; logs of portable players (`.scrobbler.log`) are not."""
     return name.startswith(".") and not name.lower().endswith(".log")

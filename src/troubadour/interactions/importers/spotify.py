@@ -1,9 +1,12 @@
-"""Spotify: the extended streaming history (`Streaming_History_Audio_*.json`, `endsong_*.json`), and
-the short one of an account's data (`StreamingHistory*.json`).
+"""Spotify: extended streaming history and short history of the account data.
 
-`ts` is when the stream ended, UTC; `ms_played` how long it lasted. A stream that ended by itself
-(`trackdone`) was heard to the end, and tells how long the track is; one left by the forward button
-before 30 s, Spotify's own threshold of a stream, is a skip. Podcasts and audiobooks are passed over.
+Files: `Streaming_History_Audio_*.json` and `endsong_*.json` (extended), `StreamingHistory*.json` (short).
+`ts` is
+the end of the stream, UTC; `ms_played` its duration. Streams that ended with `trackdone` were heard
+completely and
+give the length of the track. Streams left by the forward button before 30 s (Spotify's threshold of a stream)
+are
+skips. Podcasts and audiobooks are rejected.
 """
 
 from __future__ import annotations
@@ -19,30 +22,30 @@ from troubadour.interactions.importers.times import unix_seconds
 
 STREAM_SECONDS: Final = 30.0
 _FORWARD: Final = frozenset({"fwdbtn", "backbtn", "clickrow", "remote"})
-"""Reasons of an end that are somebody's wish for another track."""
+"""End reasons of a change to another track by the listener."""
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     keys = key_paths(head)
     return {"ms_played", "ts"} <= keys or {"msPlayed", "endTime"} <= keys
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     yield from json_events(source, partial(_event, options))
 
 
 def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
     title = text_of(line.get("master_metadata_track_name") or line.get("trackName"))
     if not title:
-        return "no track: a podcast, an audiobook or a video"
+        return "not a track: a podcast, an audiobook or a video"
     played = line.get("ms_played", line.get("msPlayed"))
     if isinstance(played, bool) or not isinstance(played, int | float) or not 0 <= played < 8.64e7:
-        return "ms_played is missing or no length of time"
+        return "ms_played is missing or invalid"
     seconds = played / 1000.0
     if not seconds:
-        return "heard for no time at all"
+        return "played for 0 s"
     ended = unix_seconds(line.get("ts") or line.get("endTime"), options.now)
     uri = text_of(line.get("spotify_track_uri"))
     track = NamedTrack(

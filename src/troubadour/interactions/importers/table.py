@@ -1,4 +1,4 @@
-"""Tables of plays: CSV in any dialect and encoding, or Parquet, with a map from columns to roles."""
+"""Tables of plays: CSV of any dialect and encoding, or Parquet, with a map from columns to roles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROLES: Final = (
     "listener", "title", "artist", "album", "time", "kind", "rating", "share", "ms_played", "seconds_played",
     "duration_ms", "duration_seconds", "piece", "mbid", "isrc", "spotify",
 )  # fmt: skip
-"""What a column may be. `time` is text or a number (see `unix_seconds`)."""
+"""Roles of columns. `time` is text or a number (see `unix_seconds`)."""
 _KNOWN: Final = {
     "listener": "listener", "user": "listener", "user_id": "listener", "userid": "listener",
     "username": "listener", "title": "title", "track": "title", "track_name": "title", "song": "title",
@@ -45,11 +45,11 @@ _KINDS: Final = {
 _DELIMITERS: Final = ",;\t|"
 _BATCH: Final = 10_000
 _MAX_LINE: Final = 2**20
-"""Characters of one line; a wide export has some thousands."""
+"""Largest length of a line, characters; wide exports have some thousands."""
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is a table with at least one column whose meaning is known."""
+    """Whether a file is a table with at least one known column."""
     header = head.lstrip("\ufeff").splitlines()[0] if head.strip() else ""
     if header.lstrip().startswith(("{", "[", "<")):
         return False  # JSON, XML or HTML
@@ -57,10 +57,10 @@ def looks_like(name: str, head: str) -> bool:
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`.
+    """Reads events; see `Reader`.
 
     Raises:
-        InputError: no column says what was heard, or the map names a column or role that is not there.
+        InputError: no column names the track, or the map has an unknown column or role.
     """
     if source.name.lower().endswith((".parquet", ".pq")):
         yield from _parquet(source, options)
@@ -87,12 +87,15 @@ def events(
     *,
     timed: bool = False,
 ) -> Found:
-    """The events of a table's rows.
+    """Yields the events of a table's rows.
 
     Args:
-        roles: role to number of the column.
+        rows: cells of each row.
+        roles: role to column number.
+        name: name of the file, for messages.
+        options: options of readers.
         first: number of the first row, for messages.
-        timed: whether every play has a time, so that a row without one is what plays at this moment.
+        timed: whether every play has a time; rows without one were then playing at the export.
     """
     number = first - 1
     try:
@@ -110,7 +113,9 @@ def events(
 
 
 def roles_of(header: Sequence[str], chosen: Mapping[str, str]) -> dict[str, int]:
-    """Role to number of the column: what was chosen, then what is known by name, the first of each.
+    """Maps roles to column numbers: first the chosen columns, then known names.
+
+    The first column of each role.
 
     >>> roles_of(["When", "Song", "User"], {"When": "time"})
     {'time': 0, 'title': 1, 'listener': 2}
@@ -125,27 +130,27 @@ def roles_of(header: Sequence[str], chosen: Mapping[str, str]) -> dict[str, int]
 
 
 def bounded_lines(stream: IO[str], name: str) -> Iterator[str]:
-    """The lines of a text, with their ends.
+    """Yields the lines of a text with their ends.
 
     Raises:
-        UnreadableFileError: a line is longer than 1 Mi characters, which no table has.
+        UnreadableFileError: a line is longer than 1 Mi characters.
     """
     while line := stream.readline(_MAX_LINE):
         if len(line) == _MAX_LINE:
             raise UnreadableFileError(
                 name,
-                f"a line of more than {_MAX_LINE:,} characters: no table of plays; export it again as CSV",
+                f"a line of more than {_MAX_LINE:,} characters, which is not a table of plays; export it again as CSV",
             )
         yield line
 
 
 def delimiter_of(line: str) -> str:
-    """The delimiter that divides a line into most cells."""
+    """Detects the delimiter: the one that gives the most cells."""
     return max(_DELIMITERS, key=line.count)
 
 
 def split_row(line: str) -> list[str]:
-    """The cells of one line."""
+    """Splits one line into cells."""
     try:
         return next(csv.reader([line], delimiter=delimiter_of(line)), [])
     except csv.Error:
@@ -162,17 +167,17 @@ def _checked(header: Sequence[str], options: ReadOptions, name: str) -> dict[str
     roles = roles_of(header, options.columns)
     if not {"title", "piece", "mbid", "isrc", "spotify"} & set(roles):
         raise InputError(
-            f"{name}: no column says what was heard; it has {', '.join(names)}. "
+            f"{name}: no column names the track; it has {', '.join(names)}. "
             "Map one with --map COLUMN=title (or piece, mbid, isrc)"
         )
     return roles
 
 
 def _unused(header: Sequence[str], roles: Mapping[str, int], name: str) -> Found:
-    """A remark on columns that nothing was taken from: one that is spelt otherwise is easily missed."""
+    """Yields a remark on unused columns, because misspelt names are easily missed."""
     unused = [cell.strip() for i, cell in enumerate(header) if i not in roles.values() and cell.strip()]
     if unused:
-        yield Remark(name, f"columns that were not used: {', '.join(unused)}")
+        yield Remark(name, f"unused columns: {', '.join(unused)}")
 
 
 def _event(cells: Mapping[str, Any], options: ReadOptions) -> PlayEvent | str:
@@ -223,7 +228,7 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return number if abs(number) < 1e18 else None  # neither NaN nor infinite
+    return number if abs(number) < 1e18 else None  # excludes NaN and infinity
 
 
 def _text(value: Any) -> str:
@@ -237,7 +242,7 @@ def _parquet(source: Source, options: ReadOptions) -> Found:
     except ImportError as error:
         raise MissingExtraError("Parquet needs pyarrow: pip install 'troubadour[parquet]'") from error
     if source.member:
-        raise InputError(f"{source.name}: Parquet is not read out of an archive; unpack it first")
+        raise InputError(f"{source.name}: Parquet cannot be read from an archive; unpack it first")
     try:
         with ParquetFile(source.path) as file:
             header = list(file.schema_arrow.names)

@@ -1,4 +1,4 @@
-"""Times as exports write them, as Unix seconds."""
+"""Conversion of exported times to Unix seconds."""
 
 from __future__ import annotations
 
@@ -21,25 +21,30 @@ _FORMS: Final = (
     "%d.%m.%Y %H:%M",
     "%d/%m/%Y %H:%M:%S",
     "%d.%m.%Y %H:%M:%S",
-    "%B %d, %Y at %I:%M%p",  # IFTTT's logs
+    "%B %d, %Y at %I:%M%p",  # logs of IFTTT
     "%a, %d %b %Y %H:%M:%S",
 )
 _ZONE: Final = re.compile(r"\s*(?:UTC|GMT|Z)(?:\s*([+-]\d\d?(?::?\d\d)?))?$|\s+([+-]\d\d(?::?\d\d)?)$")
-"""Zones as ISO 8601 does not write them: `10:00 UTC`, `10:00 GMT+2`, `10:00 +0200`."""
+"""Zones outside ISO 8601: `10:00 UTC`, `10:00 GMT+2`, `10:00 +0200`."""
 
 
 class BadTimeError(ValueError):
-    """A time that cannot be meant; the message is a cause that can be counted."""
+    """Invalid time; the message is a countable cause."""
 
 
 def unix_seconds(value: Any, now: int) -> int:
-    """A time as Unix seconds; `UNKNOWN` where there is none (absent, 0, before 1970).
+    """Converts a time to Unix seconds; `UNKNOWN` if it is absent, 0 or before 1970.
 
-    Numbers of 12 digits and more are milli-, of 15 and more micro-, of 18 and more nanoseconds.
-    Text is ISO 8601 or one of the forms that exporters write; without a zone it is UTC.
+    Numbers of 12 digits and more are milli-, of 15 and more micro-, of 18 and more nanoseconds. Text is ISO
+    8601 or
+    one of the known formats of exporters; without a zone it is UTC.
+
+    Args:
+        value: number, text, `datetime` or None.
+        now: Unix seconds.
 
     Raises:
-        BadTimeError: it cannot be read, or lies more than a day after `now`.
+        BadTimeError: the time cannot be parsed, or is more than a day after `now`.
 
     >>> unix_seconds("2019-11-05T14:28:00Z", 2_000_000_000)
     1572964080
@@ -48,7 +53,7 @@ def unix_seconds(value: Any, now: int) -> int:
     """
     seconds = _seconds(value)
     if seconds > now + FUTURE_SLACK_SECONDS:
-        raise BadTimeError("time lies in the future")
+        raise BadTimeError("time is in the future")
     return max(seconds, UNKNOWN)
 
 
@@ -63,7 +68,7 @@ def _seconds(value: Any) -> int:
     if isinstance(value, datetime):
         return _of(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
-        raise BadTimeError("time cannot be read")
+        raise BadTimeError("invalid time")
     for least, unit in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):
         if value >= least:
             return int(value // unit)
@@ -90,7 +95,7 @@ def _dated(text: str) -> int:
         if moment.tzinfo is None and offset:
             moment = moment.replace(tzinfo=_offset(offset))
         return _of(moment)
-    raise BadTimeError("time cannot be read")
+    raise BadTimeError("invalid time")
 
 
 def _formed(text: str, form: str) -> datetime:
@@ -102,7 +107,7 @@ def _offset(text: str) -> timezone:
     hours, minutes = (digits[:-2], digits[-2:]) if len(digits) > 2 else (digits, "0")
     away = timedelta(hours=int(hours), minutes=int(minutes))
     if away >= timedelta(days=1):
-        raise BadTimeError("time cannot be read")
+        raise BadTimeError("invalid time")
     return timezone(-away if text[0] == "-" else away)
 
 
@@ -112,4 +117,4 @@ def _of(moment: datetime) -> int:
     try:
         return int(moment.timestamp())
     except (OverflowError, OSError):
-        raise BadTimeError("time cannot be read") from None
+        raise BadTimeError("invalid time") from None

@@ -1,9 +1,12 @@
-"""YouTube and YouTube Music: the watch history of Google Takeout, as JSON (`watch-history.json`).
+"""YouTube and YouTube Music: watch history of Google Takeout as JSON (`watch-history.json`).
 
-`[{"header", "title": "Watched ...", "titleUrl", "subtitles": [{"name", "url"}], "time", "products"}]`. A video
-is a play if it is music: watched in YouTube Music, or of a channel "Artist - Topic", which YouTube makes for the
-tracks of an artist. The rest, with advertisements, searches and removed videos, is left out and counted.
-How long it was watched is not told, so nothing is a skip. Times are ISO 8601, UTC.
+`[{"header", "title": "Watched ...", "titleUrl", "subtitles": [{"name", "url"}], "time", "products"}]`. Videos
+are
+plays if they are music: watched in YouTube Music, or from a channel "Artist - Topic", which YouTube generates
+for
+tracks. Other videos, advertisements, searches and removed videos are rejected. The time watched is unknown,
+so no
+event is a skip. Times are ISO 8601, UTC.
 Format: Google Takeout, "YouTube and YouTube Music", history.
 """
 
@@ -25,17 +28,17 @@ _AROUND: Final = (
     ("Hai guardato ", ""), ("Você assistiu a ", ""), ("Assistiu a ", ""), ("Obejrzano: ", ""),
     ("Zhlédnuto ", ""), ("", " angesehen"), ("", " bekeken"), ("", " を視聴しました"), ("", " を再生しました"),
 )  # fmt: skip
-"""What the languages of an account put before and behind the title."""
+"""Text before and after the title, by language of the account."""
 _QUOTES: Final = (("„", "“"), ("“", "”"), ("«", "»"), ('"', '"'))
 
 
 def looks_like(name: str, head: str) -> bool:
-    """Whether a file is of this format."""
+    """Whether a file has this format."""
     return {"header", "title", "time", "products"} <= key_paths(head)
 
 
 def read(source: Source, options: ReadOptions) -> Found:
-    """See `Reader`."""
+    """Reads events; see `Reader`."""
     yield from json_events(source, partial(_event, options))
 
 
@@ -56,18 +59,18 @@ def _event(options: ReadOptions, line: dict[str, Any]) -> PlayEvent | str:
         or channel.endswith(_TOPIC)
     )
     if not music:
-        return "not known to be music: no YouTube Music, and no channel '- Topic'"
+        return "not identified as music: neither YouTube Music nor a channel '- Topic'"
     if url and "watch?" not in url:
         return "a search or a page, not a track"
     title = _title(text_of(line.get("title")))
     if not title or not channel or title.startswith(("http://", "https://")):
-        return "removed since: neither title nor artist is told"
+        return "removed video: title or artist is missing"
     artist = channel.removesuffix(_TOPIC).removesuffix("VEVO").strip()
     return PlayEvent(NamedTrack(title, artist), "play", unix_seconds(line.get("time"), options.now))
 
 
 def _title(text: str) -> str:
-    """The title without the words around it.
+    """Removes the surrounding text from a title.
 
     >>> _title("Watched The Kesh Jig"), _title("„Nachtfähre“ angesehen")
     ('The Kesh Jig', 'Nachtfähre')
@@ -75,7 +78,7 @@ def _title(text: str) -> str:
     for before, behind in _AROUND:
         if text.startswith(before) and text.endswith(behind):
             text = text[len(before) : len(text) - len(behind)].strip()
-            # Only where words were taken away: a title may have quotes of its own.
+            # Remove quotes only with surrounding text: titles can have their own quotes.
             for left, right in _QUOTES:
                 if len(text) > 2 and text.startswith(left) and text.endswith(right):
                     return text[1:-1]

@@ -24,6 +24,13 @@ class LstmComposer(AutoregressiveComposer):
     spec_type: ClassVar[type[Spec]] = LstmSpec
 
     @staticmethod
+    def network(spec: Any) -> Any:
+        """See `models.families.Trainable`; loads torch."""
+        from troubadour.models.lstm.network import LstmNetwork
+
+        return LstmNetwork(spec)
+
+    @staticmethod
     def runtime(
         spec: LstmSpec, weights: Mapping[str, NDArray[Any]], threads: int, precision: Precision
     ) -> Runtime:

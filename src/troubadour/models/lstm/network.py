@@ -1,4 +1,4 @@
-"""The LSTM in torch, for training only: residual layers over the same input as the Transformer's."""
+"""The LSTM in torch, for training: residual layers over the same input as the Transformer's."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.models.event_network import EventNetwork
 from troubadour.models.lstm.spec import LstmSpec
-from troubadour.models.transformer.network import EventNetwork, Norm
+from troubadour.networks.blocks import Norm
 
 
 class LstmLayer(nn.Module):
-    """One pre-norm block: an LSTM beside which the stream runs on."""
+    """One pre-norm residual LSTM layer."""
 
     def __init__(self, spec: LstmSpec) -> None:
         super().__init__()
@@ -37,7 +38,7 @@ class LstmNetwork(EventNetwork):
         self.layer = nn.ModuleList(LstmLayer(spec) for _ in range(spec.layers))
 
     def hidden(self, tokens: Tensor, features: Tensor) -> Tensor:
-        """The normed stream before the output matrix, (batch, time, width)."""
+        """The normalised stream before the output matrix, (batch, time, width)."""
         x = self.embedded(tokens, features)
         for layer in self.layer:
             x = layer(x)

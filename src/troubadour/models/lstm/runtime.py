@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from troubadour.core.errors import ModelError
 from troubadour.generation.network_spec import FULL, Precision
+from troubadour.models.event_graph import (
+    Ids,
+    Integers,
+    embedded,
+    event_graph,
+    event_session,
+    output,
+    raw_logits,
+)
 from troubadour.models.lstm.spec import LstmSpec
-from troubadour.models.onnx_graph import Floats, Graph, Ids, Integers, raw_logits
+from troubadour.networks.onnx_graph import FLOAT, Floats, Shape
+from troubadour.networks.onnx_layers import lstm, rms_norm
 
 
 class LstmRuntime:
@@ -21,7 +30,7 @@ class LstmRuntime:
 
     Args:
         spec: shape of the network.
-        weights: arrays by name, as `lstm_network.LstmNetwork` names them; any float type.
+        weights: arrays by name, as `LstmNetwork` names them; any float type.
         threads: CPU threads of one step.
         precision: of the matrices.
 
@@ -52,7 +61,7 @@ class LstmRuntime:
 
 
 class LstmState:
-    """Sequences that grow together, with the state of each layer."""
+    """A batch of sequences under generation, with the state of each layer."""
 
     def __init__(self, session: Any, spec: LstmSpec, batch: int, length: int) -> None:
         self._session, self.length = session, length
@@ -60,7 +69,7 @@ class LstmState:
         self._ids = Ids(spec, batch, length)
         # Layer outputs and cells, (layers, batch, width): one buffer is read, the other written.
         self._states = [np.zeros((2, spec.layers, 1, batch, spec.width), dtype=np.float32) for _ in range(2)]
-        self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
+        self._one = np.zeros((batch, 1, 1 + len(spec.input_sizes)), dtype=np.int64)
         self._logits = np.zeros((batch, raw_logits(spec)), dtype=np.float32)
         self._steps = [self._bound(self._one, turn) for turn in range(2)]
         for step in self._steps:
@@ -70,15 +79,15 @@ class LstmState:
     def step(self, tokens: Integers, features: Integers) -> Floats:
         """Feed (batch, time) tokens with features (batch, time, n); logits of the next, (batch, tokens)."""
         if tokens.shape[1] > 1:
-            return self._ids.lifted(self.run(tokens, features, "logits"))
+            return self._ids.logits(self.run(tokens, features, "logits"))
         self._advance(1)
         self._ids.fill(self._one, tokens, features)
         self._session.run_with_iobinding(self._steps[self._turn])
         self._turn = 1 - self._turn
-        return self._ids.lifted(self._logits)
+        return self._ids.logits(self._logits)
 
     def run(self, tokens: Integers, features: Integers, output: str) -> Floats:
-        """As `feed`, with a choice of output: `logits` or `hidden`."""
+        """As `step`, with a choice of output: `logits` or `hidden`."""
         self._advance(tokens.shape[1])
         binding = self._bound(self._ids.of(tokens, features), self._turn)
         binding.bind_output(output)
@@ -106,29 +115,17 @@ class LstmState:
 
 
 def _session(spec: LstmSpec, weights: Mapping[str, NDArray[Any]], threads: int, precision: Precision) -> Any:
-    graph = Graph(weights, precision)
-    width = spec.width
-    x = graph.embedded(spec)
-    shape = [1, "batch", width]
-    past: dict[str, tuple[Any, list[Any]]] = {}
-    present: dict[str, list[Any]] = {}
-    squeezed = graph.constant("direction", np.array([1], dtype=np.int64))
+    graph = event_graph(weights, precision)
+    x = embedded(graph, spec)
+    shape: Shape = [1, "batch", spec.width]
+    past: dict[str, tuple[int, Shape]] = {}
+    present: dict[str, Shape] = {}
     for i in range(spec.layers):
-        at = f"layer.{i}"
-        y = graph.norm(x, f"{at}.norm", width)
-        y = graph.node("Transpose", [y], f"{at}.by_time", perm=[1, 0, 2])
-        y = graph.recurrent(
-            y,
-            f"{at}.lstm",
-            width,
-            (f"past_output_{i}", f"past_cell_{i}"),
-            (f"{at}.lanes", f"present_output_{i}", f"present_cell_{i}"),
-        )
-        y = graph.node("Squeeze", [y, squeezed], f"{at}.lane")
-        y = graph.node("Transpose", [y], f"{at}.by_row", perm=[1, 0, 2])
-        x = graph.node("Add", [x, y], f"{at}.x")
-        for kind in ("output", "cell"):
-            past[f"past_{kind}_{i}"] = (TensorProto.FLOAT, shape)
-            present[f"present_{kind}_{i}"] = shape
-    graph.logits(graph.node("Identity", [graph.norm(x, "norm", width)], "hidden"), spec)
-    return graph.session(spec, past, present, threads)
+        y = rms_norm(graph, x, f"layer.{i}.norm", spec.width)
+        before, after = ((f"{time}_output_{i}", f"{time}_cell_{i}") for time in ("past", "present"))
+        y = lstm(graph, y, f"layer.{i}.lstm", spec.width, before, after)
+        x = graph.node("Add", [x, y], f"layer.{i}.x")
+        past |= dict.fromkeys(before, (FLOAT, shape))
+        present |= dict.fromkeys(after, shape)
+    output(graph, x, spec)
+    return event_session(graph, spec, past, present, threads)

@@ -20,6 +20,13 @@ class TransformerComposer(AutoregressiveComposer):
     spec_type: ClassVar[type[Spec]] = TransformerSpec
 
     @staticmethod
+    def network(spec: Any) -> Any:
+        """See `models.families.Trainable`; loads torch."""
+        from troubadour.models.transformer.network import TransformerNetwork
+
+        return TransformerNetwork(spec)
+
+    @staticmethod
     def runtime(
         spec: TransformerSpec, weights: Mapping[str, NDArray[Any]], threads: int, precision: Precision
     ) -> Runtime:

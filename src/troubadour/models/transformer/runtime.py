@@ -1,26 +1,31 @@
 """The Transformer in ONNX Runtime, with a key-value cache in place.
 
-The graph uses ONNX Runtime's fused operators (GroupQueryAttention with packed queries, keys and
-values and rotary positions; SimplifiedLayerNormalization = RMSNorm). The cache is one buffer a
-layer, bound as both past and present, so that a step copies nothing.
+The cache is one buffer a layer, bound as both past and present, so that a step copies nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from troubadour.core.errors import ModelError
 from troubadour.generation.network_spec import FULL, Precision
-from troubadour.models.onnx_graph import Floats, Graph, Ids, Integers, raw_logits
+from troubadour.models.event_graph import (
+    Ids,
+    Integers,
+    embedded,
+    event_graph,
+    event_session,
+    output,
+    raw_logits,
+)
 from troubadour.models.transformer.spec import TransformerSpec
-
-_MICROSOFT: Final = "com.microsoft"
+from troubadour.networks.onnx_graph import FLOAT, INT32, Floats, Shape
+from troubadour.networks.onnx_layers import cached_attention, feed_forward, rotary
 
 
 class TransformerRuntime:
@@ -28,7 +33,7 @@ class TransformerRuntime:
 
     Args:
         spec: shape of the network.
-        weights: arrays by name, as `network.Network` names them; any float type.
+        weights: arrays by name, as `TransformerNetwork` names them; any float type.
         threads: CPU threads of one step. One is best for one sequence of a small model.
         precision: of the matrices.
 
@@ -59,7 +64,7 @@ class TransformerRuntime:
 
 
 class TransformerState:
-    """Sequences that grow together, with their key-value cache."""
+    """A batch of sequences under generation, with its key-value cache."""
 
     def __init__(self, session: Any, spec: TransformerSpec, batch: int, length: int) -> None:
         self._session, self.batch, self.length = session, batch, length
@@ -73,7 +78,7 @@ class TransformerState:
         }
         # A step of one token writes into these and runs what is bound to them: a tenth of the time
         # of a small model would go into binding afresh.
-        self._one = np.zeros((batch, 1, 1 + len(spec.told)), dtype=np.int64)
+        self._one = np.zeros((batch, 1, 1 + len(spec.input_sizes)), dtype=np.int64)
         self._last = np.zeros(batch, dtype=np.int32)
         self._total = np.zeros((), dtype=np.int32)
         self._logits = np.zeros((batch, raw_logits(spec)), dtype=np.float32)
@@ -83,14 +88,14 @@ class TransformerState:
     def step(self, tokens: Integers, features: Integers) -> Floats:
         """Feed (batch, time) tokens with features (batch, time, n); logits of the next, (batch, tokens)."""
         if tokens.shape[1] > 1:
-            return self._ids.lifted(self.run(tokens, features, "logits"))
+            return self._ids.logits(self.run(tokens, features, "logits"))
         self._ids.fill(self._one, tokens, features)
         self._advance(1)
         self._session.run_with_iobinding(self._step)
-        return self._ids.lifted(self._logits)
+        return self._ids.logits(self._logits)
 
     def run(self, tokens: Integers, features: Integers, output: str) -> Floats:
-        """As `feed`, with a choice of output: `logits` or `hidden`."""
+        """As `step`, with a choice of output: `logits` or `hidden`."""
         self._advance(tokens.shape[1])
         binding = self._bound(self._ids.of(tokens, features))
         binding.bind_output(output)
@@ -117,40 +122,18 @@ class TransformerState:
 def _session(
     spec: TransformerSpec, weights: Mapping[str, NDArray[Any]], threads: int, precision: Precision
 ) -> Any:
-    graph = Graph(weights, precision)
-    width, hidden = spec.width, spec.hidden
-    angle = np.arange(spec.context)[:, None] * spec.rotary_base ** (-np.arange(0, spec.head, 2) / spec.head)
-    cos = graph.constant("rotary.cos", np.cos(angle).astype(np.float32))
-    sin = graph.constant("rotary.sin", np.sin(angle).astype(np.float32))
-    x = graph.embedded(spec)
-    shape = ["batch", spec.heads, "length", spec.head]
-    past: dict[str, tuple[Any, list[Any]]] = {}
-    present: dict[str, list[Any]] = {}
+    graph = event_graph(weights, precision)
+    angles = rotary(graph, spec.context, spec.head, spec.rotary_base)
+    x = embedded(graph, spec)
+    shape: Shape = ["batch", spec.heads, "length", spec.head]
+    past: dict[str, tuple[int, Shape]] = {}
+    present: dict[str, Shape] = {}
     for i in range(spec.layers):
-        at = f"layer.{i}"
-        y = graph.norm(x, f"{at}.attention_norm", width)
-        y = graph.linear(y, f"{at}.qkv", (3 * width, width), f"{at}.packed")
-        y = graph.node(
-            "GroupQueryAttention",
-            [y, "", "", f"past_key_{i}", f"past_value_{i}", "last", "total", cos, sin],
-            [f"{at}.attended", f"present_key_{i}", f"present_value_{i}"],
-            domain=_MICROSOFT,
-            num_heads=spec.heads,
-            kv_num_heads=spec.heads,
-            do_rotary=1,
-            rotary_interleaved=0,
-        )
+        x = cached_attention(graph, x, f"layer.{i}", spec.width, spec.heads, i, angles)
+        x = feed_forward(graph, x, f"layer.{i}", spec.width, spec.hidden)
         for kind in ("key", "value"):
-            past[f"past_{kind}_{i}"] = (TensorProto.FLOAT, shape)
+            past[f"past_{kind}_{i}"] = (FLOAT, shape)
             present[f"present_{kind}_{i}"] = shape
-        y = graph.linear(y, f"{at}.out", (width, width), f"{at}.o")
-        x = graph.node("Add", [x, y], f"{at}.x")
-        y = graph.norm(x, f"{at}.feed_norm", width)
-        y = graph.linear(y, f"{at}.up", (hidden, width), f"{at}.raised")
-        y = graph.node("Relu", [y], f"{at}.relu")
-        y = graph.node("Mul", [y, y], f"{at}.squared")
-        y = graph.linear(y, f"{at}.down", (width, hidden), f"{at}.lowered")
-        x = graph.node("Add", [x, y], f"{at}.y")
-    graph.logits(graph.node("Identity", [graph.norm(x, "norm", width)], "hidden"), spec)
-    lengths = {"last": (TensorProto.INT32, ["batch"]), "total": (TensorProto.INT32, [])}
-    return graph.session(spec, {**past, **lengths}, present, threads)
+    output(graph, x, spec)
+    lengths: dict[str, tuple[int, Shape]] = {"last": (INT32, ["batch"]), "total": (INT32, [])}
+    return event_session(graph, spec, {**past, **lengths}, present, threads)

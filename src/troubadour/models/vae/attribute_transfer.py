@@ -34,7 +34,7 @@ class Search:
     steps: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
     """Shifts of the latent vector along the attribute's direction, in standard deviations."""
     strengths: tuple[float, ...] = (0.0, 2.0, 4.0, 8.0, 12.0)
-    """How far the decoder leans towards it; see `attribute_guidance`."""
+    """Strengths of the attribute guidance, in nats; see `guidance.attribute_guidance`."""
     give_back: bool = True
     """Whether bars return to what they were as long as the amount holds."""
 
@@ -122,11 +122,11 @@ def move(
     column = ATTRIBUTES.index(attribute)
     before = float(measure(passage)[column])
     least, most = LIMITS[attribute]
-    wanted = float(np.clip(before + amount * float(space.atlas.scales[column]), least, most))
+    wanted = float(np.clip(before + amount * float(space.latent_map.scales[column]), least, most))
     best = Moved(passage, attribute, amount, before, wanted, before, 1.0)
     if wanted == before:
         return best
-    goal = _Goal(column, 1.0 if amount > 0 else -1.0, wanted, float(space.atlas.scales[column]))
+    goal = _Goal(column, 1.0 if amount > 0 else -1.0, wanted, float(space.latent_map.scales[column]))
     for made in _candidates(space, passage, attribute, goal, rng, search or Search()):
         after = float(measure(made)[column])
         found = Moved(made, attribute, amount, before, wanted, after, token_accuracy([passage], [made]))
@@ -171,7 +171,7 @@ def _candidates(
     if rng is not None:
         choose = Sampling().chooser(rng)
     grids = space.engine.write(
-        z + shifts[:, None] * space.atlas.directions[goal.column],
+        z + shifts[:, None] * space.latent_map.directions[goal.column],
         np.full(len(pairs), METRES.index(passage.metre)),
         passage.bars,
         attribute_guidance(attribute, strengths, goal.wanted, passage, choose),

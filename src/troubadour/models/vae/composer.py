@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from troubadour.core.errors import InputError, ModelError
-from troubadour.generation.autoregressive import DOCUMENT, WEIGHTS, read_document
+from troubadour.generation.constraints.pitches import scale
+from troubadour.generation.loading import DOCUMENT, WEIGHTS, read_document
 from troubadour.generation.network_spec import FULL, Precision
 from troubadour.generation.originality import Corpus
 from troubadour.generation.request import Brief
@@ -59,19 +60,22 @@ class VaeComposer:
         spec: shape of the networks.
         weights: arrays by name.
         profiles: what each style is usually like; the empty name stands for any melody.
-        atlas: where the styles lie.
+        latent_map: where the styles lie.
         name: names the vector space of `embed`.
         threads: has no effect; NumPy's own threads are set for the whole process.
     """
 
     kind: ClassVar[str] = "vae"
+    spec_type: ClassVar[type[VaeSpec]] = VaeSpec
+    exact_nats: ClassVar[bool] = False
+    """`bar_nats` is the negative ELBO."""
 
     def __init__(
         self,
         spec: VaeSpec,
         weights: Mapping[str, NDArray[Any]],
         profiles: Mapping[str, StyleStatistics],
-        atlas: LatentMap,
+        latent_map: LatentMap,
         name: str = "",
         threads: int = 1,
     ) -> None:
@@ -80,9 +84,9 @@ class VaeComposer:
         alone = {
             k: v for k, v in profiles.items() if all(p.endswith(":1") and " " not in p for p in v.programs)
         }
-        styles = sorted({r.split("|")[0] for r in atlas.regions} - {""})
+        styles = sorted({r.split("|")[0] for r in latent_map.regions} - {""})
         self._book = StyleDefaults({**alone, "": profiles[""]}, styles)
-        self.space = Space(VaeRuntime(spec, weights), atlas)
+        self.space = Space(VaeRuntime(spec, weights), latent_map)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -116,15 +120,16 @@ class VaeComposer:
             InputError: the brief asks for what a VAE cannot hold to, or for things that clash.
         """
         _refuse(brief)
-        brief = self.complete(brief, rng)
+        if not brief.is_complete:
+            brief = self.complete(brief, rng)
         assert brief.metre is not None
         assert brief.key is not None
         assert brief.bars is not None
         steps_of(brief.metre)  # refuses a metre that is not there
-        habit = self._book.habit(brief)
+        defaults = self._book.instrument_defaults(brief)
         shift = (Key(0, *brief.key).tonic - TONIC + 5) % 12 - 5
-        allowed = _pitches(brief, habit.ranges[0])
-        # What sounds at pitch p is written at p - shift, in the key of the atlas.
+        allowed = _pitches(brief, defaults.ranges[0])
+        # What sounds at pitch p is written at p - shift, in the key of the latent_map.
         written = np.zeros(128, dtype=bool)
         for pitch in np.flatnonzero(allowed).tolist():
             if LOWEST <= pitch - shift <= HIGHEST:
@@ -132,7 +137,7 @@ class VaeComposer:
         if not written.any():
             raise InputError("lowest, highest, ranges and key clash: no pitch is left")
         sampling = Sampling(brief.temperature, brief.top_p, written)
-        program = habit.programs[0][0] if brief.instruments is None else brief.instruments[0]
+        program = defaults.programs[0][0] if brief.instruments is None else brief.instruments[0]
         return [self._piece(brief, sampling, shift, program, r) for r in rng.spawn(candidates)]
 
     def _piece(
@@ -146,12 +151,12 @@ class VaeComposer:
         if brief.density is not None:
             # Densities are told in eight levels; the middle one is where a style is.
             amount = (brief.density - (N_DENSITIES - 1) / 2) / 2
-            z = z + np.float32(amount) * self.space.atlas.directions[ATTRIBUTES.index("density")]
+            z = z + np.float32(amount) * self.space.latent_map.directions[ATTRIBUTES.index("density")]
         bars: list[NDArray[np.uint8]] = []
         while sum(len(b) for b in bars) < brief.bars:
             if bars:
                 noise = rng.standard_normal(len(z)).astype(np.float32)
-                z = z + np.float32(_ALIKE) * self.space.atlas.spread @ noise
+                z = z + np.float32(_ALIKE) * self.space.latent_map.spread @ noise
             like = Passage(_rests(LENGTHS[-1], brief.metre), brief.metre, (2, mode))
             (made,) = self.space.decode(z[None], like, rng, sampling)
             left = brief.bars - sum(len(b) for b in bars)
@@ -178,17 +183,31 @@ class VaeComposer:
                 out[row] = mean / max(float(np.linalg.norm(mean)), 1e-9)
         return out
 
+    def bar_nats(self, melodies: Sequence[Passage], rng: np.random.Generator) -> NDArray[np.float64]:
+        """See `Scorable.bar_nats`: the negative ELBO with one draw of the latent vector, its share included."""
+        bars = np.array([m.bars for m in melodies], dtype=np.float64)
+        return np.asarray(self.space.nats(melodies, rng) / bars)
+
+    @staticmethod
+    def train(*job: Any) -> Any:
+        """See `models.families.TrainsItself`; loads torch."""
+        from troubadour.models.vae.training import train_vae
+
+        return train_vae(*job)
+
     def save(self, folder: Path) -> None:
         """Write weights (fp16 safetensors) and everything else (JSON) into a folder."""
-        atlas = self.space.atlas
-        half = {k: np.asarray(v).astype(np.float16) for k, v in {**self._weights, **atlas.arrays()}.items()}
+        latent_map = self.space.latent_map
+        half = {
+            k: np.asarray(v).astype(np.float16) for k, v in {**self._weights, **latent_map.arrays()}.items()
+        }
         (folder / WEIGHTS).write_bytes(save(half))
         document = {
             "kind": self.kind,
             "name": self.name,
             "spec": self.spec.to_dict(),
-            "regions": list(atlas.regions),
-            "scales": dict(zip(ATTRIBUTES, atlas.scales, strict=True)),
+            "regions": list(latent_map.regions),
+            "scales": dict(zip(ATTRIBUTES, latent_map.scales, strict=True)),
             "profiles": {k: v.to_dict() for k, v in self._book.profiles.items()},
         }
         (folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n")
@@ -204,16 +223,16 @@ class VaeComposer:
             document = read_document(folder, cls.kind)
             arrays = load((folder / WEIGHTS).read_bytes())
             spec = VaeSpec.from_dict(document["spec"])
-            atlas = LatentMap.of(document["regions"], document["scales"], arrays)
+            latent_map = LatentMap.of(document["regions"], document["scales"], arrays)
             profiles = {k: StyleStatistics.from_dict(v) for k, v in document["profiles"].items()}
             weights = {k: v for k, v in arrays.items() if not k.startswith("atlas.")}
-            return cls(spec, weights, profiles, atlas, document["name"], threads)
+            return cls(spec, weights, profiles, latent_map, document["name"], threads)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ModelError(f"{folder}: no composer can be read there: {error}") from error
 
 
 def _refuse(brief: Brief) -> None:
-    """Say which of what is asked for a VAE cannot hold to."""
+    """Refuse the controls that a VAE cannot meet."""
     asked = {
         "upbeat": bool(brief.upbeat),
         "chords": brief.chords is not None,
@@ -223,9 +242,7 @@ def _refuse(brief: Brief) -> None:
     }
     for name, given in asked.items():
         if given:
-            raise InputError(
-                f"{name} is asked for; the VAE cannot hold to that: use the transformer or the lstm"
-            )
+            raise InputError(f"{name} is set; the vae composer cannot meet it: use another family")
 
 
 def _pitches(brief: Brief, usual: tuple[int, int]) -> NDArray[np.bool_]:
@@ -236,8 +253,7 @@ def _pitches(brief: Brief, usual: tuple[int, int]) -> NDArray[np.bool_]:
     high = min(high, brief.highest if brief.highest is not None else 127)
     allowed = (place >= low) & (place <= high)
     if brief.strict and brief.key is not None:
-        fifths = brief.key[0]
-        allowed &= np.isin(place % 12, [(fifths + i) * 7 % 12 for i in range(-1, 6)])
+        allowed &= np.isin(place % 12, list(scale(*brief.key)))
     return np.asarray(allowed)
 
 

@@ -1,8 +1,8 @@
-"""Let the decoder lean towards more or less of an attribute while it writes.
+"""Attribute guidance: biases of the decoder's logits towards more or less of an attribute.
 
-The odds of a token are multiplied by e^strength for what it adds to the attribute (exponential tilting,
-Csiszár 1975; for a generator's attributes: Dathathri et al. 2020), so that what comes out is what the
-decoder finds likeliest among passages with more of it.
+The odds of a token are multiplied by e^(strength * contribution), where the contribution is what the token
+adds to the attribute (exponential tilting, Csiszár 1975; for attributes of a generator: Dathathri et al.
+2020). The output is then likely under the decoder among passages with more of the attribute.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from troubadour.music.score import Key
 Floats = NDArray[np.float32]
 _OCTAVE: Final = 12
 _SLACK: Final = 2
-"""Semitones by which a range may become wider than is wanted."""
+"""Semitones by which a range may exceed its target."""
 
 
 def attribute_guidance(
     attribute: str, strengths: Floats, wanted: float, like: Passage, choose: Choose
 ) -> Choose:
-    """A chooser that sees the logits leant towards an attribute.
+    """A chooser that gets the biased logits.
 
     Args:
         attribute: one of `ATTRIBUTES`.
-        strengths: nats for each unit of what counts (an onset; a pitch at the end of a wanted wider range, or
+        strengths: nats for each unit of the contribution (an onset; a pitch at the end of a wanted wider range, or
             a semitone out of a wanted narrower one; a syncopation; a bright rather than a dark third or sixth),
             shape (n,); below 0 = less of it.
-        wanted: value that is aimed at, as `measure` has it.
-        like: gives metre, key and range.
-        choose: draws from the logits.
+        wanted: target value, as `measure` has it.
+        like: passage with the metre, key and range.
+        choose: samples from the logits.
     """
     last = steps_of(like.metre) - 1
-    worth = _worth(attribute, wanted, like)
+    contribution = _contribution(attribute, wanted, like)
     each = strengths[:, None, None]
 
-    def lean(step: int, logits: Floats, past: NDArray[np.int64]) -> NDArray[np.int64]:
-        leant = logits.copy()
+    def guided(step: int, logits: Floats, past: NDArray[np.int64]) -> NDArray[np.int64]:
+        biased = logits.copy()
         if attribute != "syncopation":
-            leant[..., PITCH:PAD] += each * worth
+            biased[..., PITCH:PAD] += each * contribution
         elif step % 2:
             # To take syncopation away, an onset off the eighths may stay unless the next bar could hold it.
-            leant[..., PITCH:PAD] += (each if step == last else np.maximum(each, 0.0)) * worth
+            biased[..., PITCH:PAD] += (each if step == last else np.maximum(each, 0.0)) * contribution
         elif step:
             weak = (past[:, :, -1] >= PITCH) & (past[:, :, -1] < PAD)
-            leant[..., HOLD] += strengths[:, None] * weak
-        return choose(step, leant, past)
+            biased[..., HOLD] += strengths[:, None] * weak
+        return choose(step, biased, past)
 
-    return lean
+    return guided
 
 
-def _worth(attribute: str, wanted: float, like: Passage) -> Floats:
-    """What the onset of each pitch of the grid counts, shape (pitches,)."""
+def _contribution(attribute: str, wanted: float, like: Passage) -> Floats:
+    """Contribution of an onset of each pitch of the grid, shape (pitches,)."""
     pitches = np.arange(LOWEST, LOWEST + PAD - PITCH)
     counts: NDArray[np.float64] = np.ones(len(pitches))
     if attribute == "mode":
@@ -71,7 +71,7 @@ def _worth(attribute: str, wanted: float, like: Passage) -> Floats:
 
 
 def _spread(pitches: NDArray[np.int64], sounding: NDArray[np.int64], wanted: float) -> NDArray[np.float64]:
-    """What a pitch adds to the range of a melody: upwards to make it wider, downwards where there is no room."""
+    """Contribution of a pitch to the range of a melody: above it to widen it, below it where there is no room."""
     low, high = int(sounding.min()), int(sounding.max())
     if wanted < high - low:
         # Semitones outside the window of the wanted width that loses the fewest notes.

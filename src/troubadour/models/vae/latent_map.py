@@ -74,11 +74,11 @@ class LatentMap:
                 for name in ("means", "spread", "directions")
             )
         except KeyError as error:
-            raise ModelError(f"the VAE's atlas lacks {error}") from error
+            raise ModelError(f"the VAE's latent map lacks {error}") from error
         latent = means.shape[-1]
         fits = means.shape == (len(regions), latent) and spread.shape == (latent, latent)
         if not fits or directions.shape != (len(ATTRIBUTES), latent) or {"|major", "|minor"} - set(regions):
-            raise ModelError("the VAE's atlas does not fit its regions")
+            raise ModelError("the VAE's latent map does not fit its regions")
         if set(scales) != set(ATTRIBUTES):
             raise ModelError(f"the VAE's scales are of {sorted(scales)}; expected {', '.join(ATTRIBUTES)}")
         return cls(tuple(regions), means, spread, directions, tuple(float(scales[a]) for a in ATTRIBUTES))

@@ -13,34 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.models.transformer.network import Norm, autocast
 from troubadour.models.vae.dataset import VaeBatch
 from troubadour.models.vae.passages import METRES, PAD
 from troubadour.models.vae.spec import VaeSpec
-
-
-class VaeLayer(nn.Module):
-    """One pre-norm layer of self-attention and squared ReLU."""
-
-    def __init__(self, width: int, head: int, dropout: float, causal: bool) -> None:
-        super().__init__()
-        self.heads, self.dropout, self.causal = width // head, dropout, causal
-        self.attention_norm = Norm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
-        self.feed_norm = Norm(width)
-        self.up = nn.Linear(width, 4 * width, bias=False)
-        self.down = nn.Linear(4 * width, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (batch, time, width)."""
-        batch, time, width = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, time, 3, self.heads, -1).transpose(1, 3)
-        y = F.scaled_dot_product_attention(qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2], is_causal=self.causal)
-        y = self.out(y.transpose(1, 2).reshape(batch, time, width))
-        x = x + F.dropout(y, self.dropout, self.training)
-        y = self.down(F.relu(self.up(self.feed_norm(x))).square())
-        return x + F.dropout(y, self.dropout, self.training)
+from troubadour.networks.blocks import Norm, TransformerBlock, autocast, squared_relu
 
 
 class VaeNetwork(nn.Module):
@@ -50,7 +26,13 @@ class VaeNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         self.precision = "auto"
+        """Number type of activations, as `TrainOptions.precision`."""
         width, hidden, d = spec.width, spec.hidden, spec.dropout
+
+        def blocks(layers: int, *, causal: bool) -> nn.ModuleList:
+            shape = (width, width // spec.head, 4 * width, d)
+            return nn.ModuleList(TransformerBlock(*shape, causal=causal) for _ in range(layers))
+
         # Encoder.
         self.token_in = nn.Embedding(spec.tokens, spec.token)
         self.metre_in = nn.Embedding(len(METRES), width)
@@ -58,9 +40,7 @@ class VaeNetwork(nn.Module):
         self.bar_norm = Norm(hidden)
         self.bar_down = nn.Linear(hidden, width, bias=False)
         self.place_in = nn.Embedding(spec.longest + 1, width)
-        self.encoder = nn.ModuleList(
-            VaeLayer(width, spec.head, d, causal=False) for _ in range(spec.bar_layers)
-        )
+        self.encoder = blocks(spec.bar_layers, causal=False)
         self.encoder_norm = Norm(width)
         # Each bar speaks for itself, at its place, and all together through the first.
         self.to_latent = nn.Linear((spec.longest + 1) * width, 2 * spec.latent, bias=False)
@@ -69,14 +49,10 @@ class VaeNetwork(nn.Module):
         self.length_out = nn.Embedding(spec.longest + 1, width)
         self.place_out = nn.Embedding(spec.longest, width)
         self.metre_out = nn.Embedding(len(METRES), width)
-        self.conductor = nn.ModuleList(
-            VaeLayer(width, spec.head, d, causal=False) for _ in range(spec.bar_layers)
-        )
-        self.token_out = nn.Embedding(spec.tokens + 1, width)  # the last stands for what is not heard
+        self.conductor = blocks(spec.bar_layers, causal=False)
+        self.token_out = nn.Embedding(spec.tokens + 1, width)  # the last row stands for a masked token
         self.bar_out = nn.Linear(width, spec.steps * width, bias=False)
-        self.decoder = nn.ModuleList(
-            VaeLayer(width, spec.head, d, causal=True) for _ in range(spec.step_layers)
-        )
+        self.decoder = blocks(spec.step_layers, causal=True)
         self.decoder_norm = Norm(width)
         self.head = nn.Linear(width, spec.tokens, bias=False)
         tables = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}
@@ -120,7 +96,7 @@ class VaeNetwork(nn.Module):
     def encode(self, grid: Tensor, metre: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, each (batch, latent), of grids (batch, bars, steps) and metre rows (batch,)."""
         batch, bars, _ = grid.shape
-        x = self.bar_down(F.relu(self.bar_norm(self.bar_up(self.token_in(grid).flatten(2)))).square())
+        x = self.bar_down(squared_relu(self.bar_norm(self.bar_up(self.token_in(grid).flatten(2)))))
         x = torch.cat([x.new_zeros(batch, 1, x.shape[2]), x], dim=1)
         x = x + self.place_in.weight[: bars + 1] + self.metre_in(metre)[:, None]
         for block in self.encoder:

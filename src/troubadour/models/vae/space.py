@@ -52,8 +52,8 @@ class Sampling:
 class Space:
     """The latent space of one VAE."""
 
-    def __init__(self, engine: VaeRuntime, atlas: LatentMap) -> None:
-        self.engine, self.atlas = engine, atlas
+    def __init__(self, engine: VaeRuntime, latent_map: LatentMap) -> None:
+        self.engine, self.latent_map = engine, latent_map
 
     def encode(self, passages: Sequence[Passage]) -> Floats:
         """Posterior means, shape (n, latent).
@@ -146,9 +146,9 @@ class Space:
         Args:
             width: standard deviations; below 1 nearer to the middle.
         """
-        noise = rng.standard_normal((n, len(self.atlas.spread))).astype(np.float32)
-        centre = self.atlas.centre(style, mode, guidance)
-        return np.asarray(centre + np.float32(width) * noise @ self.atlas.spread.T, dtype=np.float32)
+        noise = rng.standard_normal((n, len(self.latent_map.spread))).astype(np.float32)
+        centre = self.latent_map.centre(style, mode, guidance)
+        return np.asarray(centre + np.float32(width) * noise @ self.latent_map.spread.T, dtype=np.float32)
 
 
 def _one_length(passages: Sequence[Passage]) -> None:

@@ -32,7 +32,7 @@ class VaeSpec:
     """Channels of an attention head."""
     dropout: float = 0.05
     unheard: float = 0.3
-    """Share of the decoder's own past that training hides, so that it leans on the latent vector."""
+    """Share of the decoder's own past tokens that training masks, so that it uses the latent vector, 0 to below 1."""
     kl_weight: float = 0.2
     """Weight of the divergence from the prior above the free bits, once annealed."""
     annealing: int = 1000

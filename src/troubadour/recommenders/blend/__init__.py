@@ -1,1 +1,1 @@
-"""Blends of scoring models, and their choice on validation data."""
+"""Weighted blends of recommenders, and their selection on validation data."""

@@ -1,4 +1,4 @@
-"""The choice of a recommender by data: recipes tried, tuned and blended on validation."""
+"""Model selection: fits candidate recipes, tunes the best and learns a blend on validation data."""
 
 from __future__ import annotations
 
@@ -11,89 +11,88 @@ import numpy as np
 
 from troubadour.core import registry
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.interactions.events import Interactions
 from troubadour.recommenders.base import FitOptions
 from troubadour.recommenders.blend.combine import combine
 from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.blend.recommender import BlendSpec, PartSpec
 from troubadour.recommenders.blend.tune import tune
-from troubadour.recommenders.blend.validation import Trial, Tried, Validation
-from troubadour.recommenders.blend.weights import cross_fitted, learn, pool_of
+from troubadour.recommenders.blend.validation import Trial, TrialResult, Validation
+from troubadour.recommenders.blend.weights import build_pool, cross_fitted_ndcg, learn
 from troubadour.recommenders.evaluation.bootstrap import Comparison, compare
 from troubadour.recommenders.slate.exposure import STRENGTHS, affordable
 
-QUICK: Final = ("popular", "content", "als", "rp3beta", "itemknn", "ease")
-"""Tried without being asked: fitted in seconds, and each explains its scores exactly."""
-LONG: Final = (*QUICK, "bpr")
-"""Tried where there is time."""
-_FEWEST: Final = 20
-"""Listeners of validation without whom nothing can be chosen."""
-_TUNED: Final = 3
-"""Recipes that are tuned, the best at their defaults."""
-_UNTUNED: Final = 3.0
-"""Times the seconds of `TuningBudget`: when to stop trying recipes at their defaults."""
-
-Tell = Callable[[str, int, int], None]
+FAST_RECIPES: Final = ("popular", "content", "als", "rp3beta", "itemknn", "ease")
+"""Default candidates: each fits in seconds and gives exact explanations."""
+ALL_RECIPES: Final = (*FAST_RECIPES, "bpr")
+"""Candidates of a search with a time limit of minutes."""
+_MIN_LISTENERS: Final = 20
+"""Smallest number of validation listeners for a selection."""
+_N_TUNED: Final = 3
+"""Number of recipes that are tuned: the best with default options."""
+_DEFAULTS_FACTOR: Final = 3.0
+"""Time limit of the trials with default options, as a multiple of `TuningBudget.seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuningBudget:
-    """How much may be tried."""
+    """Limits of the search."""
 
     seconds: float = 6.0
-    """When to stop tuning, in seconds of processor time (so that a busy machine tries as much), above 0.
-    Recipes at their defaults are tried until three times that, since what is not tried cannot be
-    chosen; what has begun is finished. What was cut is told."""
+    """Time limit of tuning, processor seconds, above 0. Processor time makes the search independent of the
+    load of the machine. Trials with default options may take three times as long. A trial that has begun
+    is completed. `Choice.left_out` names the trials that were skipped."""
     trials: int = 4
-    """Options tried at most for each recipe that is tuned, 0 or more."""
-    recipes: tuple[str, ...] = QUICK
-    """Recommenders to try, by name; those that are not registered are passed over."""
+    """Largest number of tuning trials per recipe, 0 or more."""
+    recipes: tuple[str, ...] = FAST_RECIPES
+    """Names of candidate recommenders; unregistered names are skipped."""
 
     def __post_init__(self) -> None:
         if not self.seconds > 0 or self.trials < 0 or not self.recipes:
             raise InputError(
-                f"effort is {self.seconds} s, {self.trials} trials of {self.recipes}; "
-                "need a time above 0, trials of 0 or more and at least one recipe"
+                f"budget is {self.seconds} s, {self.trials} trials of {self.recipes}; "
+                "allowed: seconds above 0, trials 0 and above, and at least one recipe"
             )
 
     @classmethod
     def of_minutes(cls, minutes: float, recipes: Sequence[str] = ()) -> TuningBudget:
-        """Look until the time is up; all recipes unless some are named."""
-        return cls(minutes * 60, 1000, tuple(recipes) or LONG)
+        """Search budget with a time limit in minutes; all recipes unless some are named."""
+        return cls(minutes * 60, 1000, tuple(recipes) or ALL_RECIPES)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen, and why."""
+    """Result of the model selection, with its evidence."""
 
     spec: BlendSpec
     split: str
-    """How validation was split off."""
+    """Description of the validation split."""
     listeners: int
-    """Listeners of validation."""
+    """Number of validation listeners."""
     trials: tuple[Trial, ...]
-    """All that was tried, in that order."""
+    """All trials in order of execution."""
     gain: Comparison | None
-    """The learnt blend, on listeners it was not learnt from, less the best single recipe."""
+    """NDCG@20 of the learnt blend minus that of the best single recipe, cross-fitted over listeners."""
     why: str
-    """In a sentence or two."""
+    """Explanation for people, one or two sentences."""
     left_out: tuple[str, ...]
-    """What was not tried, and why."""
+    """Recipes that were not tried, each with the reason."""
     seconds: float
-    """What the choice took, of processor time."""
+    """Processor time of the selection, seconds."""
     exposure: float = 1.0
-    """How much of the prices on exposure can be afforded, 0 to 1; see `exposure.affordable`."""
+    """Strength of exposure prices, 0 to 1; see `exposure.affordable`."""
     exposure_ndcg: tuple[float, ...] = ()
-    """NDCG@20 on validation with prices at each of `exposure.STRENGTHS`; empty where nothing was tried."""
+    """NDCG@20 on validation at each of `exposure.STRENGTHS`; empty if prices were not evaluated."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns a JSON-compatible dictionary."""
         return {
             "chosen": self.spec.to_dict(),
             "why": self.why,
             "split": self.split,
             "listeners": self.listeners,
-            "measure": "NDCG@20 over unheard pieces, full ranking",
+            "measure": "NDCG@20 over pieces new to the listener, full ranking",
             "trials": [
                 {
                     "model": t.recipe.model,
@@ -119,57 +118,64 @@ def choose(
     interactions: Interactions,
     options: FitOptions,
     rng: np.random.Generator,
-    effort: TuningBudget | None = None,
-    tell: Tell | None = None,
+    budget: TuningBudget | None = None,
+    progress: Progress | None = None,
 ) -> Choice:
-    """Try recipes on the latest fifth of the log, tune the best, and blend where that helps.
+    """Selects the recommender: tries recipes, tunes the best, and blends them if that helps.
 
-    The fifth is cut off in time; a log without times has a fifth of each listener's pieces held
-    out. A learnt blend is taken only if, on listeners that its weights were not learnt from, it
-    beats the best single recipe and the 95% interval of the gain excludes 0. With fewer than 20
-    listeners to validate on nothing can be told apart, and the default blend is taken.
+    Validation data is the latest fifth of the log; for a log without times it is a random fifth of each
+    listener's items. A learnt blend is selected only if it beats the best single recipe on listeners that
+    its weights were not learnt from, with a 95% interval of the gain that excludes 0. With fewer than 20
+    validation listeners the default blend is selected.
 
-    Costs what fitting the recipes costs, and about as much again for scores and blends.
+    Cost: the fits of all recipes, and about as much again for scores and blends.
+
+    Args:
+        interactions: training log.
+        options: event weights and item vectors for all fits.
+        rng: source of the validation split, of tie-breaking and of bootstrap intervals.
+        budget: limits of the search; None = the default budget.
+        progress: receives the stages "trying ..." and "tuning ...".
 
     Raises:
-        NotFoundError: none of the recipes is registered.
+        NotFoundError: no recipe is registered.
         InputError: an option is out of range.
     """
     started = time.process_time()
-    effort = effort or TuningBudget()
+    budget = budget or TuningBudget()
     default = BlendSpec()
     if options.item_vectors is None:
         default = BlendSpec(tuple(p for p in default.parts if p.model != "content"))
 
-    def spent() -> float:
+    def elapsed() -> float:
         return time.process_time() - started
 
     def fallback(why: str, split: str, listeners: int) -> Choice:
-        return Choice(default, split, listeners, (), None, why, effort.recipes, spent())
+        return Choice(default, split, listeners, (), None, why, budget.recipes, elapsed())
 
     if not len(interactions):
-        return fallback("the log is empty: the default blend, until somebody listens", "nothing to split", 0)
+        return fallback("the log is empty: the default blend is used", "no events to split", 0)
     validation = Validation(interactions, options, int(rng.integers(2**32)))
-    if len(validation.cases) < _FEWEST:
+    if len(validation.cases) < _MIN_LISTENERS:
         why = (
-            f"only {len(validation.cases)} listeners chose something new in the part held out, and "
-            f"{_FEWEST} are needed to tell recipes apart: the default blend"
+            f"only {len(validation.cases)} listeners chose new pieces in the validation part; "
+            f"at least {_MIN_LISTENERS} are needed to compare recipes: the default blend is used"
         )
         return fallback(why, validation.split.how, len(validation.cases))
 
-    found, left_out = _first_round(validation, effort, spent, tell)
+    found, left_out = _try_defaults(validation, budget, elapsed, progress)
     trials = [one.trial for one in found.values()]
     ranked = sorted(found, key=lambda name: -found[name].trial.ndcg.mean)
-    tunable = [name for name in ranked if found[name].trial.recipe.search()][:_TUNED]
+    tunable = [name for name in ranked if found[name].trial.recipe.search()][:_N_TUNED]
     for i, name in enumerate(tunable):
-        # Each may take its part of the time that is left, so that the first does not take all.
-        until = spent() + (0.85 * effort.seconds - spent()) / (len(tunable) - i)
-        if tell:
-            tell(f"tuning {name}", i, len(tunable))
-        best, tried = tune(validation, found[name], effort.trials, lambda: spent() < until)  # noqa: B023
+        # Share the remaining time between the recipes, so that the first cannot use all of it.
+        until = elapsed() + (0.85 * budget.seconds - elapsed()) / (len(tunable) - i)
+        if progress:
+            progress(f"tuning {name}", i, len(tunable))
+        best, tried = tune(validation, found[name], budget.trials, lambda: elapsed() < until)  # noqa: B023
         found[name] = best
         trials += [one.trial for one in tried]
-    spec, gain, why = _decide(validation, found, default)
+    spec, gain, why = _choose_blend(validation, found, default)
     strength, figures = _exposure(validation, found, spec)
     return Choice(
         spec,
@@ -179,16 +185,16 @@ def choose(
         gain,
         why,
         tuple(left_out),
-        spent(),
+        elapsed(),
         strength,
         figures,
     )
 
 
 def _exposure(
-    validation: Validation, found: dict[str, Tried], spec: BlendSpec
+    validation: Validation, found: dict[str, TrialResult], spec: BlendSpec
 ) -> tuple[float, tuple[float, ...]]:
-    """What of the prices on exposure can be afforded, with what was chosen."""
+    """Selects the strength of exposure prices for a blend, and returns the NDCG@20 at each strength."""
     parts = [part for part in spec.parts if part.weight and part.model in found]
     if len(parts) < sum(part.weight > 0 for part in spec.parts) or "popular" not in found:
         return 1.0, ()
@@ -204,49 +210,49 @@ def _exposure(
     return affordable(total, validation.cases, validation.split.train.audience())
 
 
-def _first_round(
-    validation: Validation, effort: TuningBudget, spent: Callable[[], float], tell: Tell | None
-) -> tuple[dict[str, Tried], list[str]]:
-    """Every recipe at its defaults."""
-    found: dict[str, Tried] = {}
+def _try_defaults(
+    validation: Validation, budget: TuningBudget, elapsed: Callable[[], float], progress: Progress | None
+) -> tuple[dict[str, TrialResult], list[str]]:
+    """Runs each recipe with default options; returns the results by name, and the skipped recipes."""
+    found: dict[str, TrialResult] = {}
     left_out: list[str] = []
     registered = registry.names("recommenders")
-    names = tuple(dict.fromkeys(("popular", *effort.recipes)))
+    names = tuple(dict.fromkeys(("popular", *budget.recipes)))
     for i, name in enumerate(names):
         recipe = ScorerRecipe(name)
         if name not in registered:
             left_out.append(f"{name}: not registered")
-        elif not validation.possible(recipe):
+        elif not validation.supports(recipe):
             left_out.append(f"{name}: there are no item vectors")
-        elif found and spent() > _UNTUNED * effort.seconds:
+        elif found and elapsed() > _DEFAULTS_FACTOR * budget.seconds:
             left_out.append(f"{name}: no time left")
         else:
-            if tell:
-                tell(f"trying {name}", i, len(names))
+            if progress:
+                progress(f"trying {name}", i, len(names))
             try:
-                found[name] = validation.attempt(recipe)
-            except InputError as error:  # a model that would not fit into memory says so
+                found[name] = validation.run_trial(recipe)
+            except InputError as error:  # the message of a memory limit is the reason
                 left_out.append(f"{name}: {error}")
     return found, left_out
 
 
-def _decide(
-    validation: Validation, found: dict[str, Tried], default: BlendSpec
+def _choose_blend(
+    validation: Validation, found: dict[str, TrialResult], default: BlendSpec
 ) -> tuple[BlendSpec, Comparison | None, str]:
-    """The learnt blend if it holds on other listeners; else the better of one recipe and the default."""
+    """Selects the learnt blend if it generalises, else the best recipe or the default blend."""
     personal = sorted((n for n in found if n != "popular"), key=lambda n: -found[n].trial.ndcg.mean)
     if not personal:
-        return default, None, "nothing but popularity was tried: the default blend"
+        return default, None, "only popularity was tried: the default blend is used"
     best = personal[0]
-    stand_ins = [n for n in ("content",) if n in found]
+    substitutes = [n for n in ("content",) if n in found]
     rng = np.random.default_rng(validation.seed)
 
     def spec_of(weights: dict[str, float], popularity: float = 0.0) -> BlendSpec:
-        kept = [n for n in dict.fromkeys((*personal, *stand_ins)) if weights.get(n) or n in stand_ins]
+        kept = [n for n in dict.fromkeys((*personal, *substitutes)) if weights.get(n) or n in substitutes]
         parts = [PartSpec(n, weights.get(n, 0.0), found[n].trial.recipe.options) for n in kept]
         return BlendSpec(tuple(parts), popularity, default.cold)
 
-    pool = pool_of(
+    pool = build_pool(
         [found[n].z for n in personal],
         found["popular"].z if "popular" in found else found[best].z,
         validation.cases,
@@ -259,20 +265,20 @@ def _decide(
     beats = "" if popular is None else f"; popularity reaches {popular.trial.ndcg.mean:.4f}"
     if len(personal) == 1:
         return spec_of({best: 1.0}), None, f"{single}{beats}"
-    gain = compare(cross_fitted(pool, rng), alone, rng)
+    gain = compare(cross_fitted_ndcg(pool, rng), alone, rng)
     if gain.difference.low > 0:
         mix = learn(pool)
         spec = spec_of(dict(zip(personal, mix.weights, strict=True)), mix.popularity)
         why = (
-            f"{single}{beats}. A blend gains {gain.difference} on listeners that its weights were not "
-            "learnt from, so the blend is taken"
+            f"{single}{beats}. A learnt blend gains {gain.difference} on listeners outside its training "
+            "set, so the blend is used"
         )
         return spec, gain, why
     return (
         spec_of({best: 1.0}),
         gain,
         (
-            f"{single}{beats}. A learnt blend changes that by {gain.difference} on listeners that its weights "
-            "were not learnt from, which is not surely a gain, so the single recipe is taken"
+            f"{single}{beats}. A learnt blend changes this by {gain.difference} on listeners outside its training "
+            "set; the gain is not significant, so the single recipe is used"
         ),
     )

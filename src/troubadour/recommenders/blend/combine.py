@@ -1,4 +1,4 @@
-"""Scores of several recommenders made comparable and added up, with what each sum rests on."""
+"""Standardisation and weighted sums of scores, with the fallback level of each sum."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from troubadour.recommenders.base import Items, Scores
 
 
 class FallbackLevel(IntEnum):
-    """What a score rests on."""
+    """Evidence on which a score is based."""
 
     BLEND = 0
-    """All parts that have a weight."""
+    """All parts with a weight."""
     PARTS = 1
-    """Some of them, or a stand-in: nobody heard the piece, or nothing that the listener likes."""
+    """Some of the parts, or substitutes: the item has no listeners, or the listener likes only such items."""
     POPULARITY = 2
-    """Popularity alone: nothing is known of the listener's taste, or of the piece."""
+    """Popularity only: neither the listener's taste nor the item is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Scores of a blend taken apart; each array has the shape (n_histories, n_items)."""
+    """Components of blended scores; each array has the shape (n_histories, n_items)."""
 
     names: tuple[str, ...]
-    """Of the recommenders, in the order of `amounts`."""
+    """Names of the recommenders, in the order of `amounts`."""
     amounts: tuple[Scores, ...]
-    """What each adds to the score; 0 where it says nothing."""
+    """Contribution of each recommender to the score; 0 where it has no estimate."""
     scales: tuple[Scores, ...]
-    """What one unit of each recommender's own score adds; 0 where it says nothing."""
+    """Derivative of the score with respect to each recommender's raw score; 0 where it has no estimate."""
     popularity: Scores
-    """What popularity adds."""
-    basis: NDArray[np.int8]
-    """A `FallbackLevel` each."""
+    """Contribution of popularity."""
+    fallback_level: NDArray[np.int8]
+    """`FallbackLevel` of each score."""
 
     def total(self) -> Scores:
-        """The score: the sum of all that is added."""
+        """Returns the blended scores: the sum of all contributions."""
         return np.asarray(sum(self.amounts, self.popularity))
 
-    def pick(self, items: Items | None) -> Parts:
-        """Only some items."""
+    def take_items(self, items: Items | None) -> Parts:
+        """Selects the columns of some items; None = all."""
         if items is None:
             return self
         return Parts(
@@ -51,63 +51,67 @@ class Parts:
             tuple(a[:, items] for a in self.amounts),
             tuple(s[:, items] for s in self.scales),
             self.popularity[:, items],
-            self.basis[:, items],
+            self.fallback_level[:, items],
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standard:
-    """Standardised scores, and what one unit of the raw score became."""
+class StandardScores:
+    """Standardised scores and their scale."""
 
     scores: Scores
-    """Standard deviations above the mean, shape (n_histories, n_items); NaN = unknown."""
+    """z-scores, shape (n_histories, n_items); NaN = unknown."""
     scale: NDArray[np.float64]
-    """1 over the standard deviation, shape (n_histories,); 0 where a row has no spread."""
+    """Reciprocal standard deviation of the raw scores, shape (n_histories,); 0 for rows without spread."""
 
     @property
     def flat(self) -> NDArray[np.bool_]:
-        """Rows without any spread."""
+        """Mask of rows without spread, shape (n_histories,)."""
         return np.asarray(self.scale == 0)
 
-    def where(self, rows: NDArray[np.bool_]) -> Standard:
-        """Known for some rows only."""
+    def where(self, rows: NDArray[np.bool_]) -> StandardScores:
+        """Keeps the scores of some rows and sets the others to NaN."""
         if rows.all():
             return self
-        return Standard(np.where(rows[:, None], self.scores, np.nan), self.scale)
+        return StandardScores(np.where(rows[:, None], self.scores, np.nan), self.scale)
 
 
-def standardise(scores: Scores, hidden: NDArray[np.bool_]) -> Standard:
-    """Standard deviations above the mean over what is known and not hidden, row by row.
+def standardise(scores: Scores, hidden: NDArray[np.bool_]) -> StandardScores:
+    """Standardises scores row by row: mean 0 and variance 1 over the known items that are not hidden.
 
-    A row without any spread becomes 0; NaN stays NaN.
+    Rows without spread become 0. NaN stays NaN.
+
+    Args:
+        scores: raw scores, shape (n_histories, n_items).
+        hidden: items excluded from mean and variance, same shape.
     """
-    counted = np.isfinite(scores) & ~hidden
-    n = np.maximum(counted.sum(axis=1, keepdims=True), 1)
-    mean = np.where(counted, scores, 0.0).sum(axis=1, keepdims=True) / n
+    additive = np.isfinite(scores) & ~hidden
+    n = np.maximum(additive.sum(axis=1, keepdims=True), 1)
+    mean = np.where(additive, scores, 0.0).sum(axis=1, keepdims=True) / n
     above = scores - mean
-    inside = np.where(counted, above, 0.0)
+    inside = np.where(additive, above, 0.0)
     deviation = np.sqrt(np.einsum("ij,ij->i", inside, inside)[:, None] / n)
-    # Rounding alone must not be blown up into a difference.
+    # Rounding errors alone must not be scaled up to differences.
     flat = deviation <= 1e-9 * np.maximum(np.abs(mean), 1e-9)
     scale = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation))
-    return Standard(above * scale, scale[:, 0])
+    return StandardScores(above * scale, scale[:, 0])
 
 
 def combine(
     names: tuple[str, ...],
-    z: Sequence[Standard],
+    z: Sequence[StandardScores],
     weights: Sequence[float],
     popularity: Scores,
     popularity_weight: float,
     cold: float,
     alone: tuple[int, NDArray[np.float64]] | None = None,
 ) -> Parts:
-    """Weigh standardised scores, NaN = unknown, falling back as `FallbackLevel` says.
+    """Computes the weighted sum of standardised scores, with the fallbacks of `FallbackLevel`.
 
     Args:
         cold: see `BlendSpec.cold`.
-        alone: a part, and for each history the share of what is liked there that no other part can know,
-            shape (n_histories,); that share of all weights is the part's.
+        alone: index of a part, and for each history the share of liked items that no other part can know,
+            shape (n_histories,). The part receives that share of all weights.
     """
     shape = popularity.shape
     known = [~np.isnan(one.scores) for one in z]
@@ -118,7 +122,7 @@ def combine(
         rows = [w * (1 - only[:, None]) for w in rows]
         rows[part] = rows[part] + whole * only[:, None]
     share = sum((w * k for w, k in zip(rows, known, strict=True)), np.zeros(shape)) / whole
-    # Parts that stand in for others take over their weight, with the less trust the fewer they are.
+    # Substitutes receive the weight of missing parts. Their trust falls with the weight that is known.
     boost = (cold + (1 - cold) * share) / np.where(share > 0, share, 1.0)
     taken = share > 0
     scales: list[Scores] = []
@@ -131,11 +135,13 @@ def combine(
     )
     full = share > 1 - 1e-9
     nothing = ~taken
-    stranger = nothing.all(axis=1, keepdims=True)
+    cold_listener = nothing.all(axis=1, keepdims=True)
     popular = np.where(full, popularity_weight * popularity, 0.0)
-    # An unknown item stays behind every average one, but still has its place in the order.
-    popular = np.where(nothing, np.where(stranger, popularity, np.minimum(popularity, 0.0) - 3.0), popular)
-    basis = np.where(
+    # Unknown items rank below every average item, and keep an order among themselves.
+    popular = np.where(
+        nothing, np.where(cold_listener, popularity, np.minimum(popularity, 0.0) - 3.0), popular
+    )
+    fallback_level = np.where(
         nothing, FallbackLevel.POPULARITY, np.where(full, FallbackLevel.BLEND, FallbackLevel.PARTS)
     )
     return Parts(
@@ -143,5 +149,5 @@ def combine(
         amounts,
         tuple(f * one.scale[:, None] for f, one in zip(scales, z, strict=True)),
         popular,
-        basis.astype(np.int8),
+        fallback_level.astype(np.int8),
     )

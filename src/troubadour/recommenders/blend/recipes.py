@@ -1,4 +1,4 @@
-"""From a name and options to a recommender, through the registry: built-ins and plugins alike."""
+"""Construction of recommenders by name and options through the registry of built-ins and plugins."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from troubadour.recommenders.base import Recommender, Search
 
 @dataclass(frozen=True, slots=True)
 class ScorerRecipe:
-    """What to fit: a registered recommender, and what of its spec differs from the default."""
+    """A registered recommender with the options that differ from its defaults."""
 
     model: str
-    """Name in the registry of recommenders."""
+    """Registered name of the recommender."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields of its spec."""
+    """Fields of its spec, by name."""
 
     def build(self) -> Recommender:
-        """The recommender, not fitted.
+        """Builds the recommender, unfitted.
 
         Raises:
-            NotFoundError: no such recommender.
+            NotFoundError: the recommender is not registered.
             InputError: an option does not exist or is out of range.
         """
         found: Any = registry.find("recommenders", self.model)
@@ -41,7 +41,7 @@ class ScorerRecipe:
         return built
 
     def search(self) -> Search:
-        """What is worth choosing by validation; nothing where the model's module does not say."""
+        """Search ranges of the options; empty if the model's module declares none."""
         module = sys.modules[registry.find("recommenders", self.model).__module__]
         ranges: Search = getattr(module, "SEARCH", {})
         return ranges

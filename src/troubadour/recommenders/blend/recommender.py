@@ -1,4 +1,4 @@
-"""Several recommenders added up, whatever they are, with named fall-backs."""
+"""Weighted blend of recommenders with explicit fallbacks."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from troubadour.core.errors import InputError, ModelError
 from troubadour.interactions.events import History, Interactions
 from troubadour.recommenders.base import (
     FitOptions,
-    Forgetful,
     Items,
     Persistent,
     Recommender,
     Scores,
     State,
+    Unlearning,
     check_fitted,
     check_range,
-    pick,
     require,
+    take_items,
 )
-from troubadour.recommenders.blend.combine import Parts, Standard, combine, standardise
+from troubadour.recommenders.blend.combine import Parts, StandardScores, combine, standardise
 from troubadour.recommenders.blend.recipes import ScorerRecipe
 from troubadour.recommenders.scorers.content import ContentRecommender
 from troubadour.recommenders.scorers.popular import PopularRecommender
 
-COLD: Final = 0.5
-"""Trust in a part alone, where nothing else is said; see `BlendSpec.cold`."""
+COLD_WEIGHT: Final = 0.5
+"""Default of `BlendSpec.cold`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +39,32 @@ class PartSpec:
     """One recommender of a blend."""
 
     model: str
-    """Name in the registry of recommenders; each may occur once."""
+    """Registered name of the recommender; unique within a blend."""
     weight: float = 1.0
-    """0 or more; 0 = only where none of those with a weight knows a piece."""
+    """Weight, 0 or more; 0 = substitute for items that no weighted part knows."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields of its spec that differ from the default."""
+    """Fields of its spec that differ from the defaults."""
 
     def __post_init__(self) -> None:
         check_range(f"weight of {self.model}", self.weight, 0, 1000)
 
     @property
     def recipe(self) -> ScorerRecipe:
-        """How to build it."""
+        """Returns the recipe of this part."""
         return ScorerRecipe(self.model, self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class BlendSpec:
-    """What may be chosen about the blend; `choose` chooses by validation."""
+    """Specification of a blend; `choose` selects one on validation data."""
 
     parts: tuple[PartSpec, ...] = (PartSpec("ease"), PartSpec("content", 0.4))
-    """The recommenders, those with a weight and those that stand in for them."""
+    """Recommenders with their weights, substitutes included."""
     popularity: float = 0.0
-    """Weight of popularity beside them, 0 or more."""
-    cold: float = COLD
-    """Trust in a part alone, 0 to 1: a piece that only a vanishing share of the weights knows (content,
-    where nobody heard it) scores this share of what it would if all others agreed."""
+    """Weight of popularity, 0 or more."""
+    cold: float = COLD_WEIGHT
+    """Cold-start trust, 0 to 1. An item known to a vanishing share of the weights (content alone, for items
+    without listeners) receives this share of the score that unanimous parts would give."""
 
     def __post_init__(self) -> None:
         check_range("popularity", self.popularity, 0, 100)
@@ -72,19 +72,19 @@ class BlendSpec:
         names = [part.model for part in self.parts]
         if len({*names, "popular"}) != len(names) + 1:
             raise InputError(
-                f"parts are {names}; each recommender may occur once, and popular is always there"
+                f"parts are {names}; each recommender may occur once, and popular is always included"
             )
         if not any(part.weight for part in self.parts) and not self.popularity:
             raise InputError("every weight of the blend is 0; give one a weight above 0")
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns a JSON-compatible dictionary."""
         parts = [{"model": p.model, "weight": p.weight, "options": dict(p.options)} for p in self.parts]
         return {"parts": parts, "popularity": self.popularity, "cold": self.cold}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From JSON.
+        """Restores a spec from the result of `to_dict`.
 
         Raises:
             ModelError: a field is missing or unknown.
@@ -99,13 +99,13 @@ class BlendSpec:
 
 
 class BlendRecommender:
-    """score = sum of weight * z(recommender) + popularity * z(log(1 + listeners)).
+    """Blend: score = sum of weight * z(recommender) + popularity * z(log(1 + listeners)).
 
-    z is the number of standard deviations above the mean over the items that the history does not
-    hold, because recommenders have different units. Where some do not know a piece the others
-    stand in for them, with less trust; see `FallbackLevel`: every score tells what it rests on.
+    z standardises each recommender's scores over the items outside the history, because recommenders
+    have different units. Where some parts do not know an item, the others substitute for them with
+    reduced trust; `Parts.fallback_level` records this for each score.
 
-    Costs what its parts cost, and a pass over their scores.
+    Cost: that of all parts, and one pass over their scores.
     """
 
     def __init__(
@@ -119,7 +119,8 @@ class BlendRecommender:
         self._popular = popular
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`; without item vectors what needs them is left out."""
+        """Fits all parts; see `Recommender.fit`. Parts that need item vectors are dropped if there are
+        none."""
         options = options or FitOptions()
         models = {
             part.model: part.recipe.build().fit(interactions, options)
@@ -129,10 +130,13 @@ class BlendRecommender:
         return type(self)(self.spec, models, PopularRecommender().fit(interactions, options))
 
     def extended(self, vectors: NDArray[np.float32]) -> Self:
-        """With items appended to the catalogue, shape (n_new, d); they are scored by content.
+        """Appends items to the catalogue; they are scored by content.
+
+        Args:
+            vectors: content vectors, float32, shape (n_new, d).
 
         Raises:
-            InputError: no part can take them, or the vectors have another width.
+            InputError: no part supports new items, or the vectors have another width.
         """
         if self.content is None:
             raise InputError("this blend was fitted without item_vectors; fit it again with them")
@@ -142,19 +146,21 @@ class BlendRecommender:
     def forget(
         self, history: History, rest: Interactions | None = None, options: FitOptions | None = None
     ) -> Self:
-        """See `Forgetful.forget`; parts that cannot subtract a listener (`unforgetting`) are fitted again.
+        """Removes one listener; see `Unlearning.forget`. Parts in `unforgetting` are fitted again.
 
         Args:
-            rest: the log without the listener, for those.
-            options: as at fitting, for those.
+            history: complete history of the listener at fitting.
+            rest: log without the listener, for the parts to fit again.
+            options: options of the original fit, for the parts to fit again.
 
         Raises:
-            InputError: such a part and no `rest`, or no listener with this history can have been there.
+            InputError: a part needs a refit and `rest` is missing, or the history cannot belong to a listener
+                of the training log.
         """
         recipes = {part.model: part.recipe for part in self.spec.parts}
         without: dict[str, Recommender] = {}
         for name, model in self.models.items():
-            if isinstance(model, Forgetful):
+            if isinstance(model, Unlearning):
                 without[name] = model.forget(history)
             elif name not in self.unforgetting:
                 without[name] = model
@@ -162,55 +168,56 @@ class BlendRecommender:
                 without[name] = recipes[name].build().fit(rest, options)
             else:
                 raise InputError(
-                    f"{name} cannot forget a listener; give the rest of the log, on which to fit it again"
+                    f"{name} cannot remove a listener; give the log without the listener, to fit it again"
                 )
         return type(self)(self.spec, without, self.popular.forget(history))
 
     @property
     def unforgetting(self) -> tuple[str, ...]:
-        """Parts from which a listener cannot be subtracted. Content never learnt from any."""
-        able = (Forgetful, ContentRecommender)
+        """Names of the parts that need a refit to remove a listener. Content is not fitted on listeners."""
+        able = (Unlearning, ContentRecommender)
         return tuple(name for name, model in self.models.items() if not isinstance(model, able))
 
     @property
     def models(self) -> Mapping[str, Recommender]:
-        """The fitted recommenders by name."""
+        """Fitted recommenders by name."""
         return check_fitted(self._models, "blend")
 
     @property
     def content(self) -> ContentRecommender | None:
-        """The content part, if there is one and there are item vectors."""
+        """Content part; None without item vectors or without such a part."""
         found = self.models.get("content")
         return found if isinstance(found, ContentRecommender) else None
 
     @property
     def popular(self) -> PopularRecommender:
-        """Popularity, the last resort."""
+        """Popularity model, the last fallback."""
         return check_fitted(self._popular, "blend")
 
     @property
     def n_items(self) -> int:
-        """Size of the catalogue."""
+        """Number of items in the catalogue."""
         return len(self.content.known) if self.content else len(self.popular.counts)
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; NaN only for an item that came after fitting."""
-        return pick(self.parts(histories).total(), items)
+        """Scores items; see `Recommender.score`. NaN only for items that were added after fitting."""
+        return take_items(self.parts(histories).total(), items)
 
     def parts(self, histories: Sequence[History], items: Items | None = None) -> Parts:
-        """The scores and what they are made of and rest on.
+        """Computes the scores with their components and fallback levels.
 
         Args:
-            items: rows of the catalogue; default: all. Standardised over all in either case.
+            histories: one per listener.
+            items: item rows, shape (n,); None = all. Standardisation always uses the whole catalogue.
         """
         hidden = np.zeros((len(histories), self.n_items), dtype=bool)
         for row, history in zip(hidden, histories, strict=True):
             row[history.items[history.items < self.n_items]] = True
         likes = np.array([bool((h.weights > 0).any()) for h in histories], dtype=bool)
-        z: list[Standard] = []
+        z: list[StandardScores] = []
         for model in self.models.values():
             own = standardise(self._whole(model.score(histories)), hidden)
-            # A model that says the same of every piece does not know this listener.
+            # Constant scores carry no information on this listener.
             z.append(own.where(likes & ~own.flat))
         known_to = np.log1p(self.popular.counts)
         known_to = np.pad(known_to, (0, self.n_items - len(known_to)))
@@ -224,31 +231,32 @@ class BlendRecommender:
             self.spec.popularity,
             self.spec.cold,
             self._only_content(histories),
-        ).pick(items)
+        ).take_items(items)
 
     def _only_content(self, histories: Sequence[History]) -> tuple[int, NDArray[np.float64]] | None:
-        """Place of the content part, and the share of each history's liking that nobody else listened to.
+        """Returns the index of the content part and, for each history, the share of liked items without
+        listeners.
 
-        The other parts learn from listeners, so to them a play of such a piece is no play at all.
+        Collaborative parts have no estimate from such items. None if there is no content part.
         """
         if "content" not in self.models or self.content is None:
             return None
-        heard = np.pad(self.popular.counts > 0, (0, self.n_items - len(self.popular.counts)))
+        has_listeners = np.pad(self.popular.counts > 0, (0, self.n_items - len(self.popular.counts)))
         share = np.zeros(len(histories))
         for row, history in enumerate(histories):
             liked = (history.weights > 0) & (history.items < self.n_items)
             items, weights = history.items[liked], history.weights[liked]
-            only = ~heard[items] & self.content.known[items]
+            only = ~has_listeners[items] & self.content.known[items]
             share[row] = weights[only].sum() / weights.sum() if only.any() else 0.0
         return list(self.models).index("content"), share
 
     def _whole(self, scores: Scores) -> Scores:
-        """Scores of the catalogue as it was at fitting, NaN for what came later."""
+        """Extends scores to the present catalogue; NaN for items that were added after fitting."""
         later = self.n_items - scores.shape[1]
         return np.pad(scores, ((0, 0), (0, later)), constant_values=np.nan) if later else scores
 
     def state(self) -> State:
-        """See `Persistent.state`.
+        """Returns the learned state; see `Persistent.state`.
 
         Raises:
             ModelError: a part cannot be stored.
@@ -264,7 +272,7 @@ class BlendRecommender:
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores a blend; see `Persistent.from_state`."""
         blend = BlendSpec.from_dict(spec)
         stored = require(spec, "models", "blend")
         models: dict[str, Any] = {}
@@ -274,13 +282,13 @@ class BlendRecommender:
             models[name] = registry.find("recommenders", name).from_state(own, mine)
         unknown = models.keys() - {part.model for part in blend.parts} - {"popular"}
         if unknown:
-            raise ModelError(f"stored blend holds {sorted(unknown)}, which its spec does not name")
+            raise ModelError(f"stored blend contains {sorted(unknown)}, which its spec does not name")
         popular = models.pop("popular", None)
         return cls(blend, models, require({"popular": popular} if popular else {}, "popular", "blend"))
 
 
 NEED_VECTORS = frozenset({"content"})
-"""Recommenders that cannot be fitted without item vectors."""
+"""Names of recommenders that require item vectors."""
 
 
 def _extended(model: Recommender, vectors: NDArray[np.float32]) -> Recommender:

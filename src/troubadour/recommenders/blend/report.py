@@ -1,19 +1,21 @@
-"""The report of a choice, for people."""
+"""Markdown report of a model selection."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from troubadour.core.markdown import table
+
 
 def to_markdown(choice: Mapping[str, Any]) -> str:
-    """`Choice.to_dict` as Markdown: what was chosen, why, what was tried and what it costs."""
+    """Formats `Choice.to_dict` as Markdown: selected blend, reason, trials, gain and price of exposure."""
     parts = choice["chosen"]["parts"]
     chosen = [f"- {p['model']}: {_role(p['weight'])}{_options(p['options'])}" for p in parts]
     if choice["chosen"]["popularity"]:
         chosen.append(f"- popularity: weight {choice['chosen']['popularity']:g}")
     lines = [
-        "# How the recommender was chosen",
+        "# Model selection of the recommender",
         "",
         f"{choice['why']}.",
         "",
@@ -26,38 +28,44 @@ def to_markdown(choice: Mapping[str, Any]) -> str:
     ]
     fair = choice.get("exposure", {})
     if fair.get("ndcg"):
-        told = ", ".join(f"{figure:.4f} at {strength}" for strength, figure in fair["ndcg"].items())
+        figures = ", ".join(f"{figure:.4f} at {strength}" for strength, figure in fair["ndcg"].items())
         lines += [
             "",
-            f"Prices that keep the same few pieces from filling all lists: strength {fair['strength']:g}, the most "
-            f"that costs no more than 3% of NDCG@20 ({told}).",
+            f"Exposure prices: strength {fair['strength']:g}, the largest "
+            f"that costs at most 3% of NDCG@20 ({figures}).",
         ]
     if choice["trials"]:
         rows = sorted(choice["trials"], key=lambda t: -float(t["ndcg"][0]))
         lines += [
             "",
-            "## Tried",
+            "## Trials",
             "",
-            "| recommender | options | NDCG@20 | 95% interval | s |",
-            "|---|---|---|---|---|",
-            *(
-                f"| {t['model']} | {_options(t['options'], '')} | {t['ndcg'][0]:.4f} | "
-                f"{t['ndcg'][1]:.4f} to {t['ndcg'][2]:.4f} | {t['seconds']:.2f} |"
-                for t in rows
+            *table(
+                ["recommender", "options", "NDCG@20", "95% interval", "s"],
+                (
+                    [
+                        t["model"],
+                        _options(t["options"], ""),
+                        f"{t['ndcg'][0]:.4f}",
+                        f"{t['ndcg'][1]:.4f} to {t['ndcg'][2]:.4f}",
+                        f"{t['seconds']:.2f}",
+                    ]
+                    for t in rows
+                ),
             ),
             "",
-            "The best of many is flattered by having been picked: its figure here is no promise. "
-            "`troubadour evaluate recommender` chooses anew without the latest events, and judges on them.",
+            "The value of the best of many trials is biased upwards by the selection. "
+            "`troubadour evaluate recommender` repeats the selection without the latest events and tests on them.",
         ]
     if choice["left_out"]:
-        lines += ["", "## Not tried", "", *(f"- {text}" for text in choice["left_out"])]
+        lines += ["", "## Skipped", "", *(f"- {text}" for text in choice["left_out"])]
     return "\n".join(lines) + "\n"
 
 
 def _role(weight: float) -> str:
-    return f"weight {weight:g}" if weight else "only for pieces that no other knows"
+    return f"weight {weight:g}" if weight else "substitute for pieces that no weighted part knows"
 
 
 def _options(options: Mapping[str, Any], before: str = ", ") -> str:
-    told = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in options.items())
-    return f"{before}{told}" if told else ""
+    text = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in options.items())
+    return f"{before}{text}" if text else ""

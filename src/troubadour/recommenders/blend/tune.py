@@ -1,4 +1,4 @@
-"""Options of one recipe, chosen by validation with Optuna (Akiba et al., KDD 2019)."""
+"""Hyperparameter search for one recipe on validation data with Optuna (Akiba et al., KDD 2019)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import Any
 
 from troubadour.core.errors import InputError
 from troubadour.recommenders.blend.recipes import ScorerRecipe
-from troubadour.recommenders.blend.validation import Tried, Validation
+from troubadour.recommenders.blend.validation import TrialResult, Validation
 
 
 def tune(
-    validation: Validation, start: Tried, trials: int, go_on: Callable[[], bool]
-) -> tuple[Tried, tuple[Tried, ...]]:
-    """Try other options of a recipe, within what its module calls worth searching.
+    validation: Validation, start: TrialResult, trials: int, has_time: Callable[[], bool]
+) -> tuple[TrialResult, tuple[TrialResult, ...]]:
+    """Searches the options of a recipe within the ranges that its module declares.
 
-    First each option is moved halfway to either end of its range, then a tree-structured Parzen
-    estimator proposes (Bergstra et al., NeurIPS 2011); the same seed proposes the same options. An
-    option that the model refuses (memory) counts as a failed trial.
+    First each option moves halfway to either end of its range. Then a tree-structured Parzen estimator
+    proposes trials (Bergstra et al., NeurIPS 2011); equal seeds propose equal trials. Options that the
+    model refuses, for example because of memory, count as failed trials.
 
     Args:
-        start: the recipe as it was tried first; its figure is told to the search.
-        trials: how many to try at most.
-        go_on: asked before each; false stops.
+        validation: split on which trials are evaluated.
+        start: result with default options; the first observation of the search.
+        trials: largest number of trials, 0 or more.
+        has_time: called before each trial; False ends the search.
 
     Returns:
-        The best, which may be `start`, and all that were tried beside it.
+        The best result, `start` included, and the results of all trials.
     """
     space = start.trial.recipe.search()
     if not space or trials < 1:
@@ -46,7 +47,7 @@ def tune(
     if all(space[name][0] <= value <= space[name][1] for name, value in first.items()):
         known = optuna.trial.create_trial(params=first, distributions=ranges, value=start.trial.ndcg.mean)
         study.add_trial(known)
-    # Halfway to either end, one option at a time, before anything is left to chance.
+    # Deterministic trials first: halfway to either end, one option at a time.
     inside = {
         n: min(max(first[n], type(first[n])(low)), type(first[n])(high))
         for n, (low, high, _) in space.items()
@@ -55,17 +56,17 @@ def tune(
         for end in (low, high):
             half = (inside[name] * end) ** 0.5 if log else (inside[name] + end) / 2
             study.enqueue_trial({**inside, name: round(half) if isinstance(first[name], int) else half})
-    best, tried = start, list[Tried]()
+    best, tried = start, list[TrialResult]()
     for _ in range(trials):
-        if not go_on():
+        if not has_time():
             break
-        asked = study.ask(ranges)
+        suggestion = study.ask(ranges)
         try:
-            one = validation.attempt(ScorerRecipe(start.trial.recipe.model, dict(asked.params)))
+            one = validation.run_trial(ScorerRecipe(start.trial.recipe.model, dict(suggestion.params)))
         except InputError:
-            study.tell(asked, state=optuna.trial.TrialState.FAIL)
+            study.tell(suggestion, state=optuna.trial.TrialState.FAIL)
             continue
-        study.tell(asked, one.trial.ndcg.mean)
+        study.tell(suggestion, one.trial.ndcg.mean)
         tried.append(one)
         if one.trial.ndcg.mean > best.trial.ndcg.mean:
             best = one

@@ -1,4 +1,4 @@
-"""Weights of a blend, learnt on validation, few and coarse so that they hold elsewhere."""
+"""Blend weights learnt on validation data, from a coarse grid against overfitting."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.recommenders.blend.combine import Standard, combine
-from troubadour.recommenders.blend.recommender import COLD
+from troubadour.recommenders.blend.combine import StandardScores, combine
+from troubadour.recommenders.blend.recommender import COLD_WEIGHT
 from troubadour.recommenders.blend.validation import K
 from troubadour.recommenders.evaluation import metrics
 from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet
 
 STEPS: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Weights that are tried for a part beside the best one's 1."""
+"""Grid of weights for the parts other than the best, which has weight 1."""
 POPULARITIES: Final = (0.0, 0.1, 0.3)
 _DEPTH: Final = 60
-"""Items that each part brings into the pool of a listener; a list of 20 rarely needs more."""
+"""Number of items that each part adds to a listener's pool; sufficient for lists of 20."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """The items that could come into anybody's list, with what each part says of them.
+    """Candidate items of each listener with the scores of all parts.
 
-    Blends are compared on these alone, twenty times as fast as on the whole catalogue.
+    Blends are compared on this pool, about twenty times as fast as on the whole catalogue.
     """
 
     z: tuple[NDArray[np.float64], ...]
     """Standardised scores of each part, shape (n_cases, width)."""
     popularity: NDArray[np.float64]
-    """Standardised popularity, same shape."""
+    """Standardised popularity, shape (n_cases, width)."""
     allowed: NDArray[np.bool_]
-    """False where a place is empty, same shape."""
+    """Mask of candidates, shape (n_cases, width); False = padding."""
     relevant: NDArray[np.bool_]
-    """Which items a listener chose later, same shape."""
+    """Mask of relevant items, shape (n_cases, width)."""
     n_relevant: NDArray[np.int64]
-    """How many relevant items a listener has, in the pool or not."""
+    """Number of relevant items of each listener, inside or outside the pool, shape (n_cases,)."""
 
     def of(self, rows: NDArray[np.int64]) -> Pool:
-        """Only some listeners."""
+        """Selects some listeners by row."""
         return Pool(
             tuple(one[rows] for one in self.z),
             self.popularity[rows],
@@ -51,11 +51,11 @@ class Pool:
         )
 
     def ndcg(self, weights: Sequence[float], popularity: float) -> NDArray[np.float64]:
-        """NDCG@20 of one blend, shape (n_cases,)."""
+        """Computes NDCG@20 of one blend, shape (n_cases,)."""
         one = np.ones(len(self.allowed))
-        z = [Standard(scores, one) for scores in self.z]
+        z = [StandardScores(scores, one) for scores in self.z]
         names = tuple(str(i) for i in range(len(z)))
-        total = combine(names, z, weights, self.popularity, popularity, COLD).total()
+        total = combine(names, z, weights, self.popularity, popularity, COLD_WEIGHT).total()
         total = np.where(self.allowed, total, -np.inf)
         k = min(K, total.shape[1])
         best = np.argpartition(-total, k - 1, axis=1)[:, :k]
@@ -64,14 +64,14 @@ class Pool:
         return metrics.ndcg(np.take_along_axis(self.relevant, places, axis=1), self.n_relevant)
 
 
-def pool_of(
-    parts: Sequence[Standard],
-    popularity: Standard,
+def build_pool(
+    parts: Sequence[StandardScores],
+    popularity: StandardScores,
     cases: EvaluationSet,
     hidden: NDArray[np.bool_],
     seed: int,
 ) -> Pool:
-    """The best items by each part, and what all parts say of them."""
+    """Builds the pool: the best items of each part, with the scores of all parts."""
     n = cases.n_items
     depth = min(_DEPTH, n)
     chosen = np.zeros((len(cases), n), dtype=bool)
@@ -81,7 +81,7 @@ def pool_of(
         np.put_along_axis(chosen, best, True, axis=1)
     chosen &= ~hidden
     width = max(1, int(chosen.sum(axis=1).max(initial=1)))
-    # In a random order of the items: the order of rows may itself know what is popular.
+    # Shuffle the items: their row order can correlate with popularity.
     shuffle = np.random.default_rng(seed).permutation(n)
     rows = shuffle[np.argsort(~chosen[:, shuffle], axis=1, kind="stable")[:, :width]]
     wanted = np.zeros((len(cases), n), dtype=bool)
@@ -101,21 +101,21 @@ def pool_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class BlendWeights:
     """Weights of a blend."""
 
     weights: tuple[float, ...]
-    """One a part, 0 or more; the first part's is 1."""
+    """One per part, 0 or more; the first is 1."""
     popularity: float
 
 
-def learn(pool: Pool) -> Mix:
-    """Coordinate ascent over a coarse grid, two rounds, from the first part alone.
+def learn(pool: Pool) -> BlendWeights:
+    """Learns blend weights by two rounds of coordinate ascent over a coarse grid.
 
-    The first part should be the best. A weight moves only for a better mean NDCG@20; of equals the
-    smaller stays. Costs about 10 ms a blend tried for 1,800 listeners.
+    The search starts from the first part alone, which should be the best. A weight changes only if mean
+    NDCG@20 improves; among equals the smaller weight stays. Cost: about 10 ms per blend for 1,800 listeners.
     """
-    mix = Mix((1.0, *(0.0 for _ in pool.z[1:])), 0.0)
+    mix = BlendWeights((1.0, *(0.0 for _ in pool.z[1:])), 0.0)
     best = float(pool.ndcg(mix.weights, mix.popularity).mean())
     for _ in range(2):
         before = mix
@@ -126,21 +126,21 @@ def learn(pool: Pool) -> Mix:
                     step != mix.weights[i]
                     and (figure := float(pool.ndcg(weights, mix.popularity).mean())) > best
                 ):
-                    best, mix = figure, Mix(weights, mix.popularity)
+                    best, mix = figure, BlendWeights(weights, mix.popularity)
         for popularity in POPULARITIES:
             if popularity != mix.popularity and (
                 (figure := float(pool.ndcg(mix.weights, popularity).mean())) > best
             ):
-                best, mix = figure, Mix(mix.weights, popularity)
+                best, mix = figure, BlendWeights(mix.weights, popularity)
         if mix == before:
             break
     return mix
 
 
-def cross_fitted(pool: Pool, rng: np.random.Generator) -> NDArray[np.float64]:
-    """NDCG@20 of learnt blends on listeners that they were not learnt from, shape (n_cases,).
+def cross_fitted_ndcg(pool: Pool, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Computes NDCG@20 of learnt blends by two-fold cross-fitting over listeners, shape (n_cases,).
 
-    Weights are learnt on one half of the listeners and judged on the other, both ways.
+    Weights learnt on one half of the listeners are evaluated on the other half.
     """
     order = rng.permutation(len(pool.allowed))
     halves = order[: len(order) // 2], order[len(order) // 2 :]

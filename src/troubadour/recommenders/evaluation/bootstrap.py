@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap over listeners (Efron, 1979), paired where models are compared."""
+"""Bootstrap confidence intervals over listeners (Efron, 1979), paired for the comparison of models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK = 100
 
 
 class Interval(NamedTuple):
-    """A mean over listeners with its bootstrap interval."""
+    """Mean over listeners with a bootstrap confidence interval."""
 
     mean: float
     low: float
@@ -25,22 +25,28 @@ class Interval(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One model against another on the same listeners."""
+    """Paired comparison of two models on the same listeners."""
 
     difference: Interval
-    """Mean of (one - other), with its interval."""
+    """Mean of (one - other) with its interval."""
     p: float
-    """Two-sided bootstrap p-value of no difference."""
+    """Two-sided bootstrap p-value of the hypothesis of no difference."""
 
     def __str__(self) -> str:
         return f"{self.difference.mean:+.4f} [{self.difference.low:+.4f}, {self.difference.high:+.4f}], p {self.p:.3f}"
 
 
 def interval(values: Floats, rng: np.random.Generator, *, level: float = 0.95, n: int = 1000) -> Interval:
-    """Mean over listeners with a percentile bootstrap interval; NaN entries are left out.
+    """Computes the mean over listeners with a percentile bootstrap interval.
+
+    Args:
+        values: one per listener, float64, shape (n_listeners,); NaN entries are ignored.
+        rng: source of the resamples.
+        level: coverage of the interval, above 0 and below 1.
+        n: number of resamples, 1 or more.
 
     Raises:
-        InputError: there is no value.
+        InputError: there is no value other than NaN.
     """
     values = values[~np.isnan(values)]
     means = _resampled(values, rng, n)
@@ -51,13 +57,22 @@ def interval(values: Floats, rng: np.random.Generator, *, level: float = 0.95, n
 def compare(
     one: Floats, other: Floats, rng: np.random.Generator, *, level: float = 0.95, n: int = 2000
 ) -> Comparison:
-    """Paired bootstrap of two models' figures, one entry a listener in the same order.
+    """Compares two models by a paired bootstrap over listeners.
+
+    Args:
+        one, other: metric values, float64, shape (n_listeners,), listeners in the same order. Pairs with a
+            NaN are ignored.
+        rng: source of the resamples.
+        level: coverage of the interval, above 0 and below 1.
+        n: number of resamples, 1 or more.
 
     Raises:
-        InputError: they differ in length, or there is no listener.
+        InputError: the shapes differ, or there is no listener.
     """
     if one.shape != other.shape:
-        raise InputError(f"figures have the shapes {one.shape} and {other.shape}; need the same listeners")
+        raise InputError(
+            f"values have the shapes {one.shape} and {other.shape}; need one value per listener in both"
+        )
     differences = one - other
     differences = differences[~np.isnan(differences)]
     means = _resampled(differences, rng, n)
@@ -70,9 +85,9 @@ def compare(
 
 def _resampled(values: Floats, rng: np.random.Generator, n: int) -> Floats:
     if not len(values):
-        raise InputError("no listener to take a mean over; give at least one figure that is a number")
+        raise InputError("there is no value other than NaN; need the value of at least one listener")
     means = np.empty(n)
-    for at in range(0, n, _BLOCK):  # in blocks: n picks of 100,000 listeners would take a gigabyte
+    for at in range(0, n, _BLOCK):  # in blocks: n resamples of 100,000 listeners would take a gigabyte
         size = min(_BLOCK, n - at)
         picks = rng.integers(0, len(values), size=(size, len(values)))
         means[at : at + size] = values[picks].mean(axis=1)

@@ -1,6 +1,6 @@
-"""Full-ranking evaluation, one figure a listener.
+"""Full-ranking evaluation with one value per listener.
 
-Never sampled negatives: they change the order of models (Krichene & Rendle, KDD 2020).
+Sampled negatives are not used, because they can change the order of models (Krichene & Rendle, KDD 2020).
 """
 
 from __future__ import annotations
@@ -24,40 +24,43 @@ PER_LISTENER: Final = ("recall", "ndcg", "hit", "reciprocal_rank", "novelty", "m
 
 
 class Scorer(Protocol):
-    """Whatever scores histories, fitted."""
+    """Fitted model that scores histories."""
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`."""
+        """Scores items; see `Recommender.score`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Figures of one model on some cases, one entry a listener; see `metrics` for each."""
+    """Metric values of one model, one per case.
+
+    Definitions are in `metrics`. Arrays have shape (n_cases,).
+    """
 
     k: int
     """Length of the lists."""
     recall: NDArray[np.float64]
-    """Share of the relevant items that are among the first k."""
+    """Recall@k: share of the relevant items in the list."""
     ndcg: NDArray[np.float64]
-    """Discounted gain of the first k over that of an ideal list (binary relevance)."""
+    """NDCG@k with binary relevance."""
     hit: NDArray[np.float64]
-    """Whether anything relevant is among the first k."""
+    """Hit rate@k: 1 if the list contains a relevant item, else 0."""
     reciprocal_rank: NDArray[np.float64]
-    """1 over the place of the first relevant item, 0 beyond k."""
+    """Reciprocal rank of the first relevant item, 0 beyond k."""
     novelty: NDArray[np.float64]
-    """Mean self-information of the list, bits; NaN where it is not known who knows what."""
+    """Mean self-information of the list, bits; NaN if `EvaluationSet.known_to` is missing."""
     miscalibration: NDArray[np.float64]
-    """KL divergence of the list's styles from the history's, nats; NaN without styles."""
+    """KL divergence between the styles of history and list, nats; NaN without styles."""
     coverage: float
-    """Share of the catalogue that is in at least one list."""
+    """Share of the catalogue that occurs in at least one list."""
     head_share: float
-    """Share of all places that the most shown hundredth of the catalogue takes."""
+    """Share of all list positions with the most recommended 1% of the catalogue."""
     lists: NDArray[np.int64]
-    """What was shown, shape (n_cases, k), -1 where a list is shorter."""
+    """Recommended item rows, shape (n_cases, k); -1 = padding."""
 
     def intervals(self, rng: np.random.Generator) -> dict[str, Interval]:
-        """Means with bootstrap intervals, of every figure that is known."""
+        """Computes means with bootstrap intervals for all available metrics."""
         known = {name: getattr(self, name) for name in PER_LISTENER}
         return {name: interval(f, rng) for name, f in known.items() if not np.isnan(f).all()}
 
@@ -70,15 +73,17 @@ def evaluate(
     *,
     styles: Sequence[str] | None = None,
 ) -> Evaluation:
-    """Rank the whole catalogue for every listener.
+    """Ranks the whole catalogue for every case.
 
-    Ties are broken by one random order of the items, because the order of rows may itself know
-    what is popular. An item whose score is NaN is never recommended.
+    One random order of the items breaks ties, because row order can correlate with popularity. Items with a
+    NaN score are not recommended.
 
     Args:
-        k: length of the lists, >= 1.
-        rng: breaks ties.
-        styles: of each item, for calibration; empty = none.
+        scorer: fitted model.
+        cases: histories with relevant and hidden items.
+        k: length of the lists, 1 or more.
+        rng: source of the tie-breaking order.
+        styles: style of each item, for calibration; "" = no style.
 
     Raises:
         InputError: k < 1, or there are no cases.
@@ -97,7 +102,11 @@ def evaluate_scores(
     *,
     styles: Sequence[str] | None = None,
 ) -> Evaluation:
-    """As `evaluate`, of scores that a function gives for a range of the cases, all items each."""
+    """Evaluates scores from a function; see `evaluate`.
+
+    Args:
+        scores_of: returns the scores of a slice of the cases, shape (n_rows, n_items).
+    """
     _check(cases, k)
     order = rng.permutation(cases.n_items)
     batches = [slice(at, min(at + _BATCH, len(cases))) for at in range(0, len(cases), _BATCH)]
@@ -108,17 +117,19 @@ def evaluate_scores(
 def evaluate_lists(
     lists: NDArray[np.int64], cases: EvaluationSet, *, styles: Sequence[str] | None = None
 ) -> Evaluation:
-    """Of lists as they were shown, after every filter and re-ranking.
+    """Evaluates final lists, after filters and re-ranking.
 
     Args:
-        lists: item rows, shape (n_cases, k), -1 where a list is shorter.
+        lists: item rows, shape (n_cases, k); -1 = padding.
+        cases: histories with relevant items.
+        styles: style of each item, for calibration; "" = no style.
 
     Raises:
-        InputError: there are no cases, or not one list for each.
+        InputError: there are no cases, or the number of lists differs.
     """
     _check(cases, lists.shape[1] if lists.ndim == 2 else 0)
     if len(lists) != len(cases):
-        raise InputError(f"{len(lists)} lists for {len(cases)} cases; need as many")
+        raise InputError(f"{len(lists)} lists for {len(cases)} cases; need one list per case")
     hit = metrics.hits(lists, cases.relevant)
     wanted = np.array([len(relevant) for relevant in cases.relevant])
     unknown = np.full(len(cases), np.nan)
@@ -142,21 +153,25 @@ def evaluate_lists(
 def top(
     scores: Scores, hidden: Sequence[NDArray[np.int32]], k: int, order: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The first k items of each row, shape (n_rows, min(k, n_items)), -1 where there is none.
+    """Selects the best k items of each row.
 
     Args:
-        scores: shape (n_rows, n_items); NaN = never.
-        hidden: item rows that are left out, one array a row.
-        order: a permutation of the items; of equal scores the first in it wins.
+        scores: shape (n_rows, n_items); NaN = excluded.
+        hidden: rows of excluded items, one array per row of scores.
+        k: length of the lists, 1 or more.
+        order: permutation of the items, shape (n_items,); ties keep this order.
+
+    Returns:
+        Item rows, shape (n_rows, min(k, n_items)), best first; -1 = padding.
     """
     scores = np.where(np.isnan(scores), -np.inf, scores)
-    for row, heard in zip(scores, hidden, strict=True):
-        row[heard] = -np.inf
+    for row, rows in zip(scores, hidden, strict=True):
+        row[rows] = -np.inf
     scores = scores[:, order]
     k = min(k, scores.shape[1])
     best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
     value = np.take_along_axis(scores, best, axis=1)
-    # Whatever ties with the last place was picked without looking: settle it by the order.
+    # argpartition selects arbitrarily among scores equal to the last one: apply the tie-breaking order.
     last = value.min(axis=1, keepdims=True)
     for i in np.flatnonzero((scores == last).sum(axis=1) > (value == last).sum(axis=1)).tolist():
         if np.isfinite(last[i, 0]):

@@ -1,4 +1,4 @@
-"""What another way of choosing would have earned, estimated from what was shown with known chances."""
+"""Off-policy evaluation: value of a target policy from logged choices with known propensities."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Logged:
-    """Places that were filled by chance, and what came of each; all arrays of shape (n,).
+    """Logged choices of a stochastic policy with their rewards; all arrays have shape (n,).
 
-    It is taken that what a listener does with a piece depends on the piece and the listener, not on
-    what stood beside it. Items that the log's policy never shows cannot be learnt about: where
-    the other policy would show them it must be estimated by `predicted_target`, or is missed.
+    Assumption: the reward depends on item and listener, not on the other items of the list. Items that the
+    logging policy never shows have no estimate; `predicted_target` covers them in doubly robust estimates.
 
     Raises:
         InputError: lengths differ, or a probability is out of range.
     """
 
     reward: Floats
-    """What came of it, such as 1 for a play and 0 for none."""
+    """Observed reward, for example 1 for a play and 0 for no play."""
     propensity: Floats
-    """Probability with which the shown item was chosen for the place, above 0 to 1."""
+    """Probability with which the logging policy chose the shown item, above 0 to 1."""
     target: Floats
-    """Probability with which the other policy would choose the same item there, 0 to 1."""
+    """Probability with which the target policy chooses the same item, 0 to 1."""
     predicted: Floats | None = None
-    """What a model expected of the shown item, for doubly robust estimates."""
+    """Reward of the shown item predicted by a model, for doubly robust estimates."""
     predicted_target: Floats | None = None
-    """What the model expects under the other policy: the mean over what it would choose there."""
+    """Predicted reward under the target policy: the mean over its choices."""
 
     def __post_init__(self) -> None:
         columns = (self.reward, self.propensity, self.target, self.predicted, self.predicted_target)
         if len({len(c) for c in columns if c is not None}) != 1 or not len(self.reward):
-            raise InputError("reward, propensity and target must have one entry a place, at least one")
+            raise InputError(
+                "reward, propensity and target differ in length or are empty; need one entry per position"
+            )
         if not ((self.propensity > 0) & (self.propensity <= 1)).all():
             raise InputError(f"propensity is {self.propensity.min()}; allowed: above 0, up to 1")
         if not ((self.target >= 0) & (self.target <= 1 + 1e-9)).all():
@@ -48,37 +49,46 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The value of a policy: its mean reward a place."""
+    """Estimated value of a policy: mean reward per list position."""
 
     value: Interval
-    """With its 95% bootstrap interval over places."""
+    """Estimate with a 95% bootstrap interval over positions."""
     effective: float
-    """How many places under the other policy's own choice would tell as much (Kish, 1965)."""
+    """Effective sample size, positions (Kish, 1965)."""
 
 
 def ips(logged: Logged, rng: np.random.Generator, *, cap: float = np.inf) -> Estimate:
-    """Inverse propensity scoring: unbiased, and noisy where policies differ (Horvitz & Thompson, 1952).
+    """Estimates by inverse propensity scoring (Horvitz & Thompson, 1952): unbiased, with high variance.
 
     Args:
-        cap: largest weight; below infinity less noise for some bias (Bottou et al., JMLR 2013).
+        logged: logged choices.
+        rng: source of the bootstrap.
+        cap: largest importance weight, above 0; finite values trade variance for bias (Bottou et al.,
+            JMLR 2013).
+
+    Raises:
+        InputError: the policies have no choice in common.
     """
     weight = _weights(logged, cap)
     return _estimate(weight * logged.reward, np.ones(len(weight)), weight, rng)
 
 
 def snips(logged: Logged, rng: np.random.Generator, *, cap: float = np.inf) -> Estimate:
-    """Self-normalised: divided by the mean weight, hardly biased and calmer (Swaminathan & Joachims, 2015)."""
+    """Estimates by self-normalised inverse propensity scoring (Swaminathan & Joachims, 2015).
+
+    The estimate is divided by the mean weight: small bias, lower variance. See `ips`.
+    """
     weight = _weights(logged, cap)
     return _estimate(weight * logged.reward, weight, weight, rng)
 
 
 def doubly_robust(logged: Logged, rng: np.random.Generator, *, cap: float = np.inf) -> Estimate:
-    """A model's guess, corrected by what it got wrong (Dudík, Langford & Li, ICML 2011).
+    """Computes the doubly robust estimate (Dudík, Langford & Li, ICML 2011).
 
-    Right on average if either the model or the propensities are.
+    It is unbiased if either the reward model or the propensities are correct. See `ips`.
 
     Raises:
-        InputError: the predictions are missing.
+        InputError: the predictions are missing, or the policies have no choice in common.
     """
     if logged.predicted is None or logged.predicted_target is None:
         raise InputError("doubly robust estimates need predicted and predicted_target; or use ips")
@@ -95,7 +105,9 @@ def _estimate(
     gained: Floats, over: Floats, weight: Floats, rng: np.random.Generator, n: int = 1000
 ) -> Estimate:
     if not over.sum():
-        raise InputError("the other policy would show none of what was shown; nothing can be told of it")
+        raise InputError(
+            "the target policy has probability 0 for every logged choice; log more of its choices"
+        )
     means = np.empty(n)
     for i in range(n):
         picks = rng.integers(0, len(gained), len(gained))

@@ -1,4 +1,4 @@
-"""What is learnt from and what is tested on: one cut in time for everybody, wherever there are times."""
+"""Train-test splits of logs: one global cut in time, or at random per listener for logs without times."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from troubadour.interactions.events import Interactions
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """A log in two parts, which both have the vocabularies of the whole."""
+    """Training and test part of a log; both keep the id maps of the whole log."""
 
     train: Interactions
-    """All that may be learnt from."""
+    """Training part."""
     test: Interactions
-    """What came at `time` or later; without times a part of each listener's pieces."""
+    """Test part: events at `time` or later, or held-out items of each listener."""
     time: int | None
-    """The cut, unix seconds; `None`: the log has no times, and the parts were drawn."""
+    """Cut, Unix seconds; None = random split."""
 
     @property
     def how(self) -> str:
-        """How it was split, for people."""
+        """Description of the split for people."""
         if self.time is not None:
-            return f"cut in time at {self.time} (unix seconds), for everybody"
-        return "no times: a part of each listener's pieces, drawn at random, is held out"
+            return f"one cut in time at {self.time} (Unix seconds) for all listeners"
+        return "log without times: random pieces of each listener are held out"
 
 
 def split_at(interactions: Interactions, time: int) -> Split:
-    """Cut a log at a moment (unix seconds)."""
+    """Splits a log at a point in time, Unix seconds; events at `time` belong to the test part."""
     return Split(interactions.before(time), interactions.since(time), time)
 
 
 def split_by_share(interactions: Interactions, test_share: float) -> Split:
-    """Cut a log so that about the last `test_share` (above 0, below 1) of its events are test.
+    """Splits a log in time so that about the last `test_share` of its events are the test part.
 
-    Events of one second are never parted.
+    Events of the same second stay together.
+
+    Args:
+        test_share: above 0 and below 1.
 
     Raises:
         InputError: `test_share` is out of range.
@@ -50,9 +53,13 @@ def split_by_share(interactions: Interactions, test_share: float) -> Split:
 
 
 def split_at_random(interactions: Interactions, test_share: float, rng: np.random.Generator) -> Split:
-    """Hold out about `test_share` of each listener's pieces, with all events of the pair.
+    """Holds out about `test_share` of each listener's items, with all events of the pair.
 
-    For logs without times only: it cannot tell what could have been known when.
+    For logs without times only, because future events can leak into the training part.
+
+    Args:
+        test_share: above 0 and below 1.
+        rng: source of the choice.
 
     Raises:
         InputError: `test_share` is out of range.
@@ -70,13 +77,13 @@ def split_at_random(interactions: Interactions, test_share: float, rng: np.rando
 
 
 def has_times(interactions: Interactions) -> bool:
-    """Whether a cut in time can be made: most events have a time, and not all the same one."""
+    """Whether a split in time is possible: most events have a time, and the times differ."""
     known = interactions.time > 0
     return bool(known.mean() > 0.5 and len(np.unique(interactions.time[known])) > 1) if len(known) else False
 
 
 def split_fairly(interactions: Interactions, test_share: float, rng: np.random.Generator) -> Split:
-    """By time where the log has times, at random otherwise; `Split.how` says which.
+    """Splits in time if the log has times, else at random; `Split.how` describes the split.
 
     Raises:
         InputError: `test_share` is out of range.

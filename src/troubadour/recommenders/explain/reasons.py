@@ -1,7 +1,7 @@
-"""Reasons for a recommendation: shares of the plays where a score is a sum over plays, and what removing one does.
+"""Explanations: contributions of history items to a score, and counterfactual scores without them.
 
-A play's amount is its term of the sum. Removing the play need not lower the score by that amount: ALS places
-the listener anew, so that all terms change. `Reason.without` is the score after a real removal.
+A contribution is one term of an additive score. It differs from the effect of removing the item: ALS
+solves the listener's vector again, which changes all terms. `Reason.without` is the score after removal.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ from troubadour.recommenders.slate.item_info import ItemInfo, phrase, shared
 
 _NAMES: Final = {
     "bpr": "a factor model (BPR)",
-    "sequential": "the model of what follows what",
+    "sequential": "the sequential model",
 }
 
 
-class Because(NamedTuple):
-    """One piece of the history and what it adds."""
+class Contribution(NamedTuple):
+    """Contribution of one history item to a score."""
 
     item: int
-    """Row of the piece."""
+    """Row of the item."""
     title: str
     amount: float
-    """Its term of the model's score; below 0 where it speaks against the recommendation."""
+    """Term of the model's score; negative terms count against the recommendation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What one model, or several that count plays together, say for a piece."""
+    """Reason of one model, or of several additive models together."""
 
     model: str
-    """Name of the recommender; of several joined by +."""
+    """Name of the recommender; names of several are joined by +."""
     text: str
-    """One clause for people."""
+    """Text for people, one clause."""
     score: float
-    """The model's own score, in its own unit; of several their sum, in that of the blend."""
+    """Raw score of one model in its own unit; sum of several models in the unit of the blend."""
     part: float
-    """What it adds to the score of the recommendation: scale * score + baseline."""
-    because: tuple[Because, ...] = ()
-    """All of the history that counts, the strongest first; the amounts sum to `score`."""
+    """Contribution to the blended score: scale * score + baseline."""
+    contributions: tuple[Contribution, ...] = ()
+    """Non-zero contributions of history items, the largest absolute value first; their sum is `score`."""
     scale: float = 1.0
-    """What one unit of `score` adds to the score of the recommendation."""
+    """Derivative of the blended score with respect to `score`."""
     baseline: float = 0.0
-    """What is taken off because an average piece would get as much."""
+    """Offset of standardisation: minus the contribution of an average item."""
     without: float | None = None
-    """`score` if the strongest piece for it were not in the history, by scoring again without it; `None`
-    where no piece is named or it is the only one. The models and `scale` stay as they are."""
+    """`score` after removal of the largest positive contribution from the history, with models and `scale`
+    unchanged. None if there is no positive contribution, or only one item contributes."""
 
 
-class Counted(NamedTuple):
-    """A recommender whose score is a sum over plays, and what came of it in a blend."""
+class AdditivePart(NamedTuple):
+    """An additive recommender with its scale and contribution in a blend."""
 
     name: str
     model: Additive
@@ -72,14 +72,21 @@ class Counted(NamedTuple):
 def reasons(
     blend: BlendRecommender, parts: Parts, at: int, history: History, item: int, infos: Sequence[ItemInfo]
 ) -> tuple[Reason, ...]:
-    """What speaks for an item, the strongest first, at least one.
+    """Explains a recommendation.
 
     Args:
-        parts: of the whole catalogue.
-        at: the history's row in `parts`.
+        blend: fitted blend.
+        parts: components of the scores over the whole catalogue.
+        at: row of the history in `parts`.
+        history: history of the listener.
+        item: row of the recommended item.
+        infos: metadata, one per item.
+
+    Returns:
+        Reasons, the largest contribution first; at least one.
     """
     found: list[Reason] = []
-    counted: list[Counted] = []
+    additive: list[AdditivePart] = []
     for name, amounts, scales in zip(parts.names, parts.amounts, parts.scales, strict=True):
         amount, scale = float(amounts[at, item]), float(scales[at, item])
         model = blend.models[name]
@@ -89,12 +96,12 @@ def reasons(
             if amount > 0:
                 found.append(by_sound(model, history, item, infos, scale, amount))
         elif isinstance(model, Additive):
-            counted.append(Counted(name, model, scale, amount))
+            additive.append(AdditivePart(name, model, scale, amount))
         elif amount > 0:
             place, of = 1 + int((amounts[at] > amount).sum()), amounts.shape[1]
             found.append(by_rank(name, place, of, amount, item, history, infos, blend.content))
-    if sum(one.part for one in counted) > 0:
-        found.append(by_plays(counted, history, item, infos))
+    if sum(one.part for one in additive) > 0:
+        found.append(by_plays(additive, history, item, infos))
     found.sort(key=lambda reason: -reason.part)
     popularity = float(parts.popularity[at, item])
     if not found or popularity > 0:
@@ -103,68 +110,75 @@ def reasons(
 
 
 def fallback(parts: Parts, at: int, item: int) -> str:
-    """What a score had to rest on instead of the whole blend; empty = it did not have to."""
-    basis = FallbackLevel(int(parts.basis[at, item]))
-    if basis == FallbackLevel.BLEND:
+    """Describes the fallback of a score for people; "" if the score is based on the whole blend."""
+    fallback_level = FallbackLevel(int(parts.fallback_level[at, item]))
+    if fallback_level == FallbackLevel.BLEND:
         return ""
-    if (parts.basis[at] == FallbackLevel.POPULARITY).all():
-        return "nothing is known to go by yet: chosen by popularity"
-    if basis == FallbackLevel.POPULARITY:
-        return "nothing to compare it with: chosen by popularity"
+    if (parts.fallback_level[at] == FallbackLevel.POPULARITY).all():
+        return "no usable history yet: chosen by popularity"
+    if fallback_level == FallbackLevel.POPULARITY:
+        return "no data on this piece: chosen by popularity"
     there = [name for name, scale in zip(parts.names, parts.scales, strict=True) if scale[at, item]]
     if there == ["content"]:
-        return "no listener links it to what they play yet: chosen by its sound alone"
-    return f"not known to every model: chosen by {' and '.join(there)}"
+        return "no common listeners with the history yet: chosen by sound alone"
+    return f"not known to all models: chosen by {' and '.join(there)}"
 
 
-def by_plays(models: Sequence[Counted], history: History, item: int, infos: Sequence[ItemInfo]) -> Reason:
-    """The collaborative reason: who hears these pieces hears this one too.
+def by_plays(
+    models: Sequence[AdditivePart], history: History, item: int, infos: Sequence[ItemInfo]
+) -> Reason:
+    """Explains by collaborative evidence: contributions of history items in additive models.
 
-    Amounts of one model stay in its own unit; those of several are put into the blend's and added. Costs
-    the terms of the item's score twice: with the strongest piece and without it.
+    Contributions of one model are in its own unit; those of several models are in the unit of the blend.
+    Cost:
+    the terms of the score, computed with and without the strongest item.
     """
     alone = len(models) == 1
     amounts = sum(
         ((1.0 if alone else one.scale) * one.model.contributions(history, item) for one in models),
         np.zeros(len(history)),
     )
-    because = _because(amounts, history, infos)
-    score = sum(b.amount for b in because)
-    positive = [b for b in because if b.amount > 0]
+    contributions = _contributions_of(amounts, history, infos)
+    score = sum(b.amount for b in contributions)
+    positive = [b for b in contributions if b.amount > 0]
     without = None
-    if positive and because[1:]:
+    if positive and contributions[1:]:
         without = _score(models, history.without(positive[0].item), item)
     scale = models[0].scale if alone else 1.0
     part = sum(one.part for one in models)
     return Reason(
         "+".join(one.name for one in models),
-        _plays_text(because, score, without, item, infos),
+        _plays_text(contributions, score, without, item, infos),
         score,
         part,
-        because,
+        contributions,
         scale,
         part - scale * score,
         without,
     )
 
 
-def _score(models: Sequence[Counted], history: History, item: int) -> float:
-    """Sum of the models' terms for an item; of one model in its own unit, of several in the blend's."""
+def _score(models: Sequence[AdditivePart], history: History, item: int) -> float:
+    """Sums the terms of the models; the unit is as in `by_plays`."""
     alone = len(models) == 1
     terms = [(1.0 if alone else one.scale) * one.model.contributions(history, item) for one in models]
     return float(sum(np.nansum(each) for each in terms))
 
 
 def _plays_text(
-    because: Sequence[Because], score: float, without: float | None, item: int, infos: Sequence[ItemInfo]
+    contributions: Sequence[Contribution],
+    score: float,
+    without: float | None,
+    item: int,
+    infos: Sequence[ItemInfo],
 ) -> str:
-    """`listeners of A (60% of what speaks for it) and B (40%) also play it; against it: C; without A ...`."""
-    positive, against = ([b for b in because if (b.amount > 0) == sign] for sign in (True, False))
+    """Formats contributions: `listeners of A (60% of what speaks for it) and B (40%) also play it; ...`."""
+    positive, against = ([b for b in contributions if (b.amount > 0) == sign] for sign in (True, False))
     if not positive:
         return "listeners with the same dislikes play it"
     total = sum(b.amount for b in positive)
     titles = [_called(b.item, item, infos) for b in positive[:3]]
-    # Of one piece alone the share would be 100%, which says nothing.
+    # The share of a single piece would always be 100%.
     named = [
         f"{title} ({b.amount / total:.0%}{'' if i else ' of what speaks for it'})" if positive[1:] else title
         for i, (title, b) in enumerate(zip(titles, positive, strict=False))
@@ -180,9 +194,9 @@ def _plays_text(
 
 
 def _change(share: float) -> str:
-    """`13% lower`, `2% higher`, or `much the same` below half a per cent."""
+    """Formats a relative change: `13% lower`, `2% higher`, or `about the same` below 0.5%."""
     if abs(share) < 0.005:
-        return "much the same"
+        return "about the same"
     return f"{abs(share):.0%} {'higher' if share > 0 else 'lower'}"
 
 
@@ -194,23 +208,23 @@ def by_sound(
     scale: float,
     part: float,
 ) -> Reason:
-    """The content reason: the nearest pieces that the listener liked, and what they share."""
-    because = _because(model.contributions(history, item), history, infos)
-    score = sum(b.amount for b in because)
+    """Explains by content: the most similar liked pieces and the attributes they share."""
+    contributions = _contributions_of(model.contributions(history, item), history, infos)
+    score = sum(b.amount for b in contributions)
     nearest = nearest_liked(model, history, item)[:2]
     if not nearest:
-        text = "its sound fits what they play"
+        text = "it sounds like the pieces they play"
     else:
         words = shared(infos[item].attributes, infos[nearest[0]].attributes)
         named = [nearest[0]]
         for other in nearest[1:]:
-            # Only what the named pieces all share may be said of them.
+            # Name only pieces that share all of the named attributes.
             if all(shared(infos[item].attributes, infos[other].attributes).get(n) for n in words):
                 named.append(other)
         like = _listed([_called(row, item, infos) for row in named])
         what = phrase(words)
         text = f"{what}, like {like}" if what else f"sounds like {like}"
-    return Reason("content", text, score, part, because, scale, part - scale * score)
+    return Reason("content", text, score, part, contributions, scale, part - scale * score)
 
 
 def by_rank(
@@ -223,14 +237,15 @@ def by_rank(
     infos: Sequence[ItemInfo],
     content: ContentRecommender | None,
 ) -> Reason:
-    """For a model whose score is no sum over plays: where it places the piece, and what is near in sound.
+    """Explains by rank, for models whose score is not a sum over the history.
 
-    No play is said to be the cause, since none can be told.
+    Adds the most similar liked piece.
 
     Args:
-        place: 1 = the first of `of` pieces, by this model alone.
+        place: rank of the item by this model alone, 1 = first.
+        of: number of ranked items.
     """
-    text = f"{_NAMES.get(name, name)} puts it {place:,} of {of:,} for what they play"
+    text = f"{_NAMES.get(name, name)} ranks it {place:,} of {of:,} for this history"
     nearest = nearest_liked(content, history, item)[:1] if content is not None else []
     if nearest:
         text += f"; nearest in sound: {infos[nearest[0]].title or f'piece {nearest[0]}'}"
@@ -238,20 +253,20 @@ def by_rank(
 
 
 def by_popularity(model: PopularRecommender, item: int, part: float) -> Reason:
-    """The popularity reason: how many listeners heard it."""
+    """Explains by popularity: the number of listeners."""
     count = int(model.counts[item]) if item < len(model.counts) else 0
-    text = f"heard by {count} of {model.n_listeners} listeners" if count else "nobody has heard it yet"
+    text = f"heard by {count} of {model.n_listeners} listeners" if count else "no listeners yet"
     return Reason("popularity", text, float(count), part, scale=0.0, baseline=part)
 
 
 def _called(row: int, item: int, infos: Sequence[ItemInfo]) -> str:
-    """A piece as the reason for another: the same title twice would read as if it were the same piece."""
+    """Title of a piece in the explanation of another; equal titles are marked by `another`."""
     title = infos[row].title or f"piece {row}"
     return f"another {title}" if title == infos[item].title else title
 
 
 def nearest_liked(model: ContentRecommender, history: History, item: int) -> list[int]:
-    """What a history likes and has a vector, the nearest to an item first."""
+    """Returns the liked items that have a vector, the most similar to `item` first."""
     if item >= len(model.known) or not model.known[item]:
         return []
     liked = history.items[(history.weights > 0) & (history.items < len(model.known))]
@@ -260,14 +275,14 @@ def nearest_liked(model: ContentRecommender, history: History, item: int) -> lis
     return [int(row) for row in nearest]
 
 
-def _because(
+def _contributions_of(
     amounts: NDArray[np.float64], history: History, infos: Sequence[ItemInfo]
-) -> tuple[Because, ...]:
+) -> tuple[Contribution, ...]:
     order = np.argsort(-np.abs(amounts), kind="stable")
     order = order[(amounts[order] != 0) & ~np.isnan(amounts[order])]
     rows = history.items[order].tolist()
     titles = [infos[row].title or f"piece {row}" for row in rows]
-    return tuple(map(Because._make, zip(rows, titles, amounts[order].tolist(), strict=True)))
+    return tuple(map(Contribution._make, zip(rows, titles, amounts[order].tolist(), strict=True)))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,5 @@
-"""ALS: factors of who heard what, weighted by confidence; fitted by the `implicit` library."""
+"""ALS: matrix factorisation for implicit feedback with confidence weights, fitted by the `implicit`
+library."""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class AlsSpec(FactorSpec):
-    """What may be chosen about ALS."""
+    """Hyperparameters of ALS."""
 
     confidence: float = 20.0
-    """How much more a weight of 1 is trusted than an absent cell, above 0 to 10,000."""
+    """Additional confidence per unit of weight, relative to absent cells, above 0 to 10,000."""
     regularisation: float = 80.0
-    """L2 penalty, above 0 to 1,000,000; a log of very few plays wants less, or all factors become 0."""
+    """L2 penalty, above 0 to 1,000,000. Very small logs need a smaller penalty, or all factors become 0."""
     iterations: int = 8
-    """Passes over listeners and items, 1 to 1,000."""
+    """Alternations over listeners and items, 1 to 1,000."""
 
     def __post_init__(self) -> None:
         FactorSpec.__post_init__(self)
@@ -42,23 +43,23 @@ SEARCH: Final[Search] = {
 
 
 class AlsRecommender(FactorRecommender[AlsSpec]):
-    """score_j = u . y_j, with u solved exactly from the history: one half-step of the fitting.
+    """ALS: score_j = u . y_j, with u solved exactly from the history (one half-step of the fit).
 
-    Cells: preference 1 (0 for a negative weight) at confidence 1 + confidence * |weight|; absent
-    cells are preference 0 at confidence 1. float32 factors. See `FactorRecommender`.
+    Cells have preference 1 (0 for negative weights) and confidence 1 + confidence * |weight|. Absent cells
+    have preference 0 and confidence 1. Factors are float32. See `FactorRecommender`.
 
-    Cost: iterations * (cells * d + (listeners + items) * d^2) for d factors. Placing a history:
+    Cost: iterations * (cells * d + (listeners + items) * d^2) for d factors; folding in a history costs
     d^3 / 3 + length * d^2.
 
-    Source: Hu, Koren & Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM
-    2008; conjugate gradients as Takács, Pilászy & Tikk, RecSys 2011, by `implicit`.
+    Source: Hu, Koren & Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008;
+    conjugate gradients of Takács, Pilászy & Tikk, RecSys 2011, in `implicit`.
     """
 
     name: ClassVar[str] = "ALS"
     default: ClassVar[type[FactorSpec]] = AlsSpec
 
     def factorise(self, cells: Csr) -> NDArray[np.float32]:
-        """See `FactorRecommender.factorise`."""
+        """Factorises the log; see `FactorRecommender.factorise`."""
         from implicit.cpu.als import AlternatingLeastSquares
 
         model = AlternatingLeastSquares(
@@ -68,15 +69,15 @@ class AlsRecommender(FactorRecommender[AlsSpec]):
             num_threads=1,
             random_state=self.spec.seed,
         )
-        # As `implicit` has it: the sign tells whether the preference is 1 or 0.
+        # Convention of `implicit`: the sign encodes the preference, 1 or 0.
         sign = np.where(cells.data > 0, 1.0, -1.0)
         trusted = with_data(cells, sign * (1.0 + self.spec.confidence * np.abs(cells.data)))
         model.fit(as_spmatrix(trusted), show_progress=False)
         vectors: NDArray[np.float32] = model.item_factors
         return vectors
 
-    def place(self, rows: Csr) -> Floats:
-        """See `FactorRecommender.place`."""
+    def fold_in(self, rows: Csr) -> Floats:
+        """Folds in histories; see `FactorRecommender.fold_in`."""
         placed = np.zeros((rows.shape[0], self.width))
         for i, (start, end) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
             left, liked = self._equation(rows.indices[start:end], rows.data[start:end])
@@ -85,17 +86,20 @@ class AlsRecommender(FactorRecommender[AlsSpec]):
         return placed
 
     def _equation(self, items: NDArray[np.int32], weights: Floats) -> tuple[Floats, Floats]:
-        """Left u = sum of liked: shapes (d, d) and (n, d), what each item pulls to itself."""
+        """Builds the normal equations left @ u = liked.sum(axis=0).
+
+        Shapes (d, d) and (n, d), one row per item.
+        """
         theirs = self.item_factors.vectors[items].astype(np.float64)
         extra = self.spec.confidence * np.abs(weights)
         left = self.item_factors.gram + self.spec.regularisation * np.eye(self.width)
         return left + (theirs.T * extra) @ theirs, theirs * ((1.0 + extra) * (weights > 0))[:, None]
 
     def contributions(self, history: History, item: int) -> Floats:
-        """See `Additive.contributions`; all NaN for an item that nobody heard.
+        """Computes the terms of a score; see `Additive.contributions`. All NaN for items without listeners.
 
-        What was disliked adds nothing by itself, but lowers what the rest adds. Source: Hu, Koren &
-        Volinsky, section 5.
+        Disliked items have term 0; they reduce the terms of the other items. Source: Hu, Koren & Volinsky,
+        section 5.
         """
         learned = self.item_factors
         if item >= len(learned.known) or not learned.known[item]:

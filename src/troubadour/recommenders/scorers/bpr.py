@@ -1,4 +1,4 @@
-"""BPR: factors that put what was heard before what was not; fitted by the `implicit` library."""
+"""BPR: matrix factorisation by pairwise ranking, fitted by the `implicit` library."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class BprSpec(FactorSpec):
-    """What may be chosen about BPR; one dimension more than `factors` holds each item's own worth."""
+    """Hyperparameters of BPR; one dimension beyond `factors` holds the item biases."""
 
     rate: float = 0.05
-    """Step of the gradient, above 0 to 1."""
+    """Learning rate, above 0 to 1."""
     regularisation: float = 0.01
     """L2 penalty, 0 to 10."""
     iterations: int = 100
-    """Passes over the log, 1 to 10,000."""
+    """Epochs over the log, 1 to 10,000."""
     pull: float = 0.1
-    """Penalty on the vector of a history that is placed, above 0 to 100, a unit of weight heard."""
+    """L2 penalty on the vector of a folded-in history, above 0 to 100, per unit of positive weight."""
 
     def __post_init__(self) -> None:
         FactorSpec.__post_init__(self)
@@ -45,17 +45,16 @@ SEARCH: Final[Search] = {
 
 
 class BprRecommender(FactorRecommender[BprSpec]):
-    """score_j = u . y_j + worth_j, with u placed by one Newton step on BPR's own loss.
+    """BPR: score_j = u . y_j + bias_j, with u folded in by one Newton step on the BPR loss.
 
-    The mean over a history's items i and all items j of log sigmoid(x), x = u . (y_i - y_j) +
-    worth_i - worth_j, is log(1/2) + x / 2 - x^2 / 8 up to third order, whose maximum less
-    pull / 2 * |u|^2 is a linear system in u: nothing is drawn, and no listener needs a row of
-    their own. Negative weights are ignored: BPR knows only heard and not heard.
+    Let x = u . (y_i - y_j) + bias_i - bias_j. The mean of log sigmoid(x) over history items i and all items
+    j is log(1/2) + x / 2 - x^2 / 8 up to third order. Its maximum with the penalty pull / 2 * |u|^2 is the
+    solution of a linear system in u, so folding in needs no sampling. Negative weights are ignored.
 
     Cost: iterations * cells * d. See `FactorRecommender`.
 
-    Source: Rendle, Freudenthaler, Gantner & Schmidt-Thieme, "BPR: Bayesian personalized ranking
-    from implicit feedback", UAI 2009, by `implicit`.
+    Source: Rendle, Freudenthaler, Gantner & Schmidt-Thieme, "BPR: Bayesian personalized ranking from implicit
+    feedback", UAI 2009, in `implicit`.
     """
 
     name: ClassVar[str] = "BPR"
@@ -63,15 +62,15 @@ class BprRecommender(FactorRecommender[BprSpec]):
 
     @property
     def width(self) -> int:
-        """See `FactorRecommender.width`."""
+        """Number of dimensions; see `FactorRecommender.width`."""
         return self.spec.factors + 1
 
     def cells(self, matrix: Csr) -> Csr:
-        """See `FactorRecommender.cells`: what was liked."""
+        """Selects the positive cells; see `FactorRecommender.cells`."""
         return only(matrix, matrix.data > 0)
 
     def factorise(self, cells: Csr) -> NDArray[np.float32]:
-        """See `FactorRecommender.factorise`."""
+        """Factorises the log; see `FactorRecommender.factorise`."""
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         model = BayesianPersonalizedRanking(
@@ -86,8 +85,8 @@ class BprRecommender(FactorRecommender[BprSpec]):
         vectors: NDArray[np.float32] = model.item_factors
         return vectors
 
-    def place(self, rows: Csr) -> Floats:
-        """See `FactorRecommender.place`; the last dimension is 1."""
+    def fold_in(self, rows: Csr) -> Floats:
+        """Folds in histories; see `FactorRecommender.fold_in`. The last dimension is 1."""
         learned = self.item_factors
         n = max(1, int(learned.known.sum()))
         centre = learned.vectors[learned.known].sum(axis=0, dtype=np.float64) / n

@@ -1,4 +1,4 @@
-"""Pieces that nobody has heard, placed among the heard ones by what they sound like."""
+"""Cold-start model: ALS with a ridge map from content vectors to item factors."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ColdSpec:
-    """What may be chosen about it."""
+    """Hyperparameters of the cold-start model."""
 
     als: AlsSpec = field(default_factory=AlsSpec)
-    """The collaborative part."""
+    """Hyperparameters of ALS."""
     regularisation: float = 10.0
-    """L2 penalty on the map, above 0 to 1,000,000; the larger, the nearer cold items are to the mean."""
+    """L2 penalty on the map, above 0 to 1,000,000; large values shrink mapped factors to their mean."""
     support: float = 3.0
-    """So many listeners weigh as much as the map in an item's place, 0 (the map is for unheard items
-    only) to 1,000: a piece heard once is mostly placed by its sound."""
+    """Prior weight of the map, in listeners, 0 to 1,000: factors of an item with n listeners are
+    (n * ALS factors + support * mapped factors) / (n + support). 0 = the map for items without listeners
+    only."""
 
     def __post_init__(self) -> None:
         check_range("regularisation", self.regularisation, 0, 1e6, above=True)
@@ -54,16 +55,16 @@ class _Learned:
     mean: Vectors
     scale: Vectors
     map: Floats
-    """From standardised vectors and a 1 to factors, shape (d + 1, factors)."""
+    """Ridge map from standardised vectors and a constant 1 to factors, shape (d + 1, factors)."""
     items: ItemFactors
-    """Heard and mapped items alike; known = heard, or has a vector."""
+    """Combined factors of items; known = has listeners or a vector."""
 
     def scaled(self, vectors: Vectors) -> Vectors:
-        """Standardised; what is not known is as usual, shape (n, d)."""
+        """Standardises vectors, shape (n, d); NaN entries become 0."""
         return np.asarray(np.nan_to_num((vectors - self.mean) / self.scale, nan=0.0), dtype=np.float32)
 
     def mapped(self, vectors: Vectors) -> ItemFactors:
-        """Items by their sound alone."""
+        """Maps content vectors to factors."""
         there = np.asarray(~np.isnan(vectors).all(axis=1))
         scaled = self.scaled(vectors)
         placed = scaled @ self.map[:-1] + self.map[-1]
@@ -71,14 +72,14 @@ class _Learned:
 
 
 class ColdRecommender:
-    """score_j = u . y_j as ALS has it, where y_j of an unheard item is a ridge map of its vector.
+    """Cold-start ALS: score_j = u . y_j, where y_j of an item without listeners is mapped from its content.
 
-    The map is learnt on heard items, each weighted by the square root of its listeners; what few
-    heard lies between its own place and the mapped one. A history may hold mapped items too. Cost: ALS, and (items * d^2 + d^3) for
-    vectors of width d.
+    The ridge map is fitted on items with listeners, weighted by the square root of their listener count.
+    Factors of items with few listeners are interpolated, see `ColdSpec.support`. Histories can contain mapped
+    items. Cost: ALS, and items * d^2 + d^3 for vectors of width d.
 
-    Source: Gantner et al., "Learning attribute-to-feature mappings for cold-start
-    recommendations", ICDM 2010.
+    Source: Gantner et al., "Learning attribute-to-feature mappings for cold-start recommendations", ICDM
+    2010.
     """
 
     def __init__(self, spec: ColdSpec | None = None, learned: _Learned | None = None) -> None:
@@ -86,10 +87,12 @@ class ColdRecommender:
         self._learned = learned
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`; needs `options.item_vectors`, one row an item of the catalogue.
+        """Fits ALS and the map.
+
+        See `Recommender.fit`. `options.item_vectors` is required, shape (n_items, d).
 
         Raises:
-            InputError: the vectors are missing or do not fit the catalogue, or the log does not fit
+            InputError: the vectors are missing or do not match the catalogue, or the log exceeds
                 `AlsSpec.memory_bytes`.
         """
         options = options or FitOptions()
@@ -100,9 +103,9 @@ class ColdRecommender:
         als = AlsRecommender(self.spec.als).fit(interactions, options)
         listeners = np.bincount(interactions.to_matrix(options.weights).indices, minlength=n)
         there = np.asarray(~np.isnan(vectors).all(axis=1))
-        mean, deviation, told = spread_of(vectors)
-        # An entry that hardly varies, or that nobody has yet, must not blow up what comes later.
-        scale = np.where(told & (deviation > 1e-6), deviation, 1.0).astype(np.float32)
+        mean, deviation, known = spread_of(vectors)
+        # Entries that are constant or missing in training must not be scaled up later.
+        scale = np.where(known & (deviation > 1e-6), deviation, 1.0).astype(np.float32)
         both = there & als.item_factors.known
         ones = np.ones((int(both.sum()), 1))
         scaled = np.nan_to_num((vectors[both] - mean) / scale, nan=0.0)
@@ -118,10 +121,13 @@ class ColdRecommender:
         return type(self)(self.spec, _Learned(mean, scale, learned.map, items))
 
     def extended(self, vectors: Vectors) -> Self:
-        """With further items appended to the catalogue, shape (n_new, d); nothing is relearnt.
+        """Appends items to the catalogue without a refit.
+
+        Args:
+            vectors: content vectors, float32, shape (n_new, d).
 
         Raises:
-            InputError: the vectors are wider.
+            InputError: the vectors are wider than those of the fit.
         """
         learned = check_fitted(self._learned, "cold")
         new, old = learned.mapped(padded(vectors, len(learned.mean))), learned.items
@@ -131,19 +137,19 @@ class ColdRecommender:
         return type(self)(self.spec, _Learned(learned.mean, learned.scale, learned.map, items))
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; NaN for an item that nobody heard and that has no vector."""
+        """Scores items; see `Recommender.score`. NaN for items without listeners and without a vector."""
         learned = check_fitted(self._learned, "cold")
         return AlsRecommender(self.spec.als, learned.items).score(histories, items)
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         learned = check_fitted(self._learned, "cold")
         own: dict[str, NDArray[Any]] = {"mean": learned.mean, "scale": learned.scale, "map": learned.map}
         return asdict(self.spec), own | learned.items.arrays()
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         mean, scale, slope = (require(arrays, name, "cold") for name in ("mean", "scale", "map"))
         items = ItemFactors.from_arrays(arrays, "cold")
         if slope.shape != (len(mean) + 1, items.vectors.shape[1]) or scale.shape != mean.shape:

@@ -1,4 +1,4 @@
-"""What sounds like what the listener liked: works for pieces that nobody has heard yet."""
+"""Content-based model: cosine similarity of item vectors with the profile of a history."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from troubadour.recommenders.base import (
     Scores,
     State,
     check_fitted,
-    pick,
     require,
+    take_items,
 )
 
 Vectors = NDArray[np.float32]
@@ -26,13 +26,13 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ContentSpec:
-    """What may be chosen about the content model."""
+    """Hyperparameters of the content model."""
 
     dislike: float = 1.0
-    """Factor on negative weights of a history, 0 (ignore what was turned away from) to 1."""
+    """Factor on negative weights of a history, 0 (ignore them) to 1."""
     spread: float = 0.5
-    """Least standard deviation by which a dimension is divided, in units of the mean one, above 0;
-    keeps dimensions that hardly vary from being blown up."""
+    """Smallest standard deviation for standardisation, in units of the mean one, above 0. It prevents that
+    nearly constant dimensions are scaled up."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.dislike <= 1:
@@ -46,13 +46,13 @@ class _Learned:
     mean: Vectors
     scale: Vectors
     units: Vectors
-    """Standardised item vectors of length 1, shape (n_items, d); 0 where nothing is known."""
+    """Standardised item vectors of length 1, shape (n_items, d); zeros for items without a vector."""
     known: NDArray[np.bool_]
-    """Of which items anything is known, shape (n_items,)."""
+    """Mask of items with a vector, shape (n_items,)."""
 
     def with_items(self, vectors: Vectors) -> _Learned:
         known = np.asarray(~np.isnan(vectors).all(axis=1))
-        # What is not known of an item is as usual: it speaks neither for nor against it.
+        # Missing entries are neutral: they become the mean.
         centred = np.nan_to_num((vectors - self.mean) / self.scale, nan=0.0)
         units = _unit(centred).astype(np.float32)
         return _Learned(
@@ -64,12 +64,11 @@ class _Learned:
 
 
 class ContentRecommender:
-    """score_j = cosine of item j with the profile, the weighted sum of the history's vectors.
+    """Content model: score_j = cosine of item j with the profile, the weighted sum of the history's vectors.
 
-    Vectors are standardised over the catalogue first: raw feature vectors share a large common
-    part, which would make everything alike. Entries that are NaN are neutral, so that pieces with notes
-    and recordings stand in one space. Fitting costs one pass over the vectors, a score one
-    product of the profile with them.
+    Vectors are standardised over the catalogue, because raw feature vectors share a large common part. NaN
+    entries are neutral, so scores and recordings have a common space. Cost: one pass over the vectors to
+    fit, one matrix-vector product per history to score.
     """
 
     def __init__(self, spec: ContentSpec | None = None, learned: _Learned | None = None) -> None:
@@ -77,14 +76,16 @@ class ContentRecommender:
         self._learned = learned
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`; needs `options.item_vectors`, one row an item of the catalogue.
+        """Fits the standardisation.
+
+        See `Recommender.fit`. `options.item_vectors` is required, shape (n_items, d).
 
         Raises:
-            InputError: the vectors are missing or do not fit the catalogue.
+            InputError: the vectors are missing or do not match the catalogue.
         """
         vectors = _checked((options or FitOptions()).item_vectors, len(interactions.items))
-        mean, deviation, told = spread_of(vectors)
-        floor = max(self.spec.spread * float(deviation[told].sum()) / max(1, int(told.sum())), 1e-6)
+        mean, deviation, known = spread_of(vectors)
+        floor = max(self.spec.spread * float(deviation[known].sum()) / max(1, int(known.sum())), 1e-6)
         nothing = _Learned(
             mean,
             np.maximum(deviation, floor).astype(np.float32),
@@ -94,12 +95,13 @@ class ContentRecommender:
         return type(self)(self.spec, nothing.with_items(vectors))
 
     def extended(self, vectors: Vectors) -> Self:
-        """With further items appended to the catalogue, shape (n_new, d); nothing is relearnt.
+        """Appends items to the catalogue without a refit.
 
-        Vectors of fewer entries lack the last ones: these are unknown.
+        Args:
+            vectors: content vectors, float32, shape (n_new, up to d); narrower vectors are padded with NaN.
 
         Raises:
-            InputError: the vectors are wider.
+            InputError: the vectors are wider than those of the fit.
         """
         learned = check_fitted(self._learned, "content")
         new = padded(_checked(vectors, len(vectors)), learned.units.shape[1])
@@ -107,28 +109,34 @@ class ContentRecommender:
 
     @property
     def units(self) -> Vectors:
-        """Standardised vectors of length 1, shape (n_items, d); 0 where nothing is known."""
+        """Standardised vectors of length 1, float32, shape (n_items, d); zeros for items without a vector."""
         return check_fitted(self._learned, "content").units
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Of which items anything is known, shape (n_items,)."""
+        """Mask of items with a vector, shape (n_items,)."""
         return check_fitted(self._learned, "content").known
 
     def profile(self, history: History) -> Vectors:
-        """What the history likes as one vector of length 1, shape (d,); 0 where it says nothing."""
+        """Computes the profile of a history, length 1, shape (d,).
+
+        Zeros for a history without information.
+        """
         return np.asarray(_unit(self._sums([history]))[0], dtype=np.float32)
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; -1 to 1, NaN for an item without a vector."""
+        """Scores items; see `Recommender.score`. Range -1 to 1, NaN for items without a vector."""
         profiles = _unit(self._sums(histories))
         scores = (profiles.astype(np.float32) @ self.units.T).astype(np.float64)
         if not self.known.all():
             scores[:, ~self.known] = np.nan
-        return pick(scores, items)
+        return take_items(scores, items)
 
     def contributions(self, history: History, item: int) -> NDArray[np.float64]:
-        """See `Additive.contributions`: weight times cosine, over the length of the profile."""
+        """Computes the terms of a score.
+
+        See `Additive.contributions`. Term = weight * cosine / length of the profile.
+        """
         units = self.units
         if item >= len(units) or not self.known[item]:
             return np.full(len(history), np.nan)
@@ -140,7 +148,7 @@ class ContentRecommender:
         return parts
 
     def similar(self, item: int, items: Items) -> NDArray[np.float64]:
-        """Cosine of one item with others, shape (len(items),), -1 to 1; 0 without a vector."""
+        """Computes the cosine of one item with others, shape (len(items),), -1 to 1; 0 without a vector."""
         units = self.units
         return np.asarray(units[items] @ units[item], dtype=np.float64)
 
@@ -148,7 +156,10 @@ class ContentRecommender:
         return np.where(weights < 0, self.spec.dislike * weights, weights)
 
     def _sums(self, histories: Sequence[History]) -> NDArray[np.float64]:
-        """The weighted sum of each history's vectors, shape (n_histories, d); later items are left out."""
+        """Computes the weighted sums of the histories' vectors, shape (n_histories, d).
+
+        Later items are left out.
+        """
         sums = np.zeros((len(histories), self.units.shape[1]))
         for total, history in zip(sums, histories, strict=True):
             there = history.items < len(self.units)
@@ -156,7 +167,7 @@ class ContentRecommender:
         return sums
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         learned = check_fitted(self._learned, "content")
         return asdict(self.spec), {
             "mean": learned.mean,
@@ -167,7 +178,7 @@ class ContentRecommender:
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         parts = [require(arrays, name, "content") for name in ("mean", "scale", "units", "known")]
         mean, scale, units = (part.astype(np.float32) for part in parts[:3])
         known = parts[3].astype(bool)
@@ -180,9 +191,10 @@ class ContentRecommender:
 
 
 def spread_of(vectors: Vectors) -> tuple[Vectors, Vectors, NDArray[np.bool_]]:
-    """Mean and standard deviation of each entry over the items that have it, and which entries any has.
+    """Computes mean and standard deviation of each entry over the items that have it.
 
-    Each of shape (d,); 0 and 0 where no item has the entry.
+    Returns:
+        Mean, standard deviation (0 without data), and the mask of entries with data; each has shape (d,).
     """
     there = ~np.isnan(vectors)
     count = np.maximum(there.sum(axis=0), 1)
@@ -192,10 +204,10 @@ def spread_of(vectors: Vectors) -> tuple[Vectors, Vectors, NDArray[np.bool_]]:
 
 
 def padded(vectors: Vectors, width: int) -> Vectors:
-    """Vectors with unknown entries behind, shape (n, width).
+    """Pads vectors with NaN entries to shape (n, width).
 
     Raises:
-        InputError: they are wider.
+        InputError: the vectors are wider than `width`.
     """
     if vectors.ndim != 2 or vectors.shape[1] > width:
         raise InputError(f"vectors have shape {vectors.shape}; need (n, {width}) or fewer columns")
@@ -205,12 +217,14 @@ def padded(vectors: Vectors, width: int) -> Vectors:
 
 def _checked(vectors: Vectors | None, n_items: int) -> Vectors:
     if vectors is None:
-        raise InputError("item_vectors is missing; the content model needs one vector an item")
+        raise InputError("item_vectors is missing; the content model needs one vector per item")
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != n_items:
         raise InputError(f"item_vectors has shape {vectors.shape}; need ({n_items}, d)")
     if np.isinf(vectors).any():
-        raise InputError("item_vectors holds an infinity; allowed: numbers, or NaN for no vector")
+        raise InputError(
+            "item_vectors contains an infinite value; allowed: finite numbers, or NaN for no vector"
+        )
     return vectors
 
 

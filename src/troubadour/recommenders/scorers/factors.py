@@ -1,4 +1,4 @@
-"""Items as points of few dimensions, on which a history is placed: what ALS and BPR have in common."""
+"""Base of factor models (ALS, BPR): item vectors from a matrix factorisation, and folded-in histories."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from troubadour.recommenders.base import (
     check_memory,
     check_range,
     history_matrix,
-    pick,
     require,
+    take_items,
 )
 
 Floats = NDArray[np.float64]
@@ -32,14 +32,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FactorSpec:
-    """What may be chosen about any of them."""
+    """Hyperparameters of factor models."""
 
     factors: int = 64
-    """Dimensions, 1 to 1,024."""
+    """Number of latent dimensions, 1 to 1,024."""
     seed: int = 0
-    """Of all that is drawn, 0 to 2^32 - 1."""
+    """Random seed, 0 to 2^32 - 1."""
     memory_bytes: int = 2 * 2**30
-    """Most memory that fitting may take; a larger log is refused with advice."""
+    """Memory limit of the fit, bytes; larger logs raise `InputError`."""
 
     def __post_init__(self) -> None:
         check_range("factors", self.factors, 1, 1024)
@@ -49,43 +49,44 @@ class FactorSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemFactors:
-    """One vector an item."""
+    """Item vectors of a factor model."""
 
     vectors: NDArray[np.float32]
-    """Shape (n_items, d); 0 for items that are not known."""
+    """Shape (n_items, d); zeros for unknown items."""
     known: NDArray[np.bool_]
-    """Items that anybody heard, shape (n_items,); the others' vectors say nothing."""
+    """Mask of items with listeners, shape (n_items,); vectors of other items carry no information."""
     gram: Floats = field(init=False)
-    """Sum of y y' over all items, shape (d, d): every placing needs it, and it costs n d^2."""
+    """Sum of y y' over all items, shape (d, d); cached because each fold-in needs it and it costs n d^2."""
 
     def __post_init__(self) -> None:
         wide = self.vectors.astype(np.float64)
         object.__setattr__(self, "gram", wide.T @ wide)
 
     def score(
-        self, histories: Sequence[History], items: Items | None, place: Callable[[Csr], Floats]
+        self, histories: Sequence[History], items: Items | None, fold_in: Callable[[Csr], Floats]
     ) -> Scores:
-        """Products with each history's own vector; NaN for an item that nobody heard.
+        """Scores items by the products with each history's vector; NaN for items without listeners.
 
         Args:
-            place: own vectors, shape (n_histories, d), of rows of weights over the known items.
+            fold_in: maps weights over known items, shape (n_histories, n_items), to vectors, shape
+                (n_histories, d).
         """
         rows = history_matrix(histories, len(self.vectors))
         rows.data = np.where(self.known[rows.indices], rows.data, 0.0)
-        scores = (place(rows).astype(np.float32) @ self.vectors.T).astype(np.float64)
+        scores = (fold_in(rows).astype(np.float32) @ self.vectors.T).astype(np.float64)
         scores[:, ~self.known] = np.nan
-        return pick(scores, items)
+        return take_items(scores, items)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What to store."""
+        """Returns the arrays to store."""
         return {"vectors": self.vectors, "known": self.known}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], model: str) -> Self:
-        """Restore what `arrays` returned.
+        """Restores the result of `arrays`.
 
         Raises:
-            ModelError: a part is missing or does not fit the others.
+            ModelError: a part is missing or does not match the others.
         """
         vectors, known = require(arrays, "vectors", model), require(arrays, "known", model)
         if vectors.ndim != 2 or known.shape != vectors.shape[:1] or not np.isfinite(vectors).all():
@@ -99,16 +100,16 @@ S = TypeVar("S", bound=FactorSpec)
 
 
 class FactorRecommender(ABC, Generic[S]):
-    """score_j = u . y_j, with u placed from the history: no listener needs a row of their own.
+    """Factor model: score_j = u . y_j, with u folded in from the history; listeners have no stored vector.
 
-    Cost: 4 d bytes a listener and an item for d dimensions, and about 24 a cell, while fitting. One
-    thread, the same for a seed.
+    Memory of the fit: 4 d bytes per listener and item for d dimensions, and about 24 bytes per cell. It runs
+    in one thread and is deterministic for a seed.
     """
 
     name: ClassVar[str]
-    """For messages."""
+    """Name for messages."""
     default: ClassVar[type[FactorSpec]]
-    """The class of its spec."""
+    """Class of the spec."""
 
     def __init__(self, spec: S | None = None, learned: ItemFactors | None = None) -> None:
         self.spec: S = spec or self.default()  # type: ignore[assignment]  # the two are declared together
@@ -116,31 +117,32 @@ class FactorRecommender(ABC, Generic[S]):
 
     @abstractmethod
     def factorise(self, cells: Csr) -> NDArray[np.float32]:
-        """Item vectors, shape (n_items, `width`), from weights, shape (n_listeners, n_items)."""
+        """Factorises weights, shape (n_listeners, n_items), into item vectors, shape (n_items, `width`)."""
 
     @abstractmethod
-    def place(self, rows: Csr) -> Floats:
-        """Own vectors of listeners, shape (n, `width`), from their weights, shape (n, n_items)."""
+    def fold_in(self, rows: Csr) -> Floats:
+        """Folds in listeners: maps their weights, shape (n, n_items), to vectors, float64, shape (n,
+        `width`)."""
 
     @property
     def width(self) -> int:
-        """Dimensions of the vectors."""
+        """Number of dimensions of the vectors."""
         return self.spec.factors
 
     def cells(self, matrix: Csr) -> Csr:
-        """What of the log it learns from."""
+        """Selects the cells of the log for the factorisation."""
         return matrix
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`.
+        """Fits the model; see `Recommender.fit`.
 
         Raises:
-            InputError: the log does not fit `memory_bytes`.
+            InputError: the fit exceeds `memory_bytes`.
         """
         matrix = self.cells(interactions.to_matrix((options or FitOptions()).weights))
         listeners, items = matrix.shape
         needed = 4.0 * self.width * (listeners + items) + 24.0 * len(matrix.data)
-        instead = "take fewer factors, or use popular or content, which need no factors"
+        instead = "use fewer factors, or use popular or content, which need no factors"
         size = f"{items} items and {listeners} listeners"
         check_memory(self.name, size, needed, self.spec.memory_bytes, instead)
         known = np.bincount(matrix.indices, minlength=items) > 0
@@ -151,21 +153,21 @@ class FactorRecommender(ABC, Generic[S]):
         return type(self)(self.spec, ItemFactors(vectors, known))
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; NaN for an item that nobody heard."""
-        return self.item_factors.score(histories, items, self.place)
+        """Scores items; see `Recommender.score`. NaN for items without listeners."""
+        return self.item_factors.score(histories, items, self.fold_in)
 
     @property
     def item_factors(self) -> ItemFactors:
-        """The learnt vectors."""
+        """Fitted item vectors."""
         return check_fitted(self._learned, self.name)
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         return asdict(self.spec), self.item_factors.arrays()
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         try:
             chosen: Any = cls.default(**spec)
         except TypeError as error:

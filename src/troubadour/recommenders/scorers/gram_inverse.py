@@ -1,4 +1,4 @@
-"""P = (X'X + penalty)^-1, the heart of EASE, kept over items or over listeners, whichever are fewer."""
+"""Inverse P = (X'X + penalty)^-1 of the regularised Gram matrix, in item space or in listener space."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError, ModelError
 from troubadour.interactions.sparse import Csr, csr, inverse_of_positive_definite, transpose
-from troubadour.recommenders.base import STRANGER, require
+from troubadour.recommenders.base import NOT_FITTED_ON, require
 
 Floats = NDArray[np.float64]
 
 
 class Inverse(Protocol):
-    """P = (X'X + penalty)^-1 over the items heard by anybody, as an operator."""
+    """P = (X'X + penalty)^-1 over the items with listeners, as a linear operator."""
 
     diagonal: Floats
 
     def times(self, histories: Csr) -> Floats:
-        """Histories X (n, n_items) times P."""
+        """Computes histories @ P; `histories` has shape (n, n_items)."""
         ...
 
     def column(self, rows: NDArray[Any], item: int) -> Floats:
-        """P[rows, item]."""
+        """Returns P[rows, item]."""
         ...
 
     def without(self, row: Csr, kept: NDArray[np.bool_]) -> Inverse:
-        """P as it would be without one listener's row, over the items that others met."""
+        """Removes one row (listener) from X, and restricts P to the items `kept`, which have other
+        listeners."""
         ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What to store."""
+        """Returns the arrays to store."""
         ...
 
 
 class ItemSpace:
-    """P itself, shape (n, n): best where items are fewer than listeners."""
+    """P as a dense matrix, shape (n, n); for fewer items than listeners."""
 
     def __init__(self, inverse: Floats) -> None:
         self._inverse = inverse
@@ -45,47 +46,47 @@ class ItemSpace:
 
     @classmethod
     def solve(cls, train: Csr, penalty: float) -> Self:
-        """From the listeners' rows, shape (n_listeners, n_items)."""
+        """Solves P from rows of listeners, shape (n_listeners, n_items)."""
         gram = (transpose(train) @ train).toarray()
         gram[np.diag_indices_from(gram)] += penalty
         return cls(inverse_of_positive_definite(gram))
 
     def times(self, histories: Csr) -> Floats:
-        """Histories X (n, n_items) times P."""
+        """Computes histories @ P; `histories` has shape (n, n_items)."""
         return histories @ self._inverse
 
     def column(self, rows: NDArray[Any], item: int) -> Floats:
-        """P[rows, item]."""
+        """Returns P[rows, item]."""
         column: Floats = self._inverse[rows, item]
         return column
 
     def without(self, row: Csr, kept: NDArray[np.bool_]) -> ItemSpace:
-        """Less one listener x: P + Px (Px)' / (1 - x'Px) (Sherman & Morrison), over the kept items."""
+        """Removes listener x by P + Px (Px)' / (1 - x'Px) (Sherman & Morrison), restricted to `kept`."""
         direction = (row @ self._inverse)[0]
         left = 1.0 - float(direction[row.indices] @ row.data)
-        # A listener who was there leaves penalty / (penalty + more) above 0.
+        # For a listener of the log this is at least penalty / (penalty + more) > 0.
         if left <= 1e-12:
-            raise InputError(STRANGER)
+            raise InputError(NOT_FITTED_ON)
         inverse = self._inverse[np.ix_(kept, kept)]
         part = direction[kept]
         inverse += np.multiply.outer(part / left, part)
         return ItemSpace(inverse)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What to store."""
+        """Returns the arrays to store."""
         return {"inverse": self._inverse}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], n_items: int) -> Self:
-        """Restore what `arrays` returned."""
+        """Restores the result of `arrays`."""
         _check_shape(arrays["inverse"], (n_items, n_items))
         return cls(arrays["inverse"])
 
 
 class ListenerSpace:
-    """P = (1 - X'K) / penalty with K = (XX' + penalty)^-1 X, shape (m, n): best where m < n.
+    """P = (1 - X'K) / penalty with K = (XX' + penalty)^-1 X, shape (m, n); for fewer listeners than items.
 
-    The same numbers (Woodbury's identity) without ever forming an n x n matrix.
+    Equal to `ItemSpace` by Woodbury's identity, without an n x n matrix.
     """
 
     def __init__(self, train: Csr, projected: Floats, penalty: float) -> None:
@@ -103,25 +104,25 @@ class ListenerSpace:
 
     @classmethod
     def solve(cls, train: Csr, penalty: float) -> Self:
-        """From the listeners' rows, shape (n_listeners, n_items)."""
+        """Solves K from rows of listeners, shape (n_listeners, n_items)."""
         gram = (train @ transpose(train)).toarray()
         gram[np.diag_indices_from(gram)] += penalty
         projected = (transpose(train) @ inverse_of_positive_definite(gram)).T
         return cls(train, np.ascontiguousarray(projected), penalty)
 
     def times(self, histories: Csr) -> Floats:
-        """Histories X (n, n_items) times P."""
+        """Computes histories @ P; `histories` has shape (n, n_items)."""
         dense = histories.toarray()
         return (dense - (histories @ self._transposed).toarray() @ self._projected) / self._penalty
 
     def column(self, rows: NDArray[Any], item: int) -> Floats:
-        """P[rows, item]."""
+        """Returns P[rows, item]."""
         overlap = self._transposed[np.asarray(rows)] @ self._projected[:, item]
         column: Floats = ((np.asarray(rows) == item) - overlap) / self._penalty
         return column
 
     def without(self, row: Csr, kept: NDArray[np.bool_]) -> ListenerSpace:
-        """Less one listener r: K_i - K_r M_ir / M_rr, where penalty * M_ir = (i is r) - K_i . x_r."""
+        """Removes listener r by K_i - K_r M_ir / M_rr, where penalty * M_ir = (i is r) - K_i . x_r."""
         gone = self._find(row)
         column = -(self._projected[:, row.indices] @ row.data)
         column[gone] += 1.0
@@ -142,10 +143,10 @@ class ListenerSpace:
                 self._train.data[here], row.data, rtol=1e-12, atol=0
             ):
                 return int(i)
-        raise InputError(STRANGER)
+        raise InputError(NOT_FITTED_ON)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What to store."""
+        """Returns the arrays to store."""
         return {
             "data": self._train.data,
             "columns": self._train.indices,
@@ -155,12 +156,12 @@ class ListenerSpace:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], n_items: int, penalty: float) -> Self:
-        """Restore what `arrays` returned."""
+        """Restores the result of `arrays`."""
         names = ("projected", "data", "columns", "starts")
         projected, data, columns, starts = (require(arrays, name, "EASE") for name in names)
         _check_shape(projected, (len(starts) - 1, n_items))
         if len(data) != len(columns) or (len(columns) and not 0 <= columns.max() < n_items):
-            raise ModelError("stored EASE matrix does not fit its items")
+            raise ModelError("stored EASE matrix does not match its items")
         return cls(csr(data, columns, starts, (len(starts) - 1, n_items)), projected, penalty)
 
 

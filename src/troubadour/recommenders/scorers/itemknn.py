@@ -1,4 +1,4 @@
-"""Items are near when the same listeners hear them: cosine of their columns, weighted by listener."""
+"""Item-based nearest neighbours with cosine similarity and TF-IDF weights of listeners."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from troubadour.recommenders.scorers.neighbours import NeighbourRecommender, Nei
 
 @dataclass(frozen=True, slots=True)
 class ItemKnnSpec(NeighbourSpec):
-    """What may be chosen about it."""
+    """Hyperparameters of item-based nearest neighbours."""
 
     rarity: float = 1.2
-    """How much less a listener of many items says, 0 (as much) to 2: the power of their TF-IDF
-    factor log(items / (1 + items heard))."""
+    """Power of the TF-IDF factor log(items / (1 + history length)) of a listener, 0 (no weighting) to 2."""
     shrink: float = 1.0
-    """Added to the product of the lengths; the larger, the less rarely heard pairs count; 0 to 1,000."""
+    """Added to the denominator, 0 to 1,000; large values reduce the similarity of rare pairs."""
     popularity: float = 0.45
-    """Power of the target's length in the denominator, 0 to 1: 0.5 is the cosine, less favours
-    items that many hear."""
+    """Power of the target's length in the denominator, 0 to 1: 0.5 = cosine, smaller values favour popular
+    items."""
 
     def __post_init__(self) -> None:
         NeighbourSpec.__post_init__(self)
@@ -42,23 +41,24 @@ SEARCH: Final[Search] = {
 
 
 class ItemKnnRecommender(NeighbourRecommender[ItemKnnSpec]):
-    """W_ij = G_ij / (length_i^2(1-p) * length_j^2p + shrink), G the sums of products over listeners.
+    """Item k-nearest neighbours: W_ij = G_ij / (length_i^2(1-p) * length_j^2p + shrink), G = Gram matrix of
+    items.
 
-    See `NeighbourRecommender`. Source: Deshpande & Karypis, "Item-based top-N recommendation
-    algorithms", ACM TOIS 2004; TF-IDF over listeners as in the `implicit` library.
+    See `NeighbourRecommender`. Source: Deshpande & Karypis, "Item-based top-N recommendation algorithms", ACM
+    TOIS 2004; TF-IDF over listeners as in the `implicit` library.
     """
 
     name: ClassVar[str] = "ItemKNN"
     default: ClassVar[type[NeighbourSpec]] = ItemKnnSpec
 
     def amounts(self, rows: Csr) -> Csr:
-        """See `NeighbourRecommender.amounts`."""
-        heard = np.diff(rows.indptr)
-        rarity = np.log((1.0 + rows.shape[1]) / (1.0 + heard)) + 1e-3
+        """Computes the amounts; see `NeighbourRecommender.amounts`."""
+        history_length = np.diff(rows.indptr)
+        rarity = np.log((1.0 + rows.shape[1]) / (1.0 + history_length)) + 1e-3
         return with_data(rows, rows.data * (rarity**self.spec.rarity)[owners(rows)])
 
     def similarity(self, counts: Cooccurrence) -> Csr:
-        """See `NeighbourRecommender.similarity`."""
+        """Computes similarities; see `NeighbourRecommender.similarity`."""
         gram = counts.gram
         square = np.zeros(len(counts.totals))
         diagonal = owners(gram) == gram.indices

@@ -1,4 +1,4 @@
-"""Recommenders that know of each item its nearest others: what they share, whatever "near" means."""
+"""Base of neighbourhood models: sparse item-item similarities from co-occurrence counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from troubadour.recommenders.base import (
     check_memory,
     check_range,
     history_matrix,
-    pick,
+    take_items,
 )
 from troubadour.recommenders.scorers.cooccurrence import Cooccurrence, counting_bytes
 
@@ -31,12 +31,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class NeighbourSpec:
-    """What may be chosen about any of them."""
+    """Hyperparameters of neighbourhood models."""
 
     neighbours: int = 200
-    """How many of each item's nearest count, 1 to 100,000."""
+    """Number of nearest neighbours per item, 1 to 100,000."""
     memory_bytes: int = 2 * 2**30
-    """Most memory that fitting may take; a larger log is refused with advice."""
+    """Memory limit of the fit, bytes; larger logs raise `InputError`."""
 
     def __post_init__(self) -> None:
         check_range("neighbours", self.neighbours, 1, 100_000)
@@ -47,20 +47,22 @@ S = TypeVar("S", bound=NeighbourSpec)
 
 
 class NeighbourRecommender(ABC, Generic[S]):
-    """score_j = sum over the history of weight_i * W_ij, W_i the nearest items of item i.
+    """Neighbourhood model: score_j = sum over the history of weight_i * W_ij, W_i = similarities of i's
+    neighbours.
 
-    Only positive weights of the log make items alike; a negative weight of a history counts against
-    whatever is like the item. Learnt are sums over listeners (see `Cooccurrence`), from which one
-    listener can be taken again exactly; W follows from them.
+    Similarities are computed from positive weights of the log. Negative weights of a history count against
+    similar items. The learned state consists of sums over listeners (`Cooccurrence`), so removal of a
+    listener
+    is exact; W is derived from them.
 
-    Cost: the sum over listeners of their squared history lengths, in time, and up to 48 bytes for
-    each pair of items that a listener has in common, while fitting.
+    Cost of the fit: the sum over listeners of their squared history length; up to 48 bytes for each item pair
+    with a common listener.
     """
 
     name: ClassVar[str]
-    """For messages."""
+    """Name for messages."""
     default: ClassVar[type[NeighbourSpec]]
-    """The class of its spec."""
+    """Class of the spec."""
 
     def __init__(self, spec: S | None = None, counts: Cooccurrence | None = None) -> None:
         self.spec: S = spec or self.default()  # type: ignore[assignment]  # the two are declared together
@@ -69,17 +71,20 @@ class NeighbourRecommender(ABC, Generic[S]):
 
     @abstractmethod
     def amounts(self, rows: Csr) -> Csr:
-        """What each listener (row) contributes to the pairs; of each row alone, all above 0."""
+        """Computes the amounts of each listener (row) for the pairwise products.
+
+        Above 0, from that row alone.
+        """
 
     @abstractmethod
     def similarity(self, counts: Cooccurrence) -> Csr:
-        """What hearing i (row) says for j (column), from the sums; 0 or more."""
+        """Computes similarities from the counts, shape (n_items, n_items), 0 or more; row i to column j."""
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`.
+        """Fits the model; see `Recommender.fit`.
 
         Raises:
-            InputError: the log does not fit `memory_bytes`.
+            InputError: the fit exceeds `memory_bytes`.
         """
         rows = _positive(interactions.to_matrix((options or FitOptions()).weights))
         size = f"{rows.shape[1]} items and {rows.shape[0]} listeners"
@@ -88,20 +93,23 @@ class NeighbourRecommender(ABC, Generic[S]):
         return type(self)(self.spec, Cooccurrence.of(rows, self.amounts(rows)))
 
     def forget(self, history: History) -> Self:
-        """See `Forgetful.forget`; exact to the bit. Costs one pass over the pairs."""
+        """Removes one listener; see `Unlearning.forget`. Bit-exact. Cost: one pass over the item pairs."""
         counts = check_fitted(self._counts, self.name)
         row = _positive(history_matrix([history], len(counts.totals)))
         return type(self)(self.spec, counts.without(Cooccurrence.of(row, self.amounts(row))))
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; NaN for an item that nobody heard."""
+        """Scores items; see `Recommender.score`. NaN for items without listeners."""
         counts, weights = self._learned()
         scores = (history_matrix(histories, len(counts.totals)) @ weights).toarray()
         scores[:, counts.listeners == 0] = np.nan
-        return pick(scores, items)
+        return take_items(scores, items)
 
     def contributions(self, history: History, item: int) -> Floats:
-        """See `Additive.contributions`; all NaN for an item that nobody heard."""
+        """Computes the terms of a score.
+
+        See `Additive.contributions`. All NaN for items without listeners.
+        """
         counts, weights = self._learned()
         if item >= len(counts.listeners) or not counts.listeners[item]:
             return np.full(len(history), np.nan)
@@ -114,12 +122,12 @@ class NeighbourRecommender(ABC, Generic[S]):
         return parts
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         return asdict(self.spec), check_fitted(self._counts, self.name).arrays()
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         try:
             chosen: Any = cls.default(**spec)
         except TypeError as error:
@@ -130,11 +138,11 @@ class NeighbourRecommender(ABC, Generic[S]):
         return check_fitted(self._counts, self.name), check_fitted(self._weights, self.name)
 
     def _nearest(self, counts: Cooccurrence) -> Csr:
-        """The greatest of each row of the similarities, of equals the first; never the item itself."""
+        """Selects the largest similarities of each row, ties by item row, without the diagonal."""
         similarity = self.similarity(counts)
         row = owners(similarity)
         similarity = only(similarity, (row != similarity.indices) & (similarity.data > 0))
-        # Compared at float32's seven digits, lest the last bit decide between equals.
+        # Compare at float32 precision, so that rounding in the last bit does not decide ties.
         values = similarity.data.astype(np.float32)
         kept = np.ones(len(values), dtype=bool)
         n, starts = self.spec.neighbours, similarity.indptr

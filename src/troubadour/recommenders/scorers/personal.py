@@ -1,4 +1,4 @@
-"""What a listener plays most, and what all play where nothing is known: the next play's baseline."""
+"""Personal most-popular model: baseline of next-play prediction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from troubadour.recommenders.base import (
     check_fitted,
     check_range,
     history_matrix,
-    pick,
+    take_items,
     time_decay,
 )
 from troubadour.recommenders.scorers.popular import PopularRecommender
@@ -28,10 +28,10 @@ from troubadour.recommenders.scorers.popular import PopularRecommender
 
 @dataclass(frozen=True, slots=True)
 class PersonalSpec:
-    """What may be chosen about it."""
+    """Hyperparameters of the personal most-popular model."""
 
     half_life: float = 0.0
-    """After how many other items a weight of the history counts half, 0 (never) to 1,000,000."""
+    """Half-life of history weights, in other items played since, 0 (no decay) to 1,000,000."""
 
     def __post_init__(self) -> None:
         check_range("half_life", self.half_life, 0, 1e6)
@@ -41,17 +41,16 @@ SEARCH: Final[Search] = {"half_life": (2.0, 1000.0, True)}
 
 
 class PersonalRecommender:
-    """Personal most-popular: score = the listener's own weight, then popularity below all of these.
+    """Personal most-popular: score = weight of the item in the history, then popularity for other items.
 
-    For the next play, where repeats count: much of listening is repetition, and a model that does
-    not beat this one has learnt little. Weights grow with the number of plays (see `Weights`); with
-    a half-life they also fade with age, counted in other items met since. An item outside the
-    history scores its share of listeners, scaled below the least weight that the history likes; one
-    that was turned away from scores below 0.
+    Baseline for next-play prediction with repeats. Weights grow with the number of plays (see `Weights`) and
+    decay with the half-life. Items outside the history score their share of listeners, scaled below the
+    smallest positive weight of the history. Items with a negative weight score below 0.
 
-    Cost: one pass over the events. Source: the baseline P-Top of Anelli et al., "Reenvisioning the
-    comparison between neural collaborative filtering and matrix factorization", RecSys 2021, made
-    personal as in next-basket work (Li et al., "A next basket recommendation reality check", 2023).
+    Cost: one pass over the events. Source: the baseline P-Top of Anelli et al., "Reenvisioning the comparison
+    between neural collaborative filtering and matrix factorization", RecSys 2021, personalised as in Li et
+    al.,
+    "A next basket recommendation reality check", 2023.
     """
 
     def __init__(self, spec: PersonalSpec | None = None, popular: PopularRecommender | None = None) -> None:
@@ -59,30 +58,30 @@ class PersonalRecommender:
         self._popular = popular
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`."""
+        """Fits the model; see `Recommender.fit`."""
         return type(self)(self.spec, PopularRecommender().fit(interactions, options))
 
     def forget(self, history: History) -> Self:
-        """See `Forgetful.forget`; exact to the bit."""
+        """Removes one listener; see `Unlearning.forget`. Bit-exact."""
         return type(self)(self.spec, check_fitted(self._popular, "personal").forget(history))
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; never NaN but for items that came after fitting."""
+        """Scores items; see `Recommender.score`. NaN only for items that were added after fitting."""
         popular = check_fitted(self._popular, "personal")
         share = popular.counts / (popular.n_listeners + 1.0)
         own = history_matrix([time_decay(h, self.spec.half_life) for h in histories], len(share)).toarray()
         liked = np.where(own > 0, own, np.inf).min(axis=1, initial=np.inf)
         least = np.where(np.isfinite(liked), liked, 1.0)[:, None]
-        return pick(np.where(own == 0, share * least, own), items)
+        return take_items(np.where(own == 0, share * least, own), items)
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         popular, arrays = check_fitted(self._popular, "personal").state()
         return {**asdict(self.spec), **popular}, arrays
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         try:
             own = PersonalSpec(**{name: spec[name] for name in spec if name != "n_listeners"})
         except TypeError as error:

@@ -1,4 +1,4 @@
-"""Predicted ratings: biases of listeners and items, and factors of what is left."""
+"""Rating prediction: listener and item biases with matrix factorisation of the residuals."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from troubadour.recommenders.base import (
     check_memory,
     check_range,
     history_matrix,
-    pick,
     require,
+    take_items,
 )
 
 Floats = NDArray[np.float64]
@@ -31,20 +31,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class RatingsSpec:
-    """What may be chosen about it."""
+    """Hyperparameters of rating prediction."""
 
     factors: int = 16
-    """Dimensions, 0 (biases alone) to 512."""
+    """Number of latent dimensions, 0 (biases only) to 512."""
     regularisation: float = 0.1
-    """L2 penalty on factors, a rating, above 0 to 1,000."""
+    """L2 penalty on factors per rating, above 0 to 1,000."""
     bias_regularisation: float = 3.0
-    """So many ratings at the mean are added to every listener's and item's own, 0 to 1,000."""
+    """Shrinkage of biases: number of virtual ratings at the mean per listener and item, 0 to 1,000."""
     iterations: int = 15
-    """Passes over listeners and items, 1 to 1,000."""
+    """Alternations over listeners and items, 1 to 1,000."""
     seed: int = 0
-    """Of the first factors, 0 to 2^32 - 1."""
+    """Random seed of the initial factors, 0 to 2^32 - 1."""
     memory_bytes: int = 2 * 2**30
-    """Most memory that fitting may take; a larger log is refused with advice."""
+    """Memory limit of the fit, bytes; larger logs raise `InputError`."""
 
     def __post_init__(self) -> None:
         check_range("factors", self.factors, 0, 512)
@@ -63,7 +63,7 @@ SEARCH: Final[Search] = {
 
 
 class Errors(NamedTuple):
-    """How far predictions are from ratings, in steps of the scale."""
+    """Prediction errors in steps of the rating scale."""
 
     rmse: float
     mae: float
@@ -73,28 +73,30 @@ class Errors(NamedTuple):
 class _Learned:
     mean: float
     scale: float
-    """Weight of a 5, as `Weights.rating` had it."""
+    """Weight of a rating of 5, see `Weights.rating`."""
     bias: Floats
-    """Of items, shape (n_items,)."""
+    """Item biases, shape (n_items,)."""
     vectors: Floats
-    """Of items, shape (n_items, factors)."""
+    """Item factors, shape (n_items, factors)."""
     known: NDArray[np.bool_]
-    """Items that anybody rated, shape (n_items,)."""
+    """Mask of rated items, shape (n_items,)."""
 
 
 class RatingsRecommender:
-    """score_j = mean + b + b_j + u . y_j, a rating of 1 to 5; b and u solved from the history.
+    """Rating prediction: score_j = mean + b + b_j + u .
 
-    Learns from ratings only. Give it histories made of ratings (`ratings_only(log).histories()`):
-    a weight w is read as the rating 3 + 2 w / `Weights.rating`, kept within 1 to 5, which plays
-    and likes would add to. Alternating least squares with the penalty times the number of ratings;
-    float64. The same for a seed.
+    y_j, range 1 to 5; b and u are solved from the history.
 
-    Cost: iterations * (ratings * d^2 + (listeners + items) * d^3 / 3) for d factors; 16 d bytes a
-    listener and an item, and about 60 a rating.
+    The model is fitted on ratings only and expects histories of ratings (`ratings_only(log).histories()`). A
+    weight w means the rating 3 + 2 w / `Weights.rating`, clipped to 1 to 5; plays and likes would bias it.
+    Alternating least squares with the penalty scaled by the number of ratings, float64, deterministic for a
+    seed.
 
-    Source: Zhou, Wilkinson, Schreiber & Pan, "Large-scale parallel collaborative filtering for the
-    Netflix Prize", AAIM 2008; biases as Koren, Bell & Volinsky, IEEE Computer 2009.
+    Cost: iterations * (ratings * d^2 + (listeners + items) * d^3 / 3) for d factors; 16 d bytes per listener
+    and item, and about 60 bytes per rating.
+
+    Source: Zhou, Wilkinson, Schreiber & Pan, "Large-scale parallel collaborative filtering for the Netflix
+    Prize", AAIM 2008; biases of Koren, Bell & Volinsky, IEEE Computer 2009.
     """
 
     def __init__(self, spec: RatingsSpec | None = None, learned: _Learned | None = None) -> None:
@@ -102,14 +104,14 @@ class RatingsRecommender:
         self._learned = learned
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`.
+        """Fits the model; see `Recommender.fit`.
 
         Raises:
-            InputError: the log does not fit `memory_bytes`, or `Weights.rating` is 0.
+            InputError: the fit exceeds `memory_bytes`, or `Weights.rating` is 0.
         """
         scale = (options or FitOptions()).weights.rating
         if scale == 0:
-            raise InputError("rating is 0 in the weights; the ratings model needs another, such as 1")
+            raise InputError("weights.rating is 0; the ratings model needs another value, such as 1")
         ratings = _matrix(ratings_only(interactions))
         listeners, items = ratings.shape
         d = self.spec.factors
@@ -135,14 +137,14 @@ class RatingsRecommender:
         return type(self)(self.spec, _Learned(mean, scale, bias, theirs, known))
 
     def _biases(self, rows: Csr, expected: Floats) -> Floats:
-        """Of each row, what its ratings are above `expected` of their columns."""
+        """Computes the bias of each row: its shrunk mean residual over `expected` of the columns."""
         above = rows.data - expected[rows.indices]
         n = np.diff(rows.indptr)
         total = np.bincount(owners(rows), above, minlength=len(n))
         return np.asarray(total / np.maximum(n + self.spec.bias_regularisation, 1e-9))
 
     def _factors(self, rows: Csr, theirs: Floats) -> Floats:
-        """Of each row, the vector whose products with those of its columns are nearest."""
+        """Solves the factors of each row by ridge regression on the factors of its columns."""
         d = theirs.shape[1]
         ours = np.zeros((rows.shape[0], d))
         for i, (start, end) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
@@ -153,7 +155,7 @@ class RatingsRecommender:
         return ours
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; 1 to 5, NaN for an item that nobody rated."""
+        """Predicts ratings; see `Recommender.score`. Range 1 to 5, NaN for items without ratings."""
         learned = check_fitted(self._learned, "ratings")
         rows = history_matrix(
             [History(h.items, np.clip(3.0 + 2.0 * h.weights / learned.scale, 1.0, 5.0)) for h in histories],
@@ -165,38 +167,39 @@ class RatingsRecommender:
         scores = learned.mean + own[:, None] + learned.bias + ours @ learned.vectors.T
         scores = np.clip(scores, 1.0, 5.0)
         scores[:, ~learned.known] = np.nan
-        return pick(scores, items)
+        return take_items(scores, items)
 
     def errors(self, train: Interactions, test: Interactions) -> Errors:
-        """Of the predictions for `test`'s ratings, from each listener's ratings in `train`.
+        """Computes RMSE and MAE of predictions for the ratings of `test` from the listeners' ratings in
+        `train`.
 
-        An item that nobody rated is predicted as the mean of the log.
+        Items without ratings are predicted as the mean of the log.
 
         Raises:
-            InputError: `test` holds no rating.
+            InputError: `test` contains no rating.
         """
         wanted = _matrix(ratings_only(test))
         if not len(wanted.data):
-            raise InputError("test holds no ratings; nothing can be compared")
+            raise InputError("test contains no ratings; give a log with ratings")
         learned = check_fitted(self._learned, "ratings")
         histories = ratings_only(train).histories(weights=Weights(rating=learned.scale))
         owner = owners(wanted)
         off = np.empty(len(wanted.data))
         for row in np.unique(owner).tolist():
             mine = owner == row
-            told = self.score([histories[row]], wanted.indices[mine])[0]
-            off[mine] = np.where(np.isnan(told), learned.mean, told) - wanted.data[mine]
+            known = self.score([histories[row]], wanted.indices[mine])[0]
+            off[mine] = np.where(np.isnan(known), learned.mean, known) - wanted.data[mine]
         return Errors(float(np.sqrt((off**2).mean())), float(np.abs(off).mean()))
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         learned = check_fitted(self._learned, "ratings")
         spec = {**asdict(self.spec), "mean": learned.mean, "scale": learned.scale}
         return spec, {"bias": learned.bias, "vectors": learned.vectors, "known": learned.known}
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         bias, vectors, known = (require(arrays, n, "ratings") for n in ("bias", "vectors", "known"))
         if vectors.ndim != 2 or not len(bias) == len(vectors) == len(known):
             raise ModelError(
@@ -211,14 +214,14 @@ class RatingsRecommender:
 
 
 def ratings_only(log: Interactions) -> Interactions:
-    """Only the ratings of a log."""
+    """Selects the ratings of a log."""
     return log.where(np.asarray(log.kind == Kind.RATING))
 
 
 def _matrix(log: Interactions) -> Csr:
-    """The latest rating of each cell, shape (n_listeners, n_items)."""
+    """Builds the matrix of latest ratings, shape (n_listeners, n_items)."""
     pair = log.listener.astype(np.int64) * max(1, len(log.items)) + log.item
-    # The log is sorted by time: of those turned around, the first of a pair is the latest.
+    # The log is sorted by time, so in reverse order the first event of a pair is the latest.
     cells, at = np.unique(pair[::-1], return_index=True)
     rows, columns = np.divmod(cells, max(1, len(log.items)))
     return csr_from_cells(
@@ -227,5 +230,5 @@ def _matrix(log: Interactions) -> Csr:
 
 
 def _less(rows: Csr, of_row: Floats, of_column: Floats) -> Csr:
-    """The same cells, less what is expected of their row and column."""
+    """Subtracts the expected value of row and column from each cell."""
     return with_data(rows, rows.data - of_row[owners(rows)] - of_column[rows.indices])

@@ -1,4 +1,4 @@
-"""RP3beta: a walk of three steps over listeners, held back from what everybody hears."""
+"""RP3beta: three-step random walk on the listener-item graph with a popularity penalty."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from troubadour.recommenders.scorers.neighbours import NeighbourRecommender, Nei
 
 @dataclass(frozen=True, slots=True)
 class Rp3BetaSpec(NeighbourSpec):
-    """What may be chosen about it."""
+    """Hyperparameters of RP3beta."""
 
     alpha: float = 0.75
-    """Power of the probability of a step, above 0 to 2; below 1 evens them out."""
+    """Power of transition probabilities, above 0 to 2; values below 1 flatten them."""
     beta: float = 0.4
-    """Power of an item's popularity by which its scores are divided, 0 to 2."""
+    """Power of the popularity penalty, 0 to 2."""
 
     def __post_init__(self) -> None:
         NeighbourSpec.__post_init__(self)
@@ -36,25 +36,26 @@ SEARCH: Final[Search] = {
 
 
 class Rp3BetaRecommender(NeighbourRecommender[Rp3BetaSpec]):
-    """W_ij = sum over listeners of (p(i to listener) * p(listener to j))^alpha / popularity_j^beta.
+    """RP3beta: W_ij = sum over listeners of (p(i to listener) * p(listener to j))^alpha / popularity_j^beta.
 
-    See `NeighbourRecommender`. Source: Paudel, Christoffel, Newell & Bernstein, "Updatable,
-    accurate, diverse, and scalable recommendations for interactive applications", ACM TiiS 2016.
+    See `NeighbourRecommender`. Source: Paudel, Christoffel, Newell & Bernstein, "Updatable, accurate,
+    diverse,
+    and scalable recommendations for interactive applications", ACM TiiS 2016.
     """
 
     name: ClassVar[str] = "RP3beta"
     default: ClassVar[type[NeighbourSpec]] = Rp3BetaSpec
 
     def amounts(self, rows: Csr) -> Csr:
-        """See `NeighbourRecommender.amounts`."""
+        """Computes the amounts; see `NeighbourRecommender.amounts`."""
         n = rows.shape[0]
         row = owners(rows)
         total = np.bincount(row, rows.data, minlength=n)
-        # x_i x_j / total, as a product of one factor for each of the two items.
+        # Factorise x_i x_j / total into one factor per item.
         return with_data(rows, (rows.data / np.sqrt(total[row])) ** self.spec.alpha)
 
     def similarity(self, counts: Cooccurrence) -> Csr:
-        """See `NeighbourRecommender.similarity`."""
+        """Computes similarities; see `NeighbourRecommender.similarity`."""
         gram, totals = counts.gram, np.maximum(counts.totals, 1e-12)
         from_item = totals**-self.spec.alpha
         to_item = np.maximum(counts.listeners, 1) ** -self.spec.beta

@@ -1,1 +1,1 @@
-"""From scores to a list: filters, re-ranking, exposure and exploration."""
+"""Slates: filters, re-ranking, exposure prices and exploration turn scores into lists."""

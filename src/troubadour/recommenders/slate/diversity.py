@@ -1,4 +1,4 @@
-"""Choosing a list from scored candidates so that it is not ten times the same."""
+"""Diversified selection of a list from scored candidates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _MIXED = 0.01
 def one_per_work(
     rows: NDArray[np.int64], infos: Sequence[ItemInfo], taken: set[str], limit: int
 ) -> list[int]:
-    """The first `limit` of `rows` (best first) whose work is neither taken nor came before."""
+    """Selects the first `limit` of `rows` (best first) whose work is neither in `taken` nor selected
+    before."""
     seen = set(taken)
     kept: list[int] = []
     for row in rows.tolist():
@@ -35,41 +36,44 @@ def one_per_work(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """What a list is chosen from, best first."""
+    """Candidates of a list, best first."""
 
     rows: Sequence[int]
     scores: Floats
-    """Of each candidate."""
+    """Score of each candidate, shape (n,)."""
     similarity: Floats
-    """Of each pair, -1 to 1, shape (n, n)."""
+    """Pairwise similarity, -1 to 1, shape (n, n)."""
     groups: Sequence[str]
-    """Of each; empty = belongs to none."""
+    """Group of each candidate; "" = none."""
     styles: Floats
-    """One column a style, 1 where a candidate has it, shape (n, n_styles)."""
+    """One-hot styles, shape (n, n_styles)."""
     wanted: Floats
-    """The shares of the styles in what the listener likes, shape (n_styles,), sum 1 or all 0."""
+    """Share of each style among the listener's liked items, shape (n_styles,), sum 1 or all 0."""
 
 
 def diversify(
     candidates: Candidates, n: int, *, diversity: float, calibration: float, most_of_group: int
 ) -> list[int]:
-    """Maximal marginal relevance with calibrated styles and a cap on a group.
+    """Selects a list by maximal marginal relevance with calibrated styles and a cap per group.
 
-    Each time the candidate with the most of relevance - diversity * its greatest similarity to
-    those chosen already - calibration * KL divergence (nats) of the list's styles from the wanted
-    ones; relevance is (1 - diversity) * the score, scaled to 0 .. 1 over the candidates. The cap
-    gives way only when nothing else is left.
+    Each step selects the candidate with the largest value of
 
-    Sources: Carbonell & Goldstein, SIGIR 1998; Steck, RecSys 2018. Costs n passes over the candidates.
+        (1 - diversity) * score - diversity * max similarity - calibration * KL(wanted || styles),
+
+    with scores scaled to 0 .. 1 over the candidates and KL in nats. The cap is relaxed only if no other
+    candidate is left.
+
+    Sources: Carbonell & Goldstein, SIGIR 1998; Steck, RecSys 2018. Cost: n passes over the candidates.
 
     Args:
-        n: how many to choose.
-        diversity: 0 (by score alone) to 1.
-        calibration: 0 or more; 0 = styles as they come.
-        most_of_group: cap on one group, >= 1.
+        candidates: scored candidates.
+        n: length of the list, 1 or more.
+        diversity: 0 (score only) to 1.
+        calibration: weight of the style divergence, 0 or more.
+        most_of_group: largest number of items of one group, 1 or more.
 
     Returns:
-        Up to n of the rows in the order of choice.
+        Up to n rows in order of selection.
     """
     scores, groups = candidates.scores, candidates.groups
     if not len(scores):
@@ -98,7 +102,7 @@ def diversify(
 
 
 def _divergences(wanted: Floats, counts: Floats) -> Floats:
-    """KL(wanted || shares of each row of counts), nats, mixed as Steck does; shape (len(counts),)."""
+    """Computes KL(wanted || shares of counts), nats, shape (len(counts),), with the mixture of Steck."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     there = wanted > 0
     near = (1 - _MIXED) * share[:, there] + _MIXED * wanted[there]

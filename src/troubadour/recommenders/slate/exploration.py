@@ -1,4 +1,4 @@
-"""Giving new pieces a chance, with the probability of every choice known (Thompson, 1933)."""
+"""Exploration of rarely played items by Thompson sampling with known propensities (Thompson, 1933)."""
 
 from __future__ import annotations
 
@@ -7,28 +7,39 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-RARE: Final = 2
-"""A piece that at most so many listeners met is hardly known."""
+RARE_LISTENERS: Final = 2
+"""Largest listener count of a rarely played item."""
 _POINTS: Final = 512
 
 
-class Draw(NamedTuple):
-    """One item that was drawn."""
+class SlateItem(NamedTuple):
+    """One item of a slate."""
 
     row: int
     propensity: float
-    """The probability with which it was, given the candidates."""
+    """Probability of this choice given the candidates, above 0 to 1."""
 
 
-def posterior_std(heard: NDArray[np.int64], curiosity: float) -> NDArray[np.float64]:
-    """Standard deviation of what is believed of each item: the fewer met it, the larger."""
-    return np.asarray(curiosity / np.sqrt(1.0 + heard))
+def posterior_std(listener_count: NDArray[np.int64], curiosity: float) -> NDArray[np.float64]:
+    """Posterior standard deviation of each item's score: curiosity / sqrt(1 + listener_count).
+
+    Args:
+        listener_count: number of listeners, 0 or more, shape (n,).
+        curiosity: standard deviation for items without listeners, unit of scores.
+    """
+    return np.asarray(curiosity / np.sqrt(1.0 + listener_count))
 
 
 def probability_best(mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The probability of each of some independent normal values to be the largest, sum 1.
+    """Computes the probability that each of several independent normal variables is the largest.
 
-    By quadrature, within about 1e-6; costs 512 evaluations a candidate. Shape as `mean`.
+    Quadrature with an error of about 1e-6; cost: 512 evaluations per candidate.
+
+    Args:
+        mean, deviation: parameters of the variables, shape (n,).
+
+    Returns:
+        Probabilities, shape (n,), sum 1.
 
     >>> probability_best(np.array([0.0, 0.0]), np.array([1.0, 3.0])).round(6).tolist()
     [0.5, 0.5]
@@ -38,7 +49,7 @@ def probability_best(mean: NDArray[np.float64], deviation: NDArray[np.float64]) 
     if len(mean) == 1:
         return np.ones(1)
     deviation = np.maximum(deviation, 1e-6)
-    # No value below the greatest lower bound can win.
+    # Values below the largest lower bound cannot win.
     low = float((mean - 6 * deviation).max())
     high = float((mean + 6 * deviation).max())
     x = np.linspace(low, high, _POINTS)[:, None]
@@ -55,29 +66,29 @@ def explore(
     deviation: NDArray[np.float64],
     slots: int,
     rng: np.random.Generator | None,
-) -> list[Draw]:
-    """Fill some slots by Thompson sampling: each item wins as often as it may well be the best.
+) -> list[SlateItem]:
+    """Fills slots by Thompson sampling: each item is drawn with its probability of being the best.
 
-    Each slot has candidates of its own (the first, the slots + 1st, ... for the first slot), so that
-    the probability of every draw is known exactly: it is drawn by the very probabilities that are
-    told. Without `rng` the best of each slot's candidates is taken, with probability 1.
+    Each slot has its own candidates: slot i takes rows i, i + slots, i + 2 * slots, ... The propensity is
+    therefore exact.
 
     Args:
-        rows: candidates, best first.
-        mean: what each is believed to score.
-        deviation: how unsure that is, above 0.
-        slots: how many to draw.
+        rows: candidate item rows, best first, shape (n,).
+        mean: posterior mean score, shape (n,).
+        deviation: posterior standard deviation, above 0, shape (n,).
+        slots: number of items to draw, 0 or more.
+        rng: source of the draws; None = take the best candidate of each slot with propensity 1.
 
     Returns:
-        Up to `slots` items, none twice.
+        Up to `slots` distinct items.
     """
-    drawn: list[Draw] = []
+    slate: list[SlateItem] = []
     for slot in range(min(slots, len(rows))):
         mine = slice(slot, None, slots)
         if rng is None:
-            drawn.append(Draw(int(rows[mine][np.argmax(mean[mine])]), 1.0))
+            slate.append(SlateItem(int(rows[mine][np.argmax(mean[mine])]), 1.0))
             continue
         chances = probability_best(mean[mine], deviation[mine])
         picked = int(rng.choice(len(chances), p=chances))
-        drawn.append(Draw(int(rows[mine][picked]), float(chances[picked])))
-    return drawn
+        slate.append(SlateItem(int(rows[mine][picked]), float(chances[picked])))
+    return slate

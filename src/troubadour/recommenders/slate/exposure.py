@@ -1,4 +1,4 @@
-"""Keeping what everybody is shown from being always the same: prices on pieces shown too often."""
+"""Exposure prices: deductions from the scores of items that would be recommended too often."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from troubadour.recommenders.evaluation.evaluation_set import EvaluationSet
 from troubadour.recommenders.evaluation.metrics import concentration, ndcg
 
 HEAD: Final = 0.01
-"""The share of the catalogue that counts as its head."""
+"""Share of the catalogue that counts as its head."""
 _ROUNDS: Final = 60
 _MARGIN: Final = 0.95
-"""Lists for others than those that prices were learnt on are a little more alike."""
+"""Safety margin: lists of other listeners are slightly more alike than those of the fit."""
 _PRICED: Final = 20
-"""Length of the lists that prices are learnt for."""
+"""Length of the lists for which prices are learnt."""
 _SAMPLE: Final = 1000
-"""Most listeners that prices are learnt from."""
+"""Largest number of listeners from which prices are learnt."""
 _BATCH: Final = 64
 STRENGTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Of prices; tried on validation."""
+"""Strengths of prices that are evaluated on validation data."""
 _MOST_LOSS: Final = 0.03
-"""Share of NDCG that prices may cost."""
+"""Largest accepted relative loss of NDCG."""
 
 
 def caps(plays: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The largest share of all lists that each item may take, shape (n_items,).
+    """Computes the largest share of all lists that each item may occupy, shape (n_items,).
 
-    An item of the head (the most played hundredth) may take its share of the plays, any other as
-    much as the least of the head does. If every item keeps to it, then the most shown hundredth has
-    no larger share of the lists than the most played hundredth has of the plays.
+    Head items (the most played 1%) are limited to their share of plays, other items to the smallest limit of
+    the head. If all limits hold, the most recommended 1% has at most the head's share of plays.
+
+    Args:
+        plays: number of plays or listeners of each item, shape (n_items,).
     """
     share = plays / max(1, plays.sum())
     head = max(1, int(np.ceil(HEAD * len(plays))))
@@ -47,31 +49,29 @@ def prices(
     plays: NDArray[np.int64],
     k: int,
 ) -> NDArray[np.float64]:
-    """What to take off each item's scores so that no item is shown more than it may be.
+    """Learns a deduction for each item so that no item exceeds its cap.
 
-    The Lagrange multipliers of "as much score as possible in all lists, no item above its cap",
-    found by raising the price of what is shown too often and lowering it where there is room; an
-    item that stays below its cap costs nothing. Learnt once for all listeners; a price is one
-    subtraction at serving.
+    Prices are the Lagrange multipliers of "maximise the total score of all lists, no item above its cap".
+    Subgradient steps raise the price of items above their cap and lower it otherwise. Items below their cap
+    have price 0. Prices are global: serving costs one subtraction.
 
-    Source: equity of attention by linear constraints (Singh & Joachims, KDD 2018), in its dual
-    form. Costs sixty passes over `scores`.
+    Source: equity of attention by linear constraints (Singh & Joachims, KDD 2018), in the dual form. Cost:
+    sixty passes over `scores`.
 
     Args:
-        rows: the best items of a sample of listeners, shape (n_listeners, width), width > k; -1
-            where there are fewer.
-        scores: of these, in the unit of the prices.
-        plays: of each item in training, shape (n_items,).
-        k: length of the lists.
+        rows: best items of a sample of listeners, shape (n_listeners, width), width > k; -1 = padding.
+        scores: their scores, unit of the prices, same shape.
+        plays: number of plays or listeners of each item in training, shape (n_items,).
+        k: length of the lists, 1 or more.
 
     Returns:
-        Shape (n_items,), 0 or more.
+        Prices, 0 or more, shape (n_items,).
     """
     n = len(plays)
     price = np.zeros(n)
     if not len(rows) or rows.shape[1] <= k or not plays.sum():
         return price
-    allowed = _MARGIN * caps(plays)  # lists shift a little once diversity has had its say
+    allowed = _MARGIN * caps(plays)  # diversity changes the lists slightly afterwards
     empty = rows < 0
     target = _MARGIN * concentration(plays, HEAD)
     best, least = price.copy(), np.inf
@@ -100,12 +100,16 @@ def learn_prices(
     plays: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Prices that keep lists of 20 for the log's own listeners from being always the same.
+    """Learns exposure prices for lists of 20 from a sample of the log's listeners.
 
     Args:
-        score: of some histories, shape (n_histories, n_items).
-        histories: of all listeners; at most 1,000 are looked at, drawn at random.
-        plays: as in `prices`.
+        score: returns scores of histories, shape (n_histories, n_items).
+        histories: of all listeners; at most 1,000 are sampled.
+        plays: see `prices`.
+        rng: source of the sample.
+
+    Returns:
+        Prices, 0 or more, shape (n_items,).
     """
     liking = [h for h in histories if (h.weights > 0).any()]
     if len(liking) > _SAMPLE:
@@ -127,17 +131,18 @@ def learn_prices(
 def affordable(
     total: NDArray[np.float64], cases: EvaluationSet, plays: NDArray[np.int64]
 ) -> tuple[float, tuple[float, ...]]:
-    """How much of the prices can be taken off scores without losing more than 3% of NDCG@20.
+    """Finds the largest strength of prices that costs at most 3% of NDCG@20.
 
-    Where a few pieces have far more of the scores than of the plays, full prices would cost a third of
-    what listeners choose.
+    Full prices can be too expensive: where scores are far more concentrated than plays, they cost up to a
+    third of NDCG.
 
     Args:
-        total: scores of the cases, minus infinity where hidden, shape (len(cases), n_items).
-        plays: as in `prices`.
+        total: scores of the cases, shape (len(cases), n_items), -inf = hidden.
+        cases: evaluation set with the relevant items.
+        plays: see `prices`.
 
     Returns:
-        The greatest of `STRENGTHS` that can be afforded, and NDCG@20 at each of them.
+        The largest affordable entry of `STRENGTHS`, and the NDCG@20 at each strength.
     """
     rows, scores = _candidates(total)
     price = prices(rows, scores, plays, _PRICED)
@@ -156,7 +161,7 @@ def affordable(
 
 
 def _candidates(total: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The best items of each row, -1 where there are fewer, and their scores."""
+    """Returns rows and scores of the best items of each row of `total`; row -1 = padding."""
     width = min(10 * _PRICED, total.shape[1])
     if not width:
         return np.zeros(total.shape, dtype=np.int64), total

@@ -1,4 +1,4 @@
-"""What must not be in a list, whatever its score."""
+"""Filters: hard constraints on the items of a list."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from troubadour.recommenders.slate.item_info import ItemInfo
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """One request's wishes."""
+    """Filters of one request."""
 
     pieces: frozenset[str] = frozenset()
-    """Ids never to recommend; unknown ones are ignored."""
+    """Ids of excluded pieces; unknown ids are ignored."""
     groups: frozenset[str] = frozenset()
-    """Artists or books never to recommend, as in `ItemInfo.group`; case does not matter."""
+    """Excluded artists or books, see `ItemInfo.group`; case is ignored."""
     explicit: bool = True
-    """Whether pieces that are marked as explicit may be recommended."""
-    heard: bool = False
-    """Whether pieces of the history may be recommended."""
+    """Whether explicit pieces are allowed."""
+    allow_known: bool = False
+    """Whether pieces of the history are allowed."""
 
     def allowed(self, items: IdMap, infos: Sequence[ItemInfo], history: History) -> NDArray[np.bool_]:
-        """Which items may be in the list, shape (n_items,)."""
+        """Returns the mask of allowed items, shape (n_items,)."""
         mask = np.ones(len(items), dtype=bool)
-        if not self.heard:
+        if not self.allow_known:
             mask[history.items] = False
         blocked = items.find(self.pieces)
         mask[blocked[blocked >= 0]] = False

@@ -1,4 +1,4 @@
-"""What rankings and explanations need to know of a piece, beside its vector."""
+"""Metadata of items for ranking and explanations."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from troubadour.core.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class ItemInfo:
-    """A piece as listeners see it."""
+    """Metadata of one piece."""
 
     title: str = ""
     work: str = ""
-    """Id of the work; variants of a tune share it, and a list holds one of them. Empty: alone."""
+    """Id of the work; a list contains at most one variant of a work. "" = no work."""
     group: str = ""
-    """Book, artist or collection, of which a list may not be full. Empty: none."""
+    """Book, artist or collection, for the cap per group. "" = no group."""
     attributes: Mapping[str, float | str] = field(default_factory=dict[str, float | str])
-    """As from `features.attributes`, and `style`; those that are there can be named as reasons."""
+    """Descriptors from `features.attributes`, and `style`; explanations name those that are present."""
     generated: bool = False
-    """Composed by a machine."""
+    """Whether the piece is machine-composed."""
     explicit: bool = False
-    """Marked as not for everybody's ears."""
+    """Whether the piece is marked as explicit."""
     artist: str = ""
-    """Who plays or composed it. Empty: nobody is named."""
+    """Performer or composer. "" = unknown."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns a JSON-compatible dictionary."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """From JSON.
+        """Restores an item from the result of `to_dict`.
 
         Raises:
             ModelError: a field is unknown.
@@ -45,9 +45,9 @@ class ItemInfo:
 
 
 def shared(one: Mapping[str, float | str], other: Mapping[str, float | str]) -> dict[str, str]:
-    """The readable attributes on which two pieces agree, as words, the most telling first.
+    """Returns the attributes on which two pieces agree, as words, the most specific first.
 
-    Words agree when equal; tempo within 10%, density within 20%, compass within 2 semitones.
+    Words agree if equal, tempo within 10%, density within 20%, compass within 2 semitones.
 
     >>> shared({"style": "jig", "key": "D dorian"}, {"style": "jig", "key": "G major"})
     {'style': 'jig'}
@@ -72,7 +72,7 @@ def shared(one: Mapping[str, float | str], other: Mapping[str, float | str]) -> 
 
 
 def phrase(words: Mapping[str, str]) -> str:
-    """Shared attributes as a phrase: `6/8 jig in D dorian`, `dorian reel`, or empty.
+    """Formats shared attributes as a phrase, such as `6/8 jig in D dorian`; "" without attributes.
 
     >>> phrase({"style": "jig", "metre": "6/8", "key": "D dorian"})
     '6/8 jig in D dorian'

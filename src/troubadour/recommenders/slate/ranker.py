@@ -1,67 +1,48 @@
-"""From a history to a list: candidates, filters, re-ranking, a place for the new, reasons."""
+"""Ranking service: scores, filters, re-ranking, exploration and explanations for one history."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError, ModelError
-from troubadour.interactions.events import History, Interactions, Weights
+from troubadour.core.progress import Progress
+from troubadour.interactions.events import History, Interactions, ListenerEvents, Weights
 from troubadour.interactions.id_map import IdMap
 from troubadour.recommenders.base import FitOptions, Items, Scores, State, require
-from troubadour.recommenders.blend.choose import Choice, Tell, TuningBudget, choose
+from troubadour.recommenders.blend.choose import Choice, TuningBudget, choose
 from troubadour.recommenders.blend.combine import FallbackLevel, Parts
 from troubadour.recommenders.blend.recommender import BlendRecommender, BlendSpec
 from troubadour.recommenders.evaluation.metrics import style_matrix
-from troubadour.recommenders.explain.reasons import Reason, fallback, reasons
-from troubadour.recommenders.slate.exploration import Draw
+from troubadour.recommenders.explain.reasons import fallback, reasons
+from troubadour.recommenders.slate.exploration import SlateItem
 from troubadour.recommenders.slate.exposure import learn_prices
 from troubadour.recommenders.slate.filters import Filters
 from troubadour.recommenders.slate.item_info import ItemInfo, phrase, shared
+from troubadour.recommenders.slate.recommendation import Recommendation, SimilarItem
 from troubadour.recommenders.slate.rerank import CatalogueView, RankSpec, Scored, first_works, rerank
 
 _BATCH: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One piece of a list, with all that speaks for it."""
-
-    id: str
-    title: str
-    score: float
-    """Sum of the parts of all models, in standard deviations above an average piece; the order of a
-    list also heeds diversity, styles, exposure and the new."""
-    reasons: tuple[Reason, ...]
-    """The strongest first; at least one."""
-    fallback: str
-    """Empty, or what the choice had to rest on instead of the whole blend."""
-    generated: bool
-    propensity: float = 1.0
-    """Probability with which this piece was chosen for its place; 1 where nothing was left to chance."""
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarItem:
-    """A piece that sounds like another."""
-
-    id: str
-    title: str
-    similarity: float
-    """Cosine of the standardised vectors, -1 to 1."""
-    shared: str
-    """What both have in common, in words; may be empty."""
-    generated: bool
-
-
 class Ranker:
-    """Everything that is needed to recommend: fitted models, the catalogue's vectors and titles.
+    """Recommender of a release: fitted blend, catalogue metadata and exposure prices.
 
-    Immutable: `with_items` and `forget` return a new one, so that one request sees one state throughout.
+    Immutable: `with_items` and `forget` return a new ranker, so a request always sees one state.
+
+    Args:
+        blend: fitted blend.
+        items: ids of the catalogue in row order.
+        infos: metadata, one per item.
+        weights: event weights of histories; None = defaults.
+        spec: options of re-ranking; None = defaults.
+        listener_count: number of listeners of each item, int64, shape (n_items,); None = zeros.
+        price: exposure price of each item, unit of scores, shape (n_items,); None = zeros.
+        choice: result of the model selection.
     """
 
     def __init__(
@@ -71,7 +52,7 @@ class Ranker:
         infos: Sequence[ItemInfo],
         weights: Weights | None = None,
         spec: RankSpec | None = None,
-        heard: NDArray[np.int64] | None = None,
+        listener_count: NDArray[np.int64] | None = None,
         price: NDArray[np.float64] | None = None,
         choice: Choice | None = None,
     ) -> None:
@@ -80,13 +61,15 @@ class Ranker:
         self.infos = tuple(infos)
         self.weights = weights or Weights()
         self.spec = spec or RankSpec()
-        heard = np.zeros(len(items), dtype=np.int64) if heard is None else heard
+        listener_count = np.zeros(len(items), dtype=np.int64) if listener_count is None else listener_count
         self.price = np.zeros(len(items)) if price is None else price
-        """What each item's score is lowered by because it is shown too often, shape (n_items,)."""
+        """Exposure price of each item, 0 or more, unit of scores, shape (n_items,)."""
         self.choice = choice
-        """How the blend was chosen; `None` after loading, or where it was given."""
+        """Result of the model selection; None after loading, or if the blend was given."""
         styles = style_matrix([str(info.attributes.get("style", "")) for info in self.infos])
-        self.view = CatalogueView(self.infos, styles, heard, blend.content.units if blend.content else None)
+        self.view = CatalogueView(
+            self.infos, styles, listener_count, blend.content.units if blend.content else None
+        )
 
     @classmethod
     def fit(
@@ -99,28 +82,31 @@ class Ranker:
         weights: Weights | None = None,
         spec: RankSpec | None = None,
         blend: BlendSpec | None = None,
-        effort: TuningBudget | None = None,
-        tell: Tell | None = None,
+        budget: TuningBudget | None = None,
+        progress: Progress | None = None,
     ) -> Self:
-        """Learn from a log.
+        """Selects, fits and assembles the recommender.
 
         Args:
-            interactions: the log; its item vocabulary is the catalogue.
-            item_vectors: shape (n_items, d), NaN rows where a piece has no vector; may be missing.
-            infos: one an item.
-            rng: for the choice of the blend, and for the sample that prices are learnt from.
-            blend: use this instead of choosing by validation.
-            effort: how much may be tried to choose.
-            tell: progress.
+            interactions: training log; its item map is the catalogue.
+            item_vectors: content vectors, float32, shape (n_items, d); NaN rows = no vector; None = no
+                content.
+            infos: metadata, one per item.
+            rng: source of randomness of the selection and of the price sample.
+            weights: event weights; None = defaults.
+            spec: options of re-ranking; None = defaults with the selected strength of prices.
+            blend: fixed blend; None = select one on validation data.
+            budget: limits of the selection.
+            progress: receives the stages of the selection.
 
         Raises:
-            InputError: vectors or infos do not fit the catalogue.
+            InputError: the number of vectors or infos differs from the catalogue.
         """
         weights = weights or Weights()
         options = FitOptions(weights, item_vectors)
         choice = None
         if blend is None:
-            choice = choose(interactions, options, rng, effort, tell)
+            choice = choose(interactions, options, rng, budget, progress)
             blend = choice.spec
             spec = spec or RankSpec(exposure=choice.exposure)
         model = BlendRecommender(blend).fit(interactions, options)
@@ -137,19 +123,19 @@ class Ranker:
         choice: Choice | None,
         rng: np.random.Generator,
     ) -> Self:
-        """Around a blend that was fitted on a log: what else is learnt from it."""
+        """Builds a ranker from a fitted blend: counts listeners per item and learns exposure prices."""
         if len(infos) != len(log.items):
-            raise InputError(f"{len(infos)} infos for {len(log.items)} items; need as many")
-        heard = log.audience()
+            raise InputError(f"{len(infos)} infos for {len(log.items)} items; need one per item")
+        listener_count = log.audience()
         price = learn_prices(
-            lambda some: blend.parts(some).total(), log.histories(weights=weights), heard, rng
+            lambda some: blend.parts(some).total(), log.histories(weights=weights), listener_count, rng
         )
-        return cls(blend, log.items, infos, weights, spec, heard, price, choice)
+        return cls(blend, log.items, infos, weights, spec, listener_count, price, choice)
 
     @property
-    def heard(self) -> NDArray[np.int64]:
-        """How many listeners met each item, shape (n_items,)."""
-        return self.view.heard
+    def listener_count(self) -> NDArray[np.int64]:
+        """Number of listeners of each item, int64, shape (n_items,)."""
+        return self.view.listener_count
 
     def forget(
         self,
@@ -158,30 +144,36 @@ class Ranker:
         item_vectors: NDArray[np.float32] | None,
         rng: np.random.Generator,
     ) -> Self:
-        """As if one listener had never been: as `fit` on `rest` with the same blend and `rng`, within 1e-8.
+        """Removes one listener; equals `fit` on `rest` with the same blend and `rng` within 1e-8.
 
-        Parts that can subtract a listener do so; the others are fitted again, see `BlendRecommender.forget`. How
-        often pieces were heard and what is shown too often is counted anew.
+        Parts that support removal are updated, the others are fitted again; see `BlendRecommender.forget`.
+        Listener counts and exposure prices are computed again from `rest`.
 
         Args:
-            history: the listener's whole history as it was at fitting.
-            rest: the log that it was fitted on, without the listener.
-            item_vectors: as at fitting.
+            history: complete history of the listener at fitting.
+            rest: training log without the listener.
+            item_vectors: vectors of the original fit.
+            rng: source of the price sample.
 
         Raises:
-            InputError: no listener with this history can have been in the log, or `rest` has another
+            InputError: the history cannot belong to a listener of the training log, or `rest` has another
                 catalogue.
         """
         if rest.items.ids != self.items.ids:
             raise InputError(
-                f"the rest of the log is over {len(rest.items)} pieces, this ranker over {len(self.items)}; "
-                "give the log over the same catalogue"
+                f"the rest of the log has {len(rest.items)} pieces, this ranker {len(self.items)}; "
+                "give a log over the same catalogue"
             )
         blend = self.blend.forget(history, rest, FitOptions(self.weights, item_vectors))
         return type(self)._of(blend, rest, self.infos, self.weights, self.spec, self.choice, rng)
 
     def with_items(self, ids: Sequence[str], vectors: NDArray[np.float32], infos: Sequence[ItemInfo]) -> Self:
-        """With new pieces, recommendable at once and by content until they are heard.
+        """Appends items to the catalogue; they are scored by content.
+
+        Args:
+            ids: new ids.
+            vectors: content vectors, float32, shape (len(ids), d).
+            infos: metadata, one per id.
 
         Raises:
             InputError: an id is known already, or the numbers of ids, vectors and infos differ.
@@ -190,7 +182,7 @@ class Ranker:
         if known or len({len(ids), len(vectors), len(infos)}) != 1:
             raise InputError(
                 f"{len(ids)} ids, {len(vectors)} vectors and {len(infos)} infos, of which "
-                f"{known[:3]} are known already; need as many of each, all new"
+                f"{known[:3]} are known already; need equal numbers, and new ids only"
             )
         none = np.zeros(len(ids))
         return type(self)(
@@ -199,30 +191,38 @@ class Ranker:
             (*self.infos, *infos),
             self.weights,
             self.spec,
-            np.concatenate([self.heard, none.astype(np.int64)]),
+            np.concatenate([self.listener_count, none.astype(np.int64)]),
             np.concatenate([self.price, none]),
             self.choice,
         )
 
     def with_spec(self, spec: RankSpec) -> Self:
-        """With other wishes about lists; the models and prices stay."""
+        """Replaces the options of re-ranking; models and prices stay the same."""
         return type(self)(
-            self.blend, self.items, self.infos, self.weights, spec, self.heard, self.price, self.choice
+            self.blend,
+            self.items,
+            self.infos,
+            self.weights,
+            spec,
+            self.listener_count,
+            self.price,
+            self.choice,
         )
 
-    def history(self, item_ids: Sequence[str], kind: ArrayLike, value: ArrayLike, time: ArrayLike) -> History:
-        """What one listener did, from their events (see `Interactions` for the columns).
+    def history(self, events: ListenerEvents) -> History:
+        """Builds the history of one listener over this catalogue; events with other items are left out.
 
         Raises:
-            NotFoundError: an item is not in this ranker's catalogue.
             InputError: a column is out of range.
         """
-        one = ["listener"] * len(item_ids)
-        log = Interactions.from_ids(one, item_ids, kind, value, time, items=self.items)
-        return log.history(0, self.weights) if len(log) else History.empty()
+        rows = self.items.find(events.ids)[events.item]
+        known = rows >= 0
+        return History.from_events(
+            rows[known], events.kind[known], events.value[known], events.time[known], self.weights
+        )
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`: the blend, before filters and re-ranking."""
+        """Returns the scores of the blend before filters and re-ranking; see `Recommender.score`."""
         return self.blend.score(histories, items)
 
     def recommend(
@@ -234,16 +234,17 @@ class Ranker:
         filters: Filters | None = None,
         rng: np.random.Generator | None = None,
     ) -> list[Recommendation]:
-        """The list for a history; shorter than n only if the catalogue has no more.
+        """Recommends a list for a history.
 
-        Neither pieces of the history, nor variants of their works, nor two variants of one work.
+        The list contains neither items of the history, nor variants of their works, nor two variants of one
+        work. It is shorter than n only if no more items are allowed.
 
         Args:
-            n: 1 to 1000.
-            exclude: ids never to recommend; unknown ones are ignored.
-            filters: what else must not be in the list.
-            rng: leaves the places kept for new pieces to chance, with known propensities (see
-                `explore`); without it they go to those of the highest score.
+            history: history of one listener over this catalogue.
+            n: length of the list, 1 to 1000.
+            exclude: excluded ids; unknown ids are ignored.
+            filters: further constraints.
+            rng: source of exploration, see `explore`; None = no randomness.
 
         Raises:
             InputError: n is out of range, or the history has rows outside the catalogue.
@@ -255,14 +256,17 @@ class Ranker:
         allowed[blocked[blocked >= 0]] = False
         parts = self.blend.parts([history])
         (scored,) = self._scored([history], parts)
-        drawn = rerank(self.view, self.spec, scored, n, allowed, heard=filters.heard, rng=rng)
+        slate = rerank(self.view, self.spec, scored, n, allowed, allow_known=filters.allow_known, rng=rng)
         total = parts.total()[0]
-        return [self._explained(history, parts, float(total[one.row]), one) for one in drawn]
+        return [self._explained(history, parts, float(total[one.row]), one) for one in slate]
 
     def lists(self, histories: Sequence[History], n: int) -> NDArray[np.int64]:
-        """The rows of the lists of many histories, shape (len(histories), n), -1 where one is shorter.
+        """Recommends lists for many histories, for evaluation.
 
-        As `recommend` without chance, filters but for what was heard, or reasons; for evaluation.
+        As `recommend` without exploration, explanations and further filters.
+
+        Returns:
+            Item rows, int64, shape (len(histories), n); -1 = padding.
         """
         out = np.full((len(histories), n), -1, dtype=np.int64)
         for at in range(0, len(histories), _BATCH):
@@ -274,17 +278,24 @@ class Ranker:
         return out
 
     def similar(self, item_id: str, n: int = 10, *, exclude: Iterable[str] = ()) -> list[SimilarItem]:
-        """The pieces that sound most like one; neither itself nor its variants, one per work.
+        """Finds the pieces with the most similar content, one per work, without variants of the piece itself.
+
+        Args:
+            item_id: id of the reference piece.
+            n: largest number of results, 1 to 1000.
+            exclude: excluded ids; unknown ids are ignored.
 
         Raises:
-            NotFoundError: no such item.
-            InputError: n is out of range, or there are no item vectors.
+            NotFoundError: the item does not exist.
+            InputError: n is out of range, or the item has no vector.
         """
         self._check(History.empty(), n)
         item = self.items.row(item_id)
         content = self.blend.content
         if content is None or not content.known[item]:
-            raise InputError(f"{item_id!r} has no vector; similar pieces cannot be found")
+            raise InputError(
+                f"{item_id!r} has no content vector; choose a piece with notes or measured sound"
+            )
         blocked = self.items.find(exclude)
         others = content.known.copy()
         others[[item, *blocked[blocked >= 0].tolist()]] = False
@@ -307,16 +318,16 @@ class Ranker:
             raise InputError(f"n is {n}; allowed: 1 to 1000")
         if len(history) and history.items.max() >= len(self.items):
             raise InputError(
-                f"history holds item row {history.items.max()}; this catalogue has {len(self.items)} rows"
+                f"history contains item row {history.items.max()}; this catalogue has {len(self.items)} rows"
             )
 
     def _scored(self, histories: Sequence[History], parts: Parts) -> list[Scored]:
-        personal = parts.basis != FallbackLevel.POPULARITY
-        # A stranger is shown what is popular, and that is the reason given: no price on it.
+        personal = parts.fallback_level != FallbackLevel.POPULARITY
+        # Without a history the list is ranked by popularity, and prices would contradict that reason.
         total = parts.total() - np.where(personal, self.spec.exposure * self.price, 0.0)
         return [Scored(h, total[i], personal[i]) for i, h in enumerate(histories)]
 
-    def _explained(self, history: History, parts: Parts, score: float, one: Draw) -> Recommendation:
+    def _explained(self, history: History, parts: Parts, score: float, one: SlateItem) -> Recommendation:
         info = self.infos[one.row]
         return Recommendation(
             id=self.items.id(one.row),
@@ -331,7 +342,7 @@ class Ranker:
     # Storing ----------------------------------------------------------------------------------
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         blend, arrays = self.blend.state()
         spec: dict[str, Any] = {
             "items": list(self.items),
@@ -340,23 +351,25 @@ class Ranker:
             "rank": asdict(self.spec),
             "blend": blend,
         }
-        return spec, {**arrays, "rank.heard": self.heard, "rank.price": self.price}
+        return spec, {**arrays, "rank.heard": self.listener_count, "rank.price": self.price}
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         items = IdMap(require(spec, "items", "ranker"))
         infos = [ItemInfo.from_dict(values) for values in require(spec, "infos", "ranker")]
         blend = BlendRecommender.from_state(require(spec, "blend", "ranker"), arrays)
-        heard, price = (require(arrays, f"rank.{name}", "ranker") for name in ("heard", "price"))
-        if not len(items) == len(infos) == blend.n_items == len(heard) == len(price):
+        listener_count, price = (require(arrays, f"rank.{name}", "ranker") for name in ("heard", "price"))
+        if not len(items) == len(infos) == blend.n_items == len(listener_count) == len(price):
             raise ModelError(
                 f"stored ranker has {len(items)} ids, {len(infos)} infos, {blend.n_items} rows, "
-                f"{len(heard)} counts and {len(price)} prices"
+                f"{len(listener_count)} counts and {len(price)} prices"
             )
         try:
             weights = Weights(**require(spec, "weights", "ranker"))
             rank = RankSpec(**require(spec, "rank", "ranker"))
         except TypeError as error:
             raise ModelError(f"stored ranker spec: {error}") from error
-        return cls(blend, items, infos, weights, rank, heard.astype(np.int64), price.astype(np.float64))
+        return cls(
+            blend, items, infos, weights, rank, listener_count.astype(np.int64), price.astype(np.float64)
+        )

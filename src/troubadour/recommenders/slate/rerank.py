@@ -1,4 +1,4 @@
-"""From scores to a list: one piece a work, unlike each other, a place or two for the new."""
+"""Re-ranking: one item per work, diversity, calibration, and slots for rarely played items."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from troubadour.core.topn import best
 from troubadour.interactions.events import History
 from troubadour.recommenders.evaluation.metrics import style_shares
 from troubadour.recommenders.slate.diversity import Candidates, diversify, one_per_work
-from troubadour.recommenders.slate.exploration import RARE, Draw, explore, posterior_std
+from troubadour.recommenders.slate.exploration import RARE_LISTENERS, SlateItem, explore, posterior_std
 from troubadour.recommenders.slate.item_info import ItemInfo
 
 _RARE_POOL: Final = 50
-"""Candidates for each place that is kept for the new."""
+"""Number of candidates for each exploration slot."""
 _RARE_FEWEST: Final = 20
-"""So many there must be for each such place but the first, or everybody would be shown the same few."""
+"""Number of rarely played items for each slot beyond the first; fewer would be shown to all listeners."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankSpec:
-    """What may be chosen about lists."""
+    """Options of re-ranking."""
 
     diversity: float = 0.15
-    """0 (by score alone) to 1 (unlike each other at any cost)."""
+    """Weight of diversity, 0 (score only) to 1."""
     calibration: float = 0.05
-    """How much the styles of a list are drawn to those of the history, 0 (not) to 10."""
+    """Weight of the divergence between the styles of list and history, 0 to 10."""
     group_share: float = 0.5
-    """Most of a list that one book or artist may fill, above 0 to 1, while there is another."""
+    """Largest share of a list for one book or artist, above 0 to 1; relaxed if no other item is left."""
     new_share: float = 0.1
-    """Share of a list, rounded down, kept for pieces that hardly anybody has heard, 0 to 1: without it
-    they would hardly ever be shown, and so never heard. Fewer places where there are few such pieces."""
+    """Share of a list (rounded down) reserved for rarely played items, 0 to 1. They would otherwise not be
+    shown and not be played. Catalogues with few such items reserve fewer slots."""
     curiosity: float = 1.0
-    """How unsure the score of a piece is that nobody heard, as a standard deviation in the unit of
-    scores, 0 to 100; decides how evenly the kept places go round."""
+    """Prior standard deviation of the score of items without listeners, unit of scores, 0 to 100. Larger
+    values spread exploration more evenly."""
     exposure: float = 1.0
-    """How much of the price of being shown too often is taken off, 0 (none) to 1 (all)."""
+    """Strength of exposure prices, 0 (none) to 1 (full)."""
     pool: int = 100
-    """Candidates that are looked at for diversity, at least as many as are asked for."""
+    """Number of candidates for diversification; at least the length of the list."""
 
     def __post_init__(self) -> None:
         high = {"pool": 10_000, "calibration": 10, "curiosity": 100}
@@ -54,26 +54,26 @@ class RankSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CatalogueView:
-    """What making a list needs to know of the catalogue."""
+    """Catalogue data for re-ranking."""
 
     infos: Sequence[ItemInfo]
     styles: NDArray[np.float64]
-    """As `metrics.style_matrix` gives them, shape (n_items, n_styles)."""
-    heard: NDArray[np.int64]
-    """How many listeners met each item, shape (n_items,)."""
+    """Result of `metrics.style_matrix`, shape (n_items, n_styles)."""
+    listener_count: NDArray[np.int64]
+    """Number of listeners of each item, int64, shape (n_items,)."""
     units: NDArray[np.float32] | None
-    """Vectors of length 1, shape (n_items, d), or none."""
+    """Content vectors of length 1, shape (n_items, d); None = no content."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """One history's scores over the whole catalogue."""
+    """Scores of one history over the whole catalogue."""
 
     history: History
     total: NDArray[np.float64]
-    """Less prices, shape (n_items,)."""
+    """Scores minus prices, shape (n_items,)."""
     personal: NDArray[np.bool_]
-    """Whether a score rests on more than popularity, shape (n_items,)."""
+    """Mask of scores that are based on more than popularity, shape (n_items,)."""
 
 
 def rerank(
@@ -83,20 +83,24 @@ def rerank(
     n: int,
     allowed: NDArray[np.bool_],
     *,
-    heard: bool = False,
+    allow_known: bool = False,
     rng: np.random.Generator | None = None,
-) -> list[Draw]:
-    """The list, best first; shorter than n only if no more is allowed.
+) -> list[SlateItem]:
+    """Builds the list of one history, best first.
 
-    Neither variants of works in the history, nor two variants of one work. Costs a few passes over
-    the scores, and n passes over the pool.
+    The list contains one variant per work, and no work of the history. It is shorter than n only if no more
+    items are allowed. Cost: a few passes over the scores, and n passes over the candidates.
 
     Args:
-        allowed: which items may be in it, shape (n_items,).
-        heard: whether variants of works in the history may be in it.
-        rng: leaves the places kept for new pieces to chance.
+        view: catalogue data.
+        spec: options of re-ranking.
+        scored: scores of the history.
+        n: length of the list, 1 or more.
+        allowed: mask of allowed items, shape (n_items,).
+        allow_known: whether works of the history are allowed.
+        rng: source of exploration; None = no randomness.
     """
-    works = set() if heard else {view.infos[row].work for row in scored.history.items.tolist()} - {""}
+    works = set() if allow_known else {view.infos[row].work for row in scored.history.items.tolist()} - {""}
     pool = first_works(scored.total, allowed, view.infos, works, max(n, spec.pool))
     units = np.zeros((len(pool), 1)) if view.units is None else view.units[pool]
     candidates = Candidates(
@@ -114,19 +118,21 @@ def rerank(
         calibration=spec.calibration,
         most_of_group=max(1, int(np.ceil(spec.group_share * n))),
     )
-    certain = [Draw(row, 1.0) for row in chosen]
-    new = (view.heard <= RARE) & scored.personal
+    certain = [SlateItem(row, 1.0) for row in chosen]
+    new = (view.listener_count <= RARE_LISTENERS) & scored.personal
     fresh = allowed & new
     fresh[chosen] = False
     most = max(1, int(fresh.sum()) // _RARE_FEWEST)
     missing = min(int(spec.new_share * n) - int(new[chosen].sum()), most)
     if missing <= 0:
         return certain
-    # The last places go to hardly known pieces, where the list has too few of them.
+    # Fill the last slots with rarely played items if the list has too few of them.
     works |= {view.infos[row].work for row in chosen} - {""}
     rows = np.array(first_works(scored.total, fresh, view.infos, works, missing * _RARE_POOL), np.int64)
-    drawn = explore(rows, scored.total[rows], posterior_std(view.heard[rows], spec.curiosity), missing, rng)
-    return certain[: n - len(drawn)] + drawn
+    slate = explore(
+        rows, scored.total[rows], posterior_std(view.listener_count[rows], spec.curiosity), missing, rng
+    )
+    return certain[: n - len(slate)] + slate
 
 
 def first_works(
@@ -136,7 +142,7 @@ def first_works(
     taken: set[str],
     limit: int,
 ) -> list[int]:
-    """The best rows, one a work: sorting them all would cost more than everything else."""
+    """Returns the best rows, one per work, without sorting all scores."""
     scores = np.where(allowed, scores, -np.inf)
     look = 2 * limit
     while True:

@@ -1,6 +1,6 @@
-// How the page asks the server. Every error is an Error whose message a person can read.
+// Requests to the server. Every error is an Error with a readable message.
 
-/** The server gave no answer at all. */
+/** The server did not answer. */
 export class Away extends Error {}
 
 async function answered(path, options) {
@@ -13,22 +13,22 @@ async function answered(path, options) {
   }
   if (response.ok) return response;
   let detail = `${response.status} ${response.statusText}`;
-  try { detail = (await response.json()).detail ?? detail; } catch { /* no JSON: the status says it */ }
+  try { detail = (await response.json()).detail ?? detail; } catch { /* no JSON: use the status text */ }
   throw new Error(detail);
 }
 
-/** JSON of a route; with a body it is posted. */
+/** JSON of a route; POST if a body is given. */
 export async function call(path, body, method = body ? "POST" : "GET") {
   const sent = body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   return (await answered(path, { method, ...sent })).json();
 }
 
-/** JSON of a route that takes a file. */
+/** JSON of a route that takes a file as body. */
 export async function send(path, file) {
   return (await answered(path, { method: "POST", body: file })).json();
 }
 
-/** Text of a route, or nothing where there is none. */
+/** Text of a route; empty if there is none. */
 export async function text(path) {
   return (await answered(path)).text();
 }

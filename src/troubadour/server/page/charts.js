@@ -1,4 +1,4 @@
-// Charts and trends: what was played most, and what rises.
+// Charts (most played pieces) and trends.
 import { call, path } from "./api.js";
 import { $, element, guarded, many, picture } from "./dom.js";
 import { fill, pieceRow } from "./rows.js";
@@ -23,13 +23,13 @@ export async function showCharts() {
   const [period, style, until] = [form.period.value, form.style.value, form.until.value];
   $("chart").hidden = true;
   await guarded($("charts"), async () => {
-    // The whole of that day counts; without a day, the last play ends it.
+    // The period includes the whole chosen day. Default end: the last play.
     const end = until ? path`&end=${Math.floor(Date.parse(until) / 1000) + 86_400}` : "";
     const found = await call(path`/api/charts?period=${period}&style=${style}&n=40` + end);
     if (form.period.value !== period || form.style.value !== style || form.until.value !== until) return;
     $("charted").textContent = found.items.length
       ? `${day(found.from)} to ${day(found.to)}: ${many(found.plays, "play")} by ${many(found.listeners, "listener")}. A play counts by how much was heard, and one fan on repeat makes no hit.`
-      : `Up to ${day(found.to)} nobody played ${style ? `a piece of the style ${style}` : "anything"} in a ${period}. An earlier day may be chosen.`;
+      : `Up to ${day(found.to)} there are no plays${style ? ` of the style ${style}` : ""} in the last ${period}. Choose an earlier day.`;
     $("chart").hidden = !found.items.length;
     $("chart").tBodies[0].replaceChildren(...found.items.map((item) => {
       name(item.id, item.title);
@@ -59,7 +59,7 @@ export async function showTrends() {
     const found = await call(path`/api/trends?by=${by}&weeks=${weeks}&n=30`);
     if (form.elements.by.value !== by || form.elements.weeks.value !== weeks) return true;
     $("verdict").textContent = found.items.length ? `On ${many(found.weeks, "week")}: ${found.verdict}.` : "";
-    fill($("risen"), found.items.map((item) => trend(item, by)), "There is nothing to see a trend in yet.");
+    fill($("risen"), found.items.map((item) => trend(item, by)), "There are too few plays for trends.");
     return true;
   });
   if (!done) $("verdict").textContent = "";
@@ -75,7 +75,7 @@ function trend(item, by) {
   return row;
 }
 
-/** Plays a week as a line, what is forecast as its dashed end. */
+/** Weekly plays as a line, with the forecast as its dashed end. */
 function spark({ title, weekly, forecast }) {
   const all = [...weekly, ...forecast];
   const top = Math.max(...all, 1);

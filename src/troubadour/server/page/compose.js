@@ -1,19 +1,47 @@
-// Composing, at once or bar by bar, with all controls; what cannot be met is refused with its reason.
+// Composing, at once or bar by bar. The form is built from the description of the controls at /api/controls.
 import { call, events } from "./api.js";
 import { $, element, guarded, many, say } from "./dom.js";
 import { fill, pieceRow } from "./rows.js";
 import { go, named, shown } from "./state.js";
 
-const WHOLE = ["bars", "voices", "density", "max_common", "seed"];
-const BROKEN = ["tempo_bpm", "guidance", "temperature"];
-const WORDS = ["listener", "style", "key", "metre", "chords"];
-const EITHER = ["upbeat", "cadence", "parallels"];
-const STEPS = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
 let running = null; // an AbortController
 
-export function offerToCompose({ styles, modes }) {
-  $("brief").elements.style.append(...styles.map((s) => element("option", s)));
-  $("keys").append(...["C", "G", "D", "A", "F", "Bb"].flatMap((tonic) => modes.slice(0, 4).map((mode) => element("option", `${tonic} ${mode}`))));
+let controls = [];
+
+export function offerToCompose(described) {
+  controls = described;
+  for (const control of controls) $(`controls-${control.group}`).append(field(control));
+}
+
+/** A labelled field for one control; its kind decides which. */
+function field(control) {
+  const { name, kind, group, label, help, default: preset } = control;
+  const about = { name, title: help };
+  if (kind === "boolean" && preset === false) {
+    const box = element("input", "", { ...about, type: "checkbox" });
+    return element("label", "", { className: "tick" }, box, ` ${label}`);
+  }
+  return element("label", "", { className: kind === "text" && group === "more" ? "wide" : "" }, `${label} `, entry(control, about));
+}
+
+function entry({ name, kind, min, max, step, example, suggestions, choices, labels, default: preset }, about) {
+  if (kind === "boolean") choices = ["yes", "no"];
+  if (choices) {
+    const shownAs = (choice, i) => element("option", labels?.[i] ?? choice, { value: choice });
+    return element("select", "", about, element("option", "open", { value: "" }), ...choices.map(shownAs));
+  }
+  if (kind === "integer" || kind === "number") {
+    const bounds = Object.fromEntries(Object.entries({ min, max, step: step ?? (kind === "integer" ? 1 : "any") }).filter(([, value]) => value !== undefined));
+    const placeholder = String(preset ?? (min === undefined ? "" : `${min}-${max}`));
+    return element("input", "", { ...about, ...bounds, type: "number", placeholder });
+  }
+  const input = element("input", "", { ...about, autocomplete: "off", placeholder: example ? `such as ${example}` : "" });
+  if (!suggestions) return input;
+  const list = element("datalist", "", { id: `suggested-${name}` }, ...suggestions.map((value) => element("option", value)));
+  input.setAttribute("list", list.id);
+  const both = document.createDocumentFragment();
+  both.append(input, list);
+  return both;
 }
 
 export function setUpCompose() {
@@ -32,26 +60,28 @@ export async function showCompose() {
   });
 }
 
-/** `G3` as a MIDI pitch; whatever else is left for the server to judge. */
-function pitch(words) {
-  const found = /^([A-Ga-g])([#b]?)(-?\d)$/.exec(words.trim());
-  if (!found) return /^\d+$/.test(words.trim()) ? Number(words) : words;
-  return STEPS[found[1].toUpperCase()] + { "#": 1, b: -1, "": 0 }[found[2]] + 12 * (Number(found[3]) + 1);
+/** The controls that are set, and listener and seed, as the server takes them. */
+function asked() {
+  const form = $("brief").elements;
+  const wanted = {};
+  for (const { name, kind, default: preset } of [...controls, { name: "listener", kind: "text" }, { name: "seed", kind: "integer" }]) {
+    const { type, value, checked } = form[name];
+    if (type === "checkbox") {
+      if (checked !== preset) wanted[name] = checked;
+    } else if (value.trim()) {
+      if (kind === "integer" || kind === "number") wanted[name] = Number(value);
+      else if (kind === "boolean") wanted[name] = value === "yes";
+      else wanted[name] = value;
+    }
+  }
+  return wanted;
 }
 
-function asked() {
-  const form = new FormData($("brief"));
-  const wanted = {};
-  for (const [name, value] of form) {
-    if (typeof value !== "string" || !value.trim()) continue;
-    if (WHOLE.includes(name) || BROKEN.includes(name)) wanted[name] = Number(value);
-    else if (WORDS.includes(name)) wanted[name] = value;
-    else if (EITHER.includes(name)) wanted[name] = value === "yes";
-    else if (name === "lowest" || name === "highest") wanted[name] = pitch(value);
-    else if (name === "instruments") wanted[name] = value.split(",").map((word) => word.trim()).filter(Boolean);
-  }
-  if (form.get("strict")) wanted.strict = true;
-  return wanted;
+/** The field of the control with whose name a refusal begins. */
+function refusedField(form) {
+  const word = /^\w+/.exec(form.querySelector(".problem").textContent)?.[0];
+  const control = controls.find(({ name, option }) => word && [name, option].includes(word));
+  return control && form.elements[control.name];
 }
 
 async function compose() {
@@ -77,9 +107,8 @@ async function compose() {
     submit.disabled = false;
     $("stop").hidden = true;
   }
-  // A refusal begins with the name of the control.
-  const field = form.elements[/^\w+/.exec(form.querySelector(".problem").textContent)?.[0].replace(/^tempo$/, "tempo_bpm")];
-  if (field instanceof HTMLElement) {
+  const field = refusedField(form);
+  if (field) {
     field.setAttribute("aria-invalid", "true");
     field.closest("details")?.setAttribute("open", "");
     field.focus();

@@ -1,4 +1,4 @@
-// Small things that every part of the page makes.
+// Helpers for DOM elements.
 import { Away } from "./api.js";
 
 export const $ = (id) => document.getElementById(id);
@@ -17,7 +17,7 @@ export function button(text, action, label) {
   return made;
 }
 
-/** Say to everybody, screen readers included, what has just happened. */
+/** Announce an event, also to screen readers. */
 export function say(words) {
   $("news").textContent = words;
 }
@@ -26,7 +26,7 @@ export function many(n, one, several = `${one}s`) {
   return `${n.toLocaleString("en")} ${n === 1 ? one : several}`;
 }
 
-/** Run what fills a part of the page; what goes wrong is told there, or above all when the server is away. */
+/** Run an update of a part of the page; errors are shown there, or at the top if the server does not answer. */
 export async function guarded(region, fill) {
   const problem = region.querySelector(".problem");
   region.setAttribute("aria-busy", "true");
@@ -47,7 +47,7 @@ export function away(words) {
   $("away").hidden = !words;
 }
 
-/** An SVG picture out of markup that holds nothing but our own numbers and words. */
+/** SVG element from trusted markup. */
 export function picture(markup, label) {
   const made = new DOMParser().parseFromString(markup, "text/html").querySelector("svg");
   made.setAttribute("role", "img");

@@ -1,4 +1,4 @@
-// Finding a piece: by words, by a melody that is typed or played on keys, by one that is hummed.
+// Search for pieces: by words, by typed notes or keys, by humming.
 import { call, path, send } from "./api.js";
 import { $, button, element, guarded, many } from "./dom.js";
 import { fill, pieceRow } from "./rows.js";
@@ -7,8 +7,8 @@ import { go, shown } from "./state.js";
 const KEYS = ["C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B"];
 const LONGEST_SECONDS = 20;
 const MIDDLE_C_HZ = 261.626;
-let last = ""; // what was looked for, to look once
-let sound = null; // AudioContext, which only a click may make
+let last = ""; // latest query, to avoid repeating it
+let sound = null; // AudioContext; browsers allow its creation only after a click
 
 export function setUpFind() {
   $("by-words").addEventListener("submit", (event) => { event.preventDefault(); go({ words: event.target.elements.words.value, notes: "" }); });
@@ -24,9 +24,9 @@ export function setUpFind() {
   $("undo-note").addEventListener("click", () => { field.value = field.value.trim().split(/\s+/).slice(0, -1).join(" "); });
   $("by-sound").elements.recording.addEventListener("change", (event) => { if (event.target.files[0]) hear(event.target.files[0]); });
   if (navigator.mediaDevices && window.MediaRecorder) $("hum").addEventListener("click", hum);
-  else $("hum").hidden = true; // browsers lend the microphone to this machine and to https alone
+  else $("hum").hidden = true; // browsers allow the microphone only for localhost and https
   $("map").addEventListener("toggle", () => {
-    if ($("map").open && !$("map").querySelector("img")) $("map").append(element("img", "", { src: "/api/map.svg", alt: "All pieces, those alike near to one another, coloured by style" }));
+    if ($("map").open && !$("map").querySelector("img")) $("map").append(element("img", "", { src: "/api/map.svg", alt: "Map of all pieces, similar ones close together, coloured by style" }));
   });
 }
 
@@ -40,7 +40,7 @@ export function showFind() {
   if (words) look(async () => told(`Pieces with "${words}"`, (await call(path`/api/pieces?n=50&words=${words}`)).items, (i) => [i.style]));
   else if (notes) look(async () => {
     const { query, items } = await call(path`/api/search?notes=${notes}`);
-    return told(`Where these ${query.notes} notes stand`, items, where);
+    return told(`Pieces with these ${query.notes} notes`, items, where);
   });
 }
 
@@ -52,7 +52,7 @@ async function look(find) {
 
 function told(heading, items, why) {
   $("found-what").textContent = `${heading}: ${many(items.length, "piece")}`;
-  fill($("found"), items.map((item) => pieceRow(item, { why: why(item) })), "None is like it.");
+  fill($("found"), items.map((item) => pieceRow(item, { why: why(item) })), "No piece matches.");
   return true;
 }
 
@@ -76,7 +76,7 @@ function hear(file) {
   last = "";
   return look(async () => {
     const { query, items } = await send("/api/search/recording", file);
-    return told(query.notes ? `Where the ${Array.isArray(query.notes) ? query.notes.length : query.notes} notes heard stand` : "Heard", items, where);
+    return told(query.notes ? `Pieces with the ${Array.isArray(query.notes) ? query.notes.length : query.notes} notes heard` : "Heard", items, where);
   });
 }
 
@@ -109,7 +109,7 @@ async function hum() {
   });
 }
 
-/** The first channel as a 16-bit WAV file: every server reads that, and not every one what browsers record. */
+/** First channel as a 16-bit WAV file; the server may not support the browser's recording format. */
 function wav(heard) {
   const samples = heard.getChannelData(0);
   const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));

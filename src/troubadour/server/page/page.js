@@ -1,4 +1,4 @@
-// The page: its parts, and which of them is shown. There is no framework; the address is the state.
+// Views of the page and navigation. No framework; the address is the state.
 import { call } from "./api.js";
 import { $, away, many } from "./dom.js";
 import { offerCharts, setUpCharts, showCharts, showTrends } from "./charts.js";
@@ -10,7 +10,7 @@ import { setUpRadio, showRadio } from "./radio.js";
 import { markCurrent } from "./rows.js";
 import { address, name, named, shown } from "./state.js";
 
-let before = {}; // the state that is on the page
+let before = {}; // the state currently rendered
 let styles = [];
 
 const VIEWS = {
@@ -47,13 +47,13 @@ async function show() {
   await VIEWS[now.view](changed);
 }
 
-/** Who is spoken of; an address may bring a listener that no list has shown. */
+/** Load the name of the listener in the address, if it is not cached. */
 async function knowName(id) {
   try {
     const person = await call(`/api/listeners/${encodeURIComponent(id)}`);
     name(id, person.name);
     showFeedback();
-  } catch { /* whatever is wrong is told where the listener is shown */ }
+  } catch { /* the listener view reports the error */ }
 }
 
 async function showStatus() {
@@ -66,10 +66,10 @@ async function showStatus() {
 async function start() {
   away("");
   try {
-    const [options] = await Promise.all([call("/api/options"), showStatus()]);
+    const [options, described] = await Promise.all([call("/api/options"), call("/api/controls"), showStatus()]);
     if (!styles.length) {
       styles = options.styles;
-      offerToCompose(options);
+      offerToCompose(described.controls);
       offerCharts(options);
     }
     before = {};

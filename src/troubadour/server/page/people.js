@@ -1,4 +1,4 @@
-// Listeners, what they heard, and the lists that are made for them.
+// Listeners, their plays, and their recommendation lists.
 import { call, path } from "./api.js";
 import { $, button, element, guarded, many, say } from "./dom.js";
 import { fill, pieceRow } from "./rows.js";
@@ -6,12 +6,12 @@ import { address, go, name, named, shown } from "./state.js";
 
 const AT_ONCE = 200;
 const MEANING = {
-  "for-you": "By all that they heard, liked and skipped, and what goes with it. The last place is kept for a piece that hardly anybody knows.",
-  because: "A list for each of the pieces that they liked last.",
-  discover: "Only artists that they have not met, and nothing that everybody hears.",
+  "for-you": "Based on all plays, likes and skips. The last place is reserved for a rarely played piece.",
+  because: "One list for each of the latest liked pieces.",
+  discover: "Unfamiliar artists, without the most popular pieces.",
 };
-let everybody = 0; // how many there are
-let listed = { key: "", ids: new Set() }; // the list that is shown, to tell what is new in the next
+let everybody = 0; // number of listeners
+let listed = { key: "", ids: new Set() }; // the current list, to mark new pieces in the next one
 
 export async function showPeople() {
   await guarded($("person"), async () => {
@@ -28,7 +28,7 @@ export async function showPeople() {
       open.append(element("span", p.name || p.id, { className: "title" }),
         element("span", [p.name && p.id, p.simulated && "simulated"].filter(Boolean).join(", "), { className: "small" }));
       return element("li", "", {}, open);
-    }), words ? `Nobody is called ${words}.` : "Nobody yet. Add a listener, or import plays: troubadour import-plays.");
+    }), words ? `No listener matches ${words}.` : "No listeners yet. Add one, or import plays: troubadour import-plays.");
     $("more-people").textContent = !words && everybody > found.length ? `${found.length} of ${everybody.toLocaleString("en")}; type to find others` : "";
   });
 }
@@ -55,15 +55,15 @@ async function showLists(id, which) {
   listed = { key, ids: new Set(made.flatMap(([, list]) => list.items.map((i) => i.id))) };
   const parts = made.flatMap(([heading, { release, items }]) => {
     const list = element("ol", "", { className: "rows" });
-    // What all of a list rests on is said once.
+    // A fallback common to the whole list is shown once.
     const shared = items.every((item) => item.fallback && item.fallback === items[0].fallback) ? items[0]?.fallback : "";
     fill(list, items.map((item, i) => pieceRow(item, {
       why: [item.reasons.join("; "), item.fallback === shared ? "" : item.fallback], origin: { release, rank: i + 1 },
       fresh: before !== null && !before.has(item.id), feedback: true,
-    })), "Nothing is left to recommend.");
+    })), "No pieces are left to recommend.");
     return [heading && element("h3", heading), shared && element("p", sentence(shared), { className: "small" }), list].filter(Boolean);
   });
-  $("lists").replaceChildren(...(parts.length ? parts : [element("p", "Nothing yet: it needs something that they liked.", { className: "empty" })]));
+  $("lists").replaceChildren(...(parts.length ? parts : [element("p", "No lists yet: they need at least one liked piece.", { className: "empty" })]));
 }
 
 export async function showPerson() {
@@ -75,7 +75,7 @@ export async function showPerson() {
   $("theirs").hidden = !id;
   if (!id) return;
   if ($("name").dataset.listener !== id) {
-    // Nothing of somebody else stands under their name while theirs is on its way.
+    // Clear the previous listener's data while the new data is loading.
     for (const part of ["lists", "last", "taste"]) $(part).replaceChildren();
     $("name").textContent = named(id);
     $("name").dataset.listener = id;
@@ -91,11 +91,11 @@ export async function showPerson() {
     name(id, person.name || id);
     $("name").textContent = named(id);
     const styles = person.styles.map(([style, n]) => `${style} ${n}`).join(", ");
-    $("taste").textContent = `${person.simulated ? "Simulated listener. " : ""}${styles ? `Played by style: ${styles}` : "Played nothing yet."}`;
+    $("taste").textContent = `${person.simulated ? "Simulated listener. " : ""}${styles ? `Played by style: ${styles}` : "No plays yet."}`;
     fill($("last"), person.last.map((e) => {
       const share = e.kind === "play" && e.value !== null ? `, ${Math.round(e.value * 100)}% heard` : "";
       return pieceRow({ ...e, id: e.piece }, { why: [`${e.kind}${share}, ${new Date(e.time * 1000).toLocaleDateString("en-GB")}`] });
-    }), "Nothing yet.");
+    }), "No plays yet.");
     $("blocked").hidden = !blocks.items.length;
     fill($("blocks"), blocks.items.map((b) => element("li", "", {}, element("span", `${b.what}: ${named(b.value)}`, { className: "open" }),
       element("span", "", { className: "feedback" }, button("Allow again", () => lift(id, b), `Allow ${named(b.value)} again`)))), "");
@@ -127,6 +127,6 @@ export function setUpPeople() {
       document.dispatchEvent(new CustomEvent("counted"));
     });
   });
-  // Lists are made anew at once: what a listener did counts in the next.
+  // Reload the list: it depends on the event.
   document.addEventListener("told", ({ detail }) => { if (shown().view === "listeners" && detail.listener === shown().listener) showPerson(); });
 }

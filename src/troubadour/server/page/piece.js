@@ -1,24 +1,24 @@
-// One piece: its score, its sound, what it is, and what is like it.
+// One piece: score, audio, facts, and similar pieces.
 import { call, path, text } from "./api.js";
 import { $, button, element, guarded, say } from "./dom.js";
 import { after } from "./radio.js";
 import { fill, pieceRow, told } from "./rows.js";
 import { address, go, name, named, shown } from "./state.js";
 
-let facts = null; // of the piece that is shown
-let sounding = null; // the piece that is to be heard as soon as it is shown
+let facts = null; // of the current piece
+let sounding = null; // id of the piece to play as soon as it is loaded
 
 const FILES = { midi: "score.mid", musicxml: "score.musicxml", wav: "sound.wav" };
 const PICTURES = {
-  roll: "Piano roll: its notes over bars, a colour a voice",
-  timeline: "Its keys, chords and phrases over bars",
-  similarity: "How like each bar is to each other bar, dark for equal",
+  roll: "Piano roll: notes over bars, one colour per voice",
+  timeline: "Keys, chords and phrases over bars",
+  similarity: "Self-similarity of the bars, dark = equal",
 };
 const pictured = (id, what) => path`/api/pieces/${id}/pictures/${what}` + ".svg";
 const percent = (share) => `${Math.round(share * 100)}%`;
 const bars = ([from, to]) => (from === to ? `bar ${from}` : `bars ${from}-${to}`);
 
-/** Show the piece of the address, or none. `focus` moves there whoever chose it. */
+/** Show the piece in the address, or none. With `focus`, move the keyboard focus to it. */
 export async function showPiece(focus) {
   const { piece: id } = shown();
   if (facts && facts.id === id) return;
@@ -63,7 +63,7 @@ function describe() {
   $("notes").hidden = !playable;
   for (const part of parts()) part.hidden = !playable && part.dataset.part !== "similar" && part.dataset.part !== "more-like";
   $("player").src = path`/api/pieces/${id}/sound.wav`;
-  if (sounding === id) $("player").play().catch(() => {}); // the browser may want a click first; the player shows that it waits
+  if (sounding === id) $("player").play().catch(() => {}); // the browser may require a click first
   sounding = null;
   showFeedback();
   $("terms").hidden = !facts.terms;
@@ -76,11 +76,11 @@ function describe() {
   ];
   if (generated) {
     const match = p.longest_match;
-    lines.push(["Seed", p.seed], ["Asked for", Object.entries(p.controls).map(([k, v]) => `${k.replace(/_/g, " ")} ${v}`).join(", ")],
-      ["Longest match", match?.piece ? [`${match.notes} notes with `, open(match.piece, match.title)] : "none with any piece of the catalogue"],
+    lines.push(["Seed", p.seed], ["Controls", Object.entries(p.controls).map(([k, v]) => `${k.replace(/_/g, " ")} ${v}`).join(", ")],
+      ["Longest match", match?.piece ? [`${match.notes} notes with `, open(match.piece, match.title)] : "none in the catalogue"],
       ["Near to", p.influences?.length ? p.influences.flatMap((i, n) => [n ? ", " : "", open(i.id, i.title)]) : "nobody's taste was asked"]);
   }
-  if (facts.quality.length) lines.push(["Mended or doubtful", facts.quality.join("; ")]);
+  if (facts.quality.length) lines.push(["Repairs and doubts", facts.quality.join("; ")]);
   $("facts").replaceChildren(...lines.filter(([, v]) => v !== undefined && v !== "").flatMap(([k, v]) => [
     element("dt", k), element("dd", "", {}, ...(Array.isArray(v) ? v : [String(v)]))]));
   if (navigator.mediaSession) navigator.mediaSession.metadata = new MediaMetadata({ title: facts.title, artist: facts.artist || facts.composer });
@@ -92,11 +92,11 @@ function open(id, title) {
   return made;
 }
 
-/** Likes and skips are the chosen listener's; without one there is nobody to like it. */
+/** Likes and skips need a chosen listener. */
 export function showFeedback() {
   const { listener, piece } = shown();
   for (const id of ["like", "skip", "never"]) $(id).disabled = !listener;
-  $("for-whom").textContent = listener ? `As ${named(listener)}. Heard to its end, it counts as played.` : "Choose a listener to like, skip or block it for.";
+  $("for-whom").textContent = listener ? `As ${named(listener)}. A piece heard to its end counts as played.` : "Choose a listener to like, skip or block it for.";
   $("from-here").href = address({ view: "radio", from: piece });
 }
 
@@ -118,7 +118,7 @@ async function engrave(id) {
   score.textContent = "Engraving...";
   let svg;
   try {
-    // As wide as it is shown: notes keep a size that can be read, on a telephone too.
+    // Engraved for the current width, so that notes stay readable on small screens.
     svg = await text(path`/api/pieces/${id}/score.svg?width=${Math.max(900, Math.min(2100, Math.round(score.clientWidth * 2.6)))}`);
   } catch (error) {
     score.textContent = error.message;
@@ -132,7 +132,7 @@ const FILL = {
   analysis: async (id) => {
     const found = await call(path`/api/pieces/${id}/analysis`);
     return [facts_of(found), ...Object.entries(PICTURES).map(([what, words]) => element("figure", "", {},
-      element("a", "", { href: pictured(id, what), target: "_blank", title: "Open it large" },
+      element("a", "", { href: pictured(id, what), target: "_blank", title: "Open at full size" },
         element("img", "", { src: pictured(id, what), alt: words, loading: "lazy" })),
       element("figcaption", words)))];
   },
@@ -140,7 +140,7 @@ const FILL = {
     const { verdict, human, items } = await call(path`/api/pieces/${id}/originality`);
     const list = element("ol", "", { className: "rows" });
     fill(list, items.map((m) => pieceRow(m, { why: [`${m.notes} notes: ${bars(m.bars)} here, ${bars(m.their_bars)} there`] })), "No passage is shared.");
-    return [element("p", `It ${verdict}.`), element("p", `Of ${human.pieces} human pieces the middle one shares ${human.median_notes} notes with another work, and 95 in 100 share no more than ${human.notes_of_95_in_100}.`, { className: "small" }), list];
+    return [element("p", `${verdict[0].toUpperCase()}${verdict.slice(1)}.`), element("p", `Longest passage shared with another work, for ${human.pieces} human pieces: median ${human.median_notes} notes, 95th percentile ${human.notes_of_95_in_100}.`, { className: "small" }), list];
   },
   similar: async (id) => [listOf((await call(path`/api/pieces/${id}/similar?n=8`)).items, (s) => [s.shared])],
   "more-like": async (id) => [listOf((await call(path`/api/pieces/${id}/more-like?n=8`)).items, (s) => [s.reasons.join("; "), s.fallback])],
@@ -148,11 +148,11 @@ const FILL = {
 
 function listOf(items, why) {
   const list = element("ol", "", { className: "rows" });
-  fill(list, items.map((item) => pieceRow(item, { why: why(item) })), "Nothing is like it.");
+  fill(list, items.map((item) => pieceRow(item, { why: why(item) })), "No similar pieces.");
   return list;
 }
 
-/** `close 0 12 24`, `length_3`: a rhythm in ticks, 24 a quarter, or the name of a feature. */
+/** Text for a feature such as `length_3`, or a rhythm such as `close 0 12 24` (ticks, 24 per quarter). */
 function trait(name) {
   const [where, ...ticks] = name.split(" ");
   if (where !== "bar" && where !== "close") return name.replace(/_/g, " ");
@@ -167,7 +167,7 @@ function facts_of(found) {
     ["Keys", key && key.regions.length > 1 && key.regions.map((r) => `${r.key} in ${bars(r.bars)}`).join(", ")],
     ["Metre", found.metres.map((m, i) => (i ? `${m.metre} from bar ${m.bar}` : m.metre)).join(", ")],
     ["Form", found.form && `${found.form}: ${found.phrases.map((p) => `${p.letter} ${bars(p.bars)}${p.cadence ? `, ${p.cadence} cadence` : ""}`.replace(" cadence cadence", " cadence")).join("; ")}`],
-    [found.chords_implied ? "Chords it implies" : "Chords", found.chords.map((c) => c.numeral || "-").join(" ")],
+    [found.chords_implied ? "Implied chords" : "Chords", found.chords.map((c) => c.numeral || "-").join(" ")],
     ["Style", style.name ? `${style.name} (${percent(style.probability)})${style.evidence.length ? `: ${style.evidence.slice(0, 4).map((e) => trait(e.what)).join(", ")}` : ""}` : style.why_not],
     ["Mood", mood && `${mood.word}: valence ${signed(found.valence)}, arousal ${signed(found.arousal)}, by ${mood.evidence.map((e) => `${e.what} ${e.level ?? ""}`.trim()).join(", ")}`],
     ["Difficulty", hard && `${hard.word} (${hard.level.toFixed(2)} of 1): ${hard.evidence.slice(0, 3).map((e) => `${e.what} ${Number(e.heard.toFixed(2))}`).join(", ")}`],
@@ -203,7 +203,7 @@ async function ended() {
   await playNext(id);
 }
 
-/** In a radio the next piece follows by itself. */
+/** In a radio session the next piece starts automatically. */
 async function playNext(id) {
   const next = await after(id);
   if (!next || shown().piece !== id) return;

@@ -1,4 +1,4 @@
-// Radio: it goes on from piece to piece, and heeds what was skipped. The server holds nothing of it.
+// Radio: an endless sequence of pieces that adapts to skips. The session is held here, not on the server.
 import { call } from "./api.js";
 import { $, element, guarded } from "./dom.js";
 import { fill, pieceRow } from "./rows.js";
@@ -24,7 +24,7 @@ export function showRadio(styles) {
   }
 }
 
-/** Ten more; whoever asks while they are on their way waits for the same ten. */
+/** Load ten more pieces; calls during a pending request share its result. */
 function more() {
   const one = session;
   one.coming ??= ask(one).finally(() => { one.coming = null; });
@@ -48,7 +48,7 @@ async function ask(one) {
 function draw() {
   fill($("programme"), session.items.map((item) => pieceRow(item, {
     why: [item.reasons.join("; ")], origin: item.origin, feedback: Boolean(session.listener),
-  })), "Nothing is left to play.");
+  })), "No pieces are left to play.");
 }
 
 async function tune() {
@@ -60,7 +60,7 @@ async function tune() {
   await more();
 }
 
-/** The piece after one in the programme, or nothing where it is not in it. */
+/** Next piece of the programme after a given one; undefined if that one is not in it. */
 export async function after(piece) {
   const one = session;
   const at = one ? one.items.findIndex((i) => i.id === piece) : -1;
@@ -77,7 +77,7 @@ export function setUpRadio() {
   document.addEventListener("told", async ({ detail }) => {
     const at = session?.items.findIndex((i) => i.id === detail.piece) ?? -1;
     if (at < 0 || detail.kind !== "skip") return;
-    // What was announced after the skipped piece is chosen anew.
+    // The pieces announced after a skipped one are replaced.
     session.skipped.add(detail.piece);
     session.items.length = at + 1;
     await more();

@@ -1,4 +1,4 @@
-// All routes of the server as it describes them itself, so that nobody needs a page from another host.
+// API reference from the server's own OpenAPI document, without files from other hosts.
 import { call } from "./api.js";
 import { $, element, guarded } from "./dom.js";
 
@@ -25,7 +25,7 @@ function route(path, method, told, schemas) {
   const body = told.requestBody?.content["application/json"]?.schema.$ref?.split("/").at(-1);
   if (body) {
     const { properties, required = [], description } = schemas[body];
-    made.append(element("p", `Takes JSON: ${description ?? ""}`, { className: "small" }));
+    made.append(element("p", `JSON body: ${description ?? ""}`, { className: "small" }));
     for (const [name, schema] of Object.entries(properties)) list.append(...field(name, schema, required.includes(name)));
   }
   if (list.childElementCount) made.append(list);

@@ -1,4 +1,4 @@
-// Pieces as rows of a list, and what a listener thinks of them, told there and then.
+// Pieces as rows of a list, with like and skip buttons.
 import { call, path } from "./api.js";
 import { button, element, say } from "./dom.js";
 import { go, name, named, originOf, setOrigin, shown } from "./state.js";
@@ -7,8 +7,8 @@ const SAID = { like: "liked", skip: "skipped", play: "heard to the end" };
 
 /**
  * One piece as a row.
- * why: what the list says of it. origin: release and rank, in lists that are made for a listener.
- * fresh: it came into the list just now. feedback: the row can be liked and skipped.
+ * why: reasons. origin: release and rank, for recommendation lists.
+ * fresh: new in the list. feedback: show like and skip buttons.
  */
 export function pieceRow(item, { why = [], origin = null, fresh = false, feedback = false } = {}) {
   name(item.id, item.title);
@@ -42,11 +42,11 @@ export function markCurrent(piece) {
   }
 }
 
-/** Store what the chosen listener did with a piece; whoever shows lists hears of it as the event `told`. */
+/** Store an event of the chosen listener and dispatch it as the DOM event `told`, so that lists reload. */
 export async function told(piece, kind, value = null) {
   const { listener } = shown();
   if (!listener) {
-    say("Choose a listener first: a like or a skip is somebody's.");
+    say("Choose a listener first.");
     return;
   }
   try {

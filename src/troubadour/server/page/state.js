@@ -1,4 +1,4 @@
-// What is shown stands in the address, so that it can be kept, sent, and gone back to: #view?listener=...&piece=...
+// The address holds the state of the page, for bookmarks, links and the back button: #view?listener=...&piece=...
 const VIEWS = ["listeners", "radio", "compose", "find", "charts", "trends"];
 
 export function shown() {
@@ -6,7 +6,7 @@ export function shown() {
   return { ...Object.fromEntries(new URLSearchParams(rest)), view: VIEWS.includes(view) ? view : VIEWS[0] };
 }
 
-/** The address of what is shown but for some changes; an empty value takes one out. */
+/** Address of the current state with changes; an empty value removes a key. */
 export function address(changes) {
   const { view, ...rest } = { ...shown(), ...changes };
   const kept = new URLSearchParams(Object.entries(rest).filter(([, value]) => value));
@@ -17,12 +17,12 @@ export function go(changes) {
   location.hash = address(changes);
 }
 
-// Names of listeners and titles of pieces that were met, to speak of them by name.
+// Cache of listener names and piece titles.
 const names = new Map();
 export const named = (id) => names.get(id) ?? id;
 export function name(id, words) { if (words) names.set(id, words); }
 
-// In which list, at which place and by which release a piece was shown last.
+// List, rank and release with which each piece was last shown.
 const origins = new Map();
 export const originOf = (piece) => origins.get(piece) ?? {};
 export function setOrigin(piece, origin) { origins.set(piece, origin); }

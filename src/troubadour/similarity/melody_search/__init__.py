@@ -1,1 +1,1 @@
-"""Melody search in any key and at any tempo."""
+"""Melody search, invariant to transposition and tempo."""

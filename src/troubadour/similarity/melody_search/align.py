@@ -1,8 +1,8 @@
-"""Local alignment of one melody with many stretches of others at once (Smith & Waterman, 1981).
+"""Local alignment of a query melody with many windows of an index at once (Smith & Waterman, 1981).
 
-Notes are compared in a known transposition, so that one altered note costs one note and not two
-intervals. All stretches advance together, row by row of the query; within a row, gaps are closed
-by a running maximum.
+Notes are compared under a known transposition, so that one altered note costs one note and not two
+intervals. All windows advance together, row by row of the query; within a row, gaps are closed by a
+running maximum.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP: Final = 0.6
-"""Cost of a note that only one side has."""
+"""Cost of a note that has no counterpart."""
 _WRONG: Final = -0.7
 _NEAR: Final = -0.4
-"""A tone or semitone off: a wrong note more often than another melody."""
+"""Cost of a note one or two semitones off, which is more often an error than another melody."""
 _OCTAVE: Final = 0.5
 RHYTHM: Final = 0.25
-"""What a note gains by lasting as long as its fellow, tempo apart."""
+"""Bonus of a matched note with equal duration, after correction for tempo."""
 _FAR: Final = 1000
 _CLOSE: Final = 2  # eighths of log2: within a fifth
 _OUTSIDE: Final = -1e6
 FINE: Final = 8
-"""Steps of a semitone in which a query's pitches are told: singers stand between the notes."""
+"""Resolution of query pitches in steps per semitone: sung pitches lie between the semitones."""
 _IN_TUNE: Final = 0.25
-"""Semitones that count as none."""
+"""Deviation in semitones that costs nothing."""
 HELD: Final = FINE // 2 + 1
-"""A note that is sung so many steps off is still that note."""
+"""Deviation, in `FINE` steps, from which a sung note counts as another pitch."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignmentWindows:
-    """Stretches of the index to align a query with, one entry each."""
+    """Windows of the index to align a query with; each array has shape (n_windows,)."""
 
     line: NDArray[np.int64]
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
     semitones: NDArray[np.int64]
-    """Transposition from the query."""
+    """Transposition from the query, in semitones."""
     tempo: NDArray[np.int64]
-    """Stretch of time from the query, eighths of log2; 127 where rhythm does not count."""
+    """Time scale relative to the query, eighths of log2; 127 = rhythm is ignored."""
 
     @classmethod
     def none(cls) -> Self:
-        """No stretch."""
+        """Empty set of windows."""
         nothing = np.zeros(0, dtype=np.int64)
         return cls(nothing, nothing, nothing, nothing, nothing)
 
@@ -66,13 +66,14 @@ def align(
     their_gap: NDArray[np.int8],
     windows: AlignmentWindows,
 ) -> NDArray[np.float64]:
-    """How well a query stands in each window, shape (n_windows,), 0 to 1.
+    """Alignment score of the query in each window, shape (n_windows,), 0 to 1.
 
     Args:
-        pitch: of the query in `FINE` steps of a semitone, shape (m,).
-        gap: time to the next note, eighths of log2 quarters, shape (m,).
-        their_pitch: of the whole index.
-        their_gap: likewise.
+        pitch: query pitches in `FINE` steps per semitone, shape (m,).
+        gap: query inter-onset intervals, eighths of log2 quarters, shape (m,).
+        their_pitch: MIDI pitches of the whole index, shape (n,).
+        their_gap: inter-onset intervals of the whole index, shape (n,).
+        windows: windows to align with.
     """
     best = np.zeros(len(windows.start), dtype=np.float32)
     row: Floats | None = None
@@ -91,12 +92,12 @@ def _rows(
     their_gap: NDArray[np.int8],
     windows: AlignmentWindows,
 ) -> Any:
-    """Rows of the alignment's table, each of shape (n_windows, width)."""
+    """Rows of the alignment table, each of shape (n_windows, width)."""
     width = int((windows.stop - windows.start).max())
     place = windows.start[:, None] + np.arange(width)
     outside = place >= windows.stop[:, None]
     place = np.minimum(place, len(their_pitch) - 1)
-    # Their pitches in the query's transposition, far away where the window has ended.
+    # Index pitches transposed to the query; a far value beyond the end of a window.
     theirs = their_pitch[place].astype(np.int16) - windows.semitones[:, None].astype(np.int16)
     theirs *= np.int16(FINE)
     theirs[outside] = _FAR * FINE
@@ -114,21 +115,21 @@ def _rows(
         np.maximum(gain, above - np.float32(GAP), out=gain)
         np.maximum(gain, 0.0, out=gain)
         gain[outside] = 0.0
-        # The best of all cells to the left less the notes passed over since.
+        # Running maximum over all cells to the left, minus the cost of the skipped notes.
         above = (np.maximum.accumulate(gain + slope, axis=1) - slope).astype(np.float32)
         above[outside] = 0.0
         yield above
 
 
 def _table() -> Floats:
-    """Gain of two notes by how far they are apart, -128 to 128 semitones in `FINE` steps."""
+    """Gain of two notes by their pitch distance, -128 to 128 semitones in `FINE` steps."""
     whole = np.full(257, _WRONG)
     whole[126:131] = _NEAR
     whole[[128 - 24, 128 - 12, 128 + 12, 128 + 24]] = _OCTAVE
     whole[128] = 1.0
     steps = np.arange(-128 * FINE, 128 * FINE + 1) / FINE
     nearest = np.rint(steps)
-    # Within a quarter of a semitone of a pitch a note is that pitch; from there it goes over to the next.
+    # Full gain up to a quarter of a semitone; from there linear interpolation to the next semitone.
     away = np.maximum(np.abs(steps - nearest) - _IN_TUNE, 0.0) / (1 - 2 * _IN_TUNE)
     table = np.interp(nearest + np.sign(steps - nearest) * away, np.arange(-128, 129), whole)
     table[[0, -1]] = _OUTSIDE
@@ -142,7 +143,7 @@ def trace(
     their_gap: NDArray[np.int8],
     window: AlignmentWindows,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of notes of the best alignment with one window: rows of the query, of the index."""
+    """Note pairs of the best alignment with one window: rows of the query, rows of the index."""
     table = np.concatenate(list(_rows(pitch, gap, their_pitch, their_gap, window)))
     i, j = divmod(int(np.argmax(table)), table.shape[1])
     pairs: list[tuple[int, int]] = []

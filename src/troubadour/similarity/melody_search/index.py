@@ -1,9 +1,9 @@
-"""Find a melody in many, whatever its key, octave and tempo, with some of its notes altered.
+"""Melody index: search invariant to key, octave and tempo, tolerant of altered notes.
 
 Runs of four melodic intervals (n-grams, as Downie & Nelson 2000 index them) are looked up in one
-table over all lines, laid end to end. Each hit votes for a place: where in the music the query's
-first note would lie. Places with many votes are then aligned with the query note by note, in the
-transposition that most of their votes agree on (`align`), and ranked by that.
+table over all melodic lines, stored end to end. Each hit votes for a place: the position of the
+query's first note in the index. Places with many votes are aligned with the query note by note
+(`align`), in the transposition that most of their votes share, and ranked by the alignment score.
 """
 
 from __future__ import annotations
@@ -18,80 +18,81 @@ from numpy.typing import NDArray
 from troubadour.core.errors import ModelError
 from troubadour.music.score import Score
 from troubadour.similarity.melody_search.align import FINE, HELD, AlignmentWindows, align, trace
-from troubadour.similarity.melody_search.lines import Skyline, lines
+from troubadour.similarity.melody_search.lines import Skyline, skylines
 from troubadour.similarity.melody_search.runs import GRAM, RADIX, coded, fine, gaps, readings, runs_of
 
 _PLACE_BITS: Final = 4
-"""Votes within 16 notes count together: notes added or left out move a place by no more, and where a
-passage returns, its places are further apart."""
+"""Votes within 16 notes are added up: inserted or omitted notes move a place by less, and repeats of a
+passage lie further apart.
+"""
 _SLACK: Final = 10
 _BUDGET: Final = 3_000_000
 _LEAST_GRAMS: Final = 4
 MOST_NOTES: Final = 400
-"""A longer query is cut: alignment is quadratic, and 400 notes name any tune."""
+"""Upper limit of a query, in notes: alignment is quadratic, and 400 notes identify any tune."""
 CANDIDATES: Final = 96
 
 
 @dataclass(frozen=True, slots=True)
 class MelodyMatch:
-    """Where a melody was found."""
+    """Match of a query melody in a piece."""
 
     piece: str
     score: float
-    """Share of the most that an alignment can reach, 0 to 1; 1 = every interval and rhythm is equal."""
+    """Share of the maximal alignment score, 0 to 1; 1 = all intervals and rhythms are equal."""
     notes: int
-    """Notes of the query that stand in the piece."""
+    """Number of query notes matched."""
     bars: tuple[int, int]
-    """First and last bar of the match in the query, from 1 (0 = upbeat)."""
+    """First and last matched bar of the query, 1-based, inclusive (0 = upbeat)."""
     their_bars: tuple[int, int]
-    """First and last bar of the match in the piece."""
+    """First and last matched bar of the piece, 1-based, inclusive (0 = upbeat)."""
     semitones: int
-    """Transposition from the query to the piece."""
+    """Transposition from the query to the piece, in semitones."""
     track: int
-    """Track of the piece in which it was found."""
+    """Index of the matched track in the piece."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MelodyIndex:
-    """The lines of many pieces, one after the other, and where each run of intervals stands.
+    """Melodic lines of many pieces, end to end, and an inverted table of their interval n-grams.
 
-    Memory: 13 bytes a note. Immutable: `with_pieces` and `without` return new ones.
+    Memory: 13 bytes per note. Immutable: `with_pieces` and `without` return new indexes.
     """
 
     pitch: NDArray[np.uint8]
-    """Shape (n,)."""
+    """MIDI pitch, shape (n,)."""
     gap: NDArray[np.int8]
-    """Time to the next note of the line in eighths of an octave (log2 of quarters); -128 at its end."""
+    """Time to the next note of the line, eighths of log2 quarters, shape (n,); -128 at the end of a line."""
     bar: NDArray[np.int16]
     starts: NDArray[np.int64]
-    """Where each line starts, and n: shape (n_lines + 1,)."""
+    """First note of each line, followed by n: shape (n_lines + 1,)."""
     owner: NDArray[np.int32]
-    """Piece of each line, shape (n_lines,)."""
+    """Row in `pieces` of each line, shape (n_lines,)."""
     track: NDArray[np.int16]
     pieces: tuple[str, ...]
     order: NDArray[np.int32]
-    """Notes in the order of the run of intervals that starts there, shape (n,)."""
+    """Notes sorted by the n-gram that starts there, shape (n,)."""
     first: NDArray[np.int32]
-    """Where in `order` each run's notes start, shape (RADIX**GRAM + 1,)."""
+    """Position in `order` of each n-gram's first note, shape (RADIX**GRAM + 1,)."""
     removed: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
-        """Pieces that can be found."""
+        """Number of pieces that can be found."""
         return len(self.pieces) - len(self.removed)
 
     @classmethod
     def of(cls, pieces: Iterable[tuple[str, Score]]) -> Self:
-        """Index (id, quantised score); about 1 s a million notes."""
+        """Build an index of (id, quantised score) pairs; about 1 s per million notes."""
         names: list[str] = []
         found: list[tuple[int, Skyline]] = []
         for name, score in pieces:
-            found += [(len(names), line) for line in lines(score)]
+            found += [(len(names), line) for line in skylines(score)]
             names.append(name)
-        return cls.of_lines(names, found)
+        return cls.of_skylines(names, found)
 
     @classmethod
-    def of_lines(cls, names: Sequence[str], found: Sequence[tuple[int, Skyline]]) -> Self:
-        """Index (row in `names`, line)."""
+    def of_skylines(cls, names: Sequence[str], found: Sequence[tuple[int, Skyline]]) -> Self:
+        """Build an index of (row in `names`, line) pairs."""
         lengths = np.array([len(line) for _, line in found], dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         return cls._sorted(
@@ -122,7 +123,7 @@ class MelodyIndex:
         return cls(pitch, gap, bar, starts, owner, track, pieces, order, first)
 
     def with_pieces(self, pieces: Iterable[tuple[str, Score]]) -> Self:
-        """With further pieces; one whose id is there already takes its place. Sorts anew."""
+        """Index with further pieces; a piece with a known id is replaced. Sorts all notes again."""
         new = type(self).of(pieces)
         kept = self.without(new.pieces)._compact()
         return type(self)._sorted(
@@ -136,12 +137,12 @@ class MelodyIndex:
         )
 
     def without(self, ids: Iterable[str]) -> Self:
-        """Without some pieces; unknown ids are ignored."""
+        """Index without some pieces; unknown ids are ignored."""
         gone = self.removed | (frozenset(ids) & frozenset(self.pieces))
         return replace(self, removed=gone)
 
     def _compact(self) -> Self:
-        """With the removed pieces' notes really gone."""
+        """Index with the notes of removed pieces deleted."""
         if not self.removed:
             return self
         stays = np.array([p not in self.removed for p in self.pieces], dtype=bool)
@@ -161,14 +162,14 @@ class MelodyIndex:
     def search(
         self, query: Skyline, n: int = 10, *, candidates: int = CANDIDATES, without: str = ""
     ) -> list[MelodyMatch]:
-        """The pieces in which a melody stands, best first, each with its best place.
+        """Pieces that contain a melody, best first, each with its best match.
 
         Args:
-            query: `lines.query_line` of a score, or `typed.typed_line`; of more than `MOST_NOTES`
-                notes the first are taken.
-            n: how many pieces at most.
-            candidates: places to align; more is slower and finds more.
-            without: a piece not to report (the one that the query was taken from).
+            query: skyline from `lines.query_skyline` or `typed.typed_skyline`; notes beyond `MOST_NOTES`
+                are ignored.
+            n: maximal number of pieces.
+            candidates: number of places to align; more places cost time and raise the recall.
+            without: id of a piece to exclude, such as the source of the query.
         """
         query = query[:MOST_NOTES]
         if not len(self.owner) or len(query) < 2:
@@ -210,18 +211,18 @@ class MelodyIndex:
         )
 
     def _places(self, query: Skyline, candidates: int, without: frozenset[str]) -> AlignmentWindows:
-        """The places that most runs of the query agree on."""
+        """Candidate windows with the most votes."""
         where, note, weight, first = self._votes(query)
         if not len(where):
             return AlignmentWindows.none()
         place = where.astype(np.int64) - note + len(query)
         bucket = place >> _PLACE_BITS
         votes = np.bincount(bucket, weight)
-        votes = votes + np.append(votes[1:], 0.0)  # a bucket and the next: no place falls between
+        votes = votes + np.append(votes[1:], 0.0)  # a bucket plus the next one: no place falls between two
         most = min(2 * candidates, int(np.count_nonzero(votes)))
         top = np.argpartition(-votes, most - 1)[:most] if most < len(votes) else np.arange(len(votes))
         top = top[np.argsort(-votes[top], kind="stable")]
-        # Of two neighbouring buckets that share their votes one is enough.
+        # Two neighbouring buckets share their votes; one of them is enough.
         rank = np.full(len(votes) + 2, len(top), dtype=np.int64)
         rank[top] = np.arange(len(top))
         local = (rank[top] <= rank[top + 1]) & (rank[top] <= rank[np.maximum(top - 1, 0)])
@@ -229,7 +230,7 @@ class MelodyIndex:
         slot = np.full(len(votes) + 1, -1, dtype=np.int64)
         slot[top] = np.arange(len(top))
         both = []
-        for shift in (0, 1):  # a vote belongs to its own bucket and to the one before
+        for shift in (0, 1):  # each vote counts in its own bucket and in the one before
             mine = slot[np.maximum(bucket - shift, 0)]
             if shift:
                 mine = np.where(bucket > 0, mine, -1)
@@ -244,15 +245,15 @@ class MelodyIndex:
     def _votes(
         self, query: Skyline
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], NDArray[np.int16]]:
-        """Where runs of the query stand: note of the index, note of the query, weight of the vote, its pitch.
+        """Occurrences of the query's n-grams: index note, query note, weight of the vote, pitch of the query note.
 
-        Runs that stand in many places say little and cost much: the rarest are looked up first,
-        until the budget of places is spent.
+        Frequent n-grams carry little information and cost much time: the rarest are looked up first, until
+        the budget of occurrences is used up.
         """
         length = min(GRAM, len(query) - 1)
         runs, starts, trust = readings(query, length)
         codes = coded(runs)
-        span = RADIX ** (GRAM - length)  # a shorter run is a prefix: a stretch of the table
+        span = RADIX ** (GRAM - length)  # a shorter n-gram is a prefix: a contiguous range of the table
         begin, end = self.first[codes * span], self.first[(codes + 1) * span]
         count = (end - begin).astype(np.int64)
         order = np.argsort(count, kind="stable")
@@ -278,9 +279,9 @@ class MelodyIndex:
         origin: NDArray[np.int64],
         without: frozenset[str],
     ) -> AlignmentWindows:
-        """Of each candidate: its line, transposition, tempo, and the stretch of notes to align."""
+        """Window of each candidate: line, transposition, tempo, and the range of notes to align."""
         n = len(origin)
-        # The line that most votes lie in, then the transposition that most of those agree on.
+        # First the line with the most votes, then the transposition with the most votes in that line.
         line = np.searchsorted(self.starts, where, side="right") - 1
         line = _mode(candidate, line, weight, n)[candidate] == line
         candidate, where, note, weight = candidate[line], where[line], note[line], weight[line]
@@ -308,10 +309,10 @@ class MelodyIndex:
 
     @classmethod
     def from_state(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Read back what `state` gave.
+        """Build an index from the arrays of `state`.
 
         Raises:
-            ModelError: an array is missing, or they do not fit each other.
+            ModelError: an array is missing, or the arrays do not fit each other.
         """
         try:
             columns: dict[str, Any] = {**arrays, "pieces": tuple(arrays["pieces"].tolist())}
@@ -330,7 +331,7 @@ class MelodyIndex:
 def _mode(
     group: NDArray[np.int64], value: NDArray[Any], weight: NDArray[np.float64], n: int
 ) -> NDArray[np.int64]:
-    """The value with the most weight in each of n groups; 0 for a group without any."""
+    """Value with the largest total weight in each of n groups; 0 for an empty group."""
     out = np.zeros(n, dtype=np.int64)
     if not len(group):
         return out
@@ -338,7 +339,7 @@ def _mode(
     keys, inverse = np.unique(group * span + value, return_inverse=True)
     total = np.bincount(inverse, weight)
     order = np.argsort(total, kind="stable")
-    out[keys[order] // span] = keys[order] % span  # the heaviest is written last
+    out[keys[order] // span] = keys[order] % span  # sorted by weight, so the heaviest is written last
     return out
 
 

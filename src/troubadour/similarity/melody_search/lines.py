@@ -1,4 +1,4 @@
-"""Melodic lines: what a melody search compares, free of key and tempo once differences are taken."""
+"""Skylines: the melodic lines that melody search compares."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from troubadour.music.melody import skyline
 from troubadour.music.score import Score
 
 LEAST_NOTES: Final = 4
-"""A query of fewer notes is found everywhere and so nowhere."""
+"""Shortest query, in notes; shorter ones match almost every piece."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skyline:
-    """One melodic line: a track's highest note at each onset."""
+    """Skyline of a track: its highest note at each onset."""
 
     pitch: NDArray[np.int16]
     """MIDI pitch, shape (n,)."""
     onset: NDArray[np.float64]
-    """Quarters from the start, rising, shape (n,)."""
+    """Quarters from the start, ascending, shape (n,)."""
     bar: NDArray[np.int32]
-    """Bar of each note, from 1 (0 = upbeat), shape (n,)."""
+    """Bar of each note, 1-based (0 = upbeat), shape (n,)."""
     track: int = 0
-    """Index of the track that it was taken from."""
+    """Index of the source track."""
     timed: bool = True
-    """Whether the onsets mean anything; typed notes without lengths have none."""
+    """Whether the onsets are meaningful; False for typed notes without lengths."""
     astray: NDArray[np.float32] | None = None
-    """Of a sung line: semitones that each note lies above its pitch, -0.5 to 0.5, shape (n,)."""
+    """Deviation of each sung note from its pitch, semitones, -0.5 to 0.5, shape (n,). None for exact pitches."""
 
     def __len__(self) -> int:
         return len(self.pitch)
 
     def __getitem__(self, part: slice) -> Self:
-        """A stretch of the line."""
+        """Consecutive notes of the line."""
         astray = None if self.astray is None else self.astray[part]
         return type(self)(self.pitch[part], self.onset[part], self.bar[part], self.track, self.timed, astray)
 
 
-def lines(score: Score) -> list[Skyline]:
-    """The lines of a quantised score, one a pitched track, those of fewer than two notes left out."""
+def skylines(score: Score) -> list[Skyline]:
+    """Skylines of a quantised score, one per pitched track; tracks with fewer than two notes are omitted."""
     found: list[Skyline] = []
     if not len(score):
         return found
@@ -59,12 +59,16 @@ def lines(score: Score) -> list[Skyline]:
 
 
 def query_skyline(score: Score, track: int | None = None) -> Skyline:
-    """The line of a score to search with: of a given track, else of the first that can be searched.
+    """Skyline of a score for use as a query.
+
+    Args:
+        score: quantised score.
+        track: index of the track. Default: the first track with `LEAST_NOTES` notes or more.
 
     Raises:
-        InputError: no track has a melody of `LEAST_NOTES` notes, or there is no such track.
+        InputError: no track has `LEAST_NOTES` pitched notes, or there is no such track.
     """
-    usable = [line for line in lines(score) if len(line) >= LEAST_NOTES]
+    usable = [line for line in skylines(score) if len(line) >= LEAST_NOTES]
     if track is not None:
         if not 0 <= track < len(score.tracks):
             raise InputError(f"track is {track}; allowed: 0 to {len(score.tracks) - 1}")

@@ -1,4 +1,4 @@
-"""Runs of melodic intervals as numbers, and the times between notes: what melodies are looked up by."""
+"""Interval n-grams and inter-onset intervals, the keys and features of melody search."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from troubadour.similarity.melody_search.align import FINE
 from troubadour.similarity.melody_search.lines import Skyline
 
 GRAM: Final = 4
-"""Intervals in a run."""
+"""Intervals per n-gram."""
 _WIDEST: Final = 12
 RADIX: Final = 2 * _WIDEST + 2
-"""-12 to 12, and one for "no interval here"."""
+"""Digits of an n-gram's number: intervals -12 to 12, and one digit for "no interval"."""
 _NONE: Final = 0
 _DOUBT: Final = 0.15
-"""A sung note further from its semitone may have been meant as the next one."""
+"""Deviation in semitones from which a sung note is also tried as the neighbouring semitone."""
 _DOUBTED: Final = 0.6
-"""Weight of such a reading."""
+"""Weight of such an alternative."""
 _SILENT: Final = np.int8(-128)
 
 
 def fine(query: Skyline) -> NDArray[np.int16]:
-    """Pitches in `FINE` steps of a semitone, shape (n,)."""
+    """Pitches in `FINE` steps per semitone, shape (n,)."""
     steps = FINE * query.pitch.astype(np.int16)
     if query.astray is not None:
         steps = steps + np.rint(FINE * query.astray).astype(np.int16)
@@ -32,10 +32,13 @@ def fine(query: Skyline) -> NDArray[np.int16]:
 
 
 def readings(query: Skyline, length: int) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64]]:
-    """Runs of `length` + 1 notes of the query: pitches, note that each starts at, trust in it.
+    """Runs of `length` + 1 notes of the query.
 
-    Notes that were sung astray are also read as the pitch on their other side, the two most doubtful of
-    a run at once at most.
+    Notes sung off pitch are also tried as the pitch on their other side, at most the two least certain
+    notes of a run at once.
+
+    Returns:
+        Pitches, shape (k, length + 1); first note of each run, shape (k,); weight, shape (k,).
     """
     runs = np.lib.stride_tricks.sliding_window_view(query.pitch, length + 1).astype(np.int16)
     starts = np.arange(len(runs))
@@ -62,7 +65,7 @@ def readings(query: Skyline, length: int) -> tuple[NDArray[np.int16], NDArray[np
 
 
 def gaps(line: Skyline) -> NDArray[np.int8]:
-    """Time from each note to the next, eighths of log2 quarters, shape (n,); the last has none."""
+    """Time from each note to the next, eighths of log2 quarters, shape (n,); -128 for the last note."""
     out = np.full(len(line), _SILENT, dtype=np.int8)
     if len(line) > 1:
         step = np.maximum(np.diff(line.onset), 1 / 64)
@@ -71,7 +74,7 @@ def gaps(line: Skyline) -> NDArray[np.int8]:
 
 
 def coded(runs: NDArray[np.int16]) -> NDArray[np.int64]:
-    """The steps between the pitches of each run, shape (n, notes), as one number, shape (n,)."""
+    """Intervals of each run of pitches, shape (n, notes), encoded as one integer, shape (n,)."""
     codes = np.zeros(len(runs), dtype=np.int64)
     for step in np.diff(runs, axis=1).T:
         codes = codes * RADIX + _digit(step)
@@ -79,10 +82,11 @@ def coded(runs: NDArray[np.int16]) -> NDArray[np.int64]:
 
 
 def runs_of(pitch: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The run of `GRAM` steps that starts at each note, as one number; cut at the end of a line.
+    """The n-gram of `GRAM` intervals that starts at each note, encoded as one integer; cut at the end of a line.
 
     Args:
-        starts: where each line starts, and the number of notes, shape (n_lines + 1,).
+        pitch: MIDI pitches of all lines, shape (n,).
+        starts: first note of each line, followed by n, shape (n_lines + 1,).
     """
     steps = np.full(len(pitch), _NONE, dtype=np.int64)
     if len(pitch):

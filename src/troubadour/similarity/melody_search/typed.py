@@ -1,4 +1,4 @@
-"""Notes as somebody types them, for a search: ABC, with a little forgiveness."""
+"""Parser of typed queries: notes in a lenient form of ABC."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ _LENGTH: Final = re.compile(r"[\d/<>z]")
 
 
 def typed_skyline(text: str) -> Skyline:
-    """The line that typed notes stand for.
+    """Skyline of typed notes.
 
-    Capital letters are the octave from middle C, small letters the one above; `,` and `'` go an
+    Capital letters are the octave from middle C, small letters the next one; `,` and `'` mean an
     octave down or up; `^F` or `F#` is a sharp, `_B` a flat; `2` doubles and `/` halves a length;
-    barlines may stand or not. `K:D` in front sets a key signature. Where no length is given at
-    all, rhythm does not count.
+    barlines are optional. A prefix such as `K:D` sets a key signature. Without any length, rhythm is
+    ignored in the search.
+
+    Args:
+        text: at most `MOST_CHARACTERS` characters.
 
     Raises:
-        InputError: it is not notes, or fewer than four.
+        InputError: the text is not in this form, or has fewer than four notes.
 
     >>> typed_skyline("K:G G A B d").pitch.tolist()
     [67, 69, 71, 74]
@@ -51,7 +54,7 @@ def typed_skyline(text: str) -> Skyline:
     book = f"X:1\nT:typed\nM:none\nL:1/4\nK:{key[1] if key else 'C'}\n{flat}\n"
     found = next(iter(read_abc(book, "notes")), None)
     if found is None or isinstance(found, Unreadable):
-        cause = found.cause if found else "nothing to read"
+        cause = found.cause if found else "no notes"
         raise InputError(f"notes {text!r} cannot be read: {cause}; write them as in ABC, such as G A B d2")
     try:
         line = query_skyline(quantise(found.score))

@@ -1,1 +1,1 @@
-"""A causal Transformer over the order in which items were met."""
+"""Sequential model: causal Transformer over listening histories."""

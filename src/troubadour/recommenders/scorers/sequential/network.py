@@ -1,4 +1,4 @@
-"""The network of the sequential recommender, for training; serving builds the same in ONNX Runtime."""
+"""The network of the sequential recommender in torch, for training; `runtime.py` runs the same weights."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.networks.blocks import Rotary, Style, TransformerBlock
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
+
+_STYLE = Style(nn.LayerNorm, F.relu, bias=True)
+"""The blocks of SASRec (Kang & McAuley 2018)."""
 
 
 class SequentialNetwork(nn.Module):
-    """A causal Transformer over items, its output compared with the same item vectors.
+    """A causal Transformer over items; logits are inner products with the same item vectors.
 
-    An item's vector is its own plus a linear map of what it sounds like, so that rarely heard items
-    borrow from those that sound alike. Attention knows order by distance alone (a learnt bias for
-    each head and distance), which is all that a window cut anywhere from a history can tell.
+    An item's vector is its own vector plus a linear map of its sound features, so that items with few
+    plays take over from items that sound alike. Attention knows the order by distance alone (a learnt bias
+    for each head and distance): a window may be cut from a history at any place.
 
     Args:
-        n_items: the start of a sequence is item `n_items`.
+        n_items: number of items; row `n_items` of the table stands for the start of a sequence.
         features: one row an item, shape (n_items, d); d may be 0.
     """
 
@@ -46,30 +50,21 @@ class SequentialNetwork(nn.Module):
         return hidden
 
 
-class SequentialLayer(nn.Module):
-    """Attention, then two matrices with ReLU between, each after a norm and beside a bypass."""
+class SequentialLayer(TransformerBlock):
+    """A causal block whose attention has a learnt bias for each head and distance."""
 
     def __init__(self, spec: SequentialSpec) -> None:
-        super().__init__()
-        self.heads, width = spec.heads, spec.width
-        self.attention_norm, self.feed_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
-        self.up = nn.Linear(width, 2 * width)
-        self.down = nn.Linear(2 * width, width)
+        super().__init__(spec.width, spec.heads, 2 * spec.width, spec.dropout, causal=True, style=_STYLE)
         self.distance = nn.Parameter(torch.zeros(spec.heads, spec.context))
-        self.dropout = nn.Dropout(spec.dropout)
         for linear in (self.out, self.down):
             nn.init.normal_(linear.weight, std=0.02 / spec.layers**0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """One layer, shapes (batch, time, width)."""
-        batch, time, width = x.shape
-        packed = self.qkv(self.attention_norm(x)).view(batch, time, 3, self.heads, width // self.heads)
-        query, key, value = packed.permute(2, 0, 3, 1, 4)
+    def forward(self, x: Tensor, rotary: Rotary | None = None, bias: Tensor | None = None) -> Tensor:
+        """The stream after the block, (batch, time, width)."""
+        return super().forward(x, rotary, self.distances(x.shape[1]) if bias is None else bias)
+
+    def distances(self, time: int) -> Tensor:
+        """The biases of the scores, (heads, time, time); minus infinity for later places."""
         place = torch.arange(time)
         gap = place[:, None] - place
-        bias = self.distance[:, gap.clamp(min=0)].masked_fill(gap < 0, float("-inf"))
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        x = x + self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, time, width)))
-        return x + self.dropout(self.down(F.relu(self.up(self.feed_norm(x)))))
+        return self.distance[:, gap.clamp(min=0)].masked_fill(gap < 0, float("-inf"))

@@ -1,4 +1,4 @@
-"""What comes next: a causal Transformer over the order in which items were met."""
+"""Sequential recommender: next-item prediction by a causal Transformer over listening histories."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from troubadour.recommenders.base import (
     batches,
     check_fitted,
     check_memory,
-    pick,
     require,
+    take_items,
 )
 from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 
 class SequentialRecommender:
-    """score_j = logit of item j as the next, after the history's liked items in their order.
+    """Sequential model (SASRec): score_j = logit of item j after the sequence of liked items.
 
-    An item stands where it was last met (see `History`); what has no positive weight is passed
-    over. Learning needs torch (`pip install 'troubadour[train]'`); scoring runs in ONNX Runtime,
-    float32, one thread.
+    Each item occurs once, at its last event (see `History`); items without a positive weight are left out.
+    Fitting requires torch (`pip install 'troubadour[train]'`). Scoring runs in ONNX Runtime, float32, one
+    thread.
 
-    Cost of fitting: see `sequential_train`. Memory: 16 bytes a weight (width * items and a few
-    thousand), and 12 bytes for each place of a batch and item it is compared with.
+    Cost of the fit: see `training.train`. Memory: 16 bytes per parameter (about width * items), and 12 bytes
+    for each batch position and candidate item.
 
     Source: Kang & McAuley, "Self-attentive sequential recommendation", ICDM 2018, with the loss of
     Klenitskiy & Vasilev, "Turning dross into gold loss", RecSys 2023.
@@ -52,10 +52,10 @@ class SequentialRecommender:
         self._engine = None if weights is None else SequentialRuntime(self.spec, weights)
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """See `Recommender.fit`; uses `options.item_vectors` where there are any.
+        """Fits the network; see `Recommender.fit`. `options.item_vectors` is optional.
 
         Raises:
-            InputError: the catalogue does not fit `memory_bytes`.
+            InputError: the fit exceeds `memory_bytes`.
             MissingExtraError: torch is not installed.
         """
         options = options or FitOptions()
@@ -80,27 +80,29 @@ class SequentialRecommender:
         return type(self)(self.spec, weights, known)
 
     def score(self, histories: Sequence[History], items: Items | None = None) -> Scores:
-        """See `Recommender.score`; NaN for an item that nobody liked."""
+        """Scores items; see `Recommender.score`. NaN for items without a positive weight in training."""
         engine, known = check_fitted(self._engine, "sequential"), check_fitted(self._known, "sequential")
         sequences = liked_sequences(histories, len(known))
         scores = np.empty((len(sequences), len(known)))
         for some in batches(len(sequences), 64 * self.spec.context * self.spec.width):
             scores[some] = engine.score(sequences[some])
         scores[:, ~known] = np.nan
-        return pick(scores, items)
+        return take_items(scores, items)
 
     def state(self) -> State:
-        """See `Persistent.state`."""
+        """Returns the learned state; see `Persistent.state`."""
         known = check_fitted(self._known, "sequential")
         return asdict(self.spec), {"known": known, **check_fitted(self._weights, "sequential")}
 
     @classmethod
     def from_state(cls, spec: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """See `Persistent.from_state`."""
+        """Restores the learned state; see `Persistent.from_state`."""
         known = require(arrays, "known", "sequential").astype(bool)
         weights = {name: array for name, array in arrays.items() if name != "known"}
         if known.shape != require(weights, "bias", "sequential").shape:
-            raise ModelError(f"stored sequential knows {known.shape} items; its weights hold others")
+            raise ModelError(
+                f"stored sequential model has a mask of {known.shape} items, which does not match its weights"
+            )
         try:
             return cls(SequentialSpec(**spec), weights, known)
         except TypeError as error:
@@ -108,12 +110,12 @@ class SequentialRecommender:
 
 
 def liked_sequences(histories: Sequence[History], n_items: int) -> list[NDArray[np.int64]]:
-    """The liked items of each history, oldest first; later items than `n_items` are left out."""
+    """Selects the liked items of each history, oldest first; rows >= `n_items` are left out."""
     return [h.items[(h.weights > 0) & (h.items < n_items)].astype(np.int64) for h in histories]
 
 
 def features(spec: SequentialSpec, vectors: NDArray[np.float32] | None, n_items: int) -> NDArray[np.float32]:
-    """Item vectors scaled to length 1 about their mean, 0 where there is none, shape (n_items, d)."""
+    """Centres item vectors and scales them to length 1, shape (n_items, d); zeros for missing vectors."""
     if vectors is None or not spec.sound or not n_items:
         return np.zeros((n_items, 0), dtype=np.float32)
     there = np.asarray(~np.isnan(vectors).any(axis=1))

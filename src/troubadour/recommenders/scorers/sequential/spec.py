@@ -1,4 +1,4 @@
-"""What may be chosen about the sequential recommender."""
+"""Hyperparameters of the sequential recommender."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from troubadour.recommenders.base import Search, check_range
 
 @dataclass(frozen=True, slots=True)
 class SequentialSpec:
-    """Shape of the network and how it is trained."""
+    """Architecture and training options."""
 
     width: int = 64
-    """Numbers a position, a multiple of `heads`, 8 to 1,024."""
+    """Width of the network, a multiple of `heads`, 8 to 1,024."""
     layers: int = 2
-    """1 to 24."""
+    """Number of layers, 1 to 24."""
     heads: int = 2
-    """1 to 16."""
+    """Number of attention heads, 1 to 16."""
     context: int = 50
-    """How many of a history's latest items are looked at, plus one, 2 to 2,048."""
+    """Context length: number of latest history items plus one, 2 to 2,048."""
     dropout: float = 0.4
-    """0 to 0.9."""
+    """Dropout rate, 0 to 0.9."""
     epochs: int = 40
-    """Passes over the histories, 1 to 10,000; `sequential_train.choose_epochs` finds how many."""
+    """Passes over the histories, 1 to 10,000; `training.choose_epochs` finds the number on validation
+    data."""
     batch: int = 64
-    """Windows a step, 1 to 4,096."""
+    """Sequences per step, 1 to 4,096."""
     rate: float = 1e-3
-    """Step of AdamW, above 0 to 1."""
+    """Learning rate of AdamW, above 0 to 1."""
     weight_decay: float = 0.1
-    """Of AdamW, 0 to 10."""
+    """Weight decay of AdamW, 0 to 10."""
     smoothing: float = 0.0
-    """Share of the target spread over all items, 0 to 0.5."""
+    """Label smoothing, 0 to 0.5."""
     sound: bool = True
-    """Whether item vectors, where there are any, are a part of an item."""
+    """Whether item embeddings include a projection of the item vectors."""
     full_items: int = 20_000
-    """Up to so many items every one is compared at each step; beyond, a sample."""
+    """Largest catalogue for the full softmax; larger catalogues use sampled items."""
     sample: int = 4096
-    """Items in such a sample, 1 to 1,000,000."""
+    """Number of sampled items, 1 to 1,000,000."""
     seed: int = 0
-    """0 to 2^32 - 1."""
+    """Random seed, 0 to 2^32 - 1."""
     memory_bytes: int = 4 * 2**30
-    """Most memory that fitting may take; a larger catalogue is refused with advice."""
+    """Memory limit of the fit, bytes; larger catalogues raise `InputError`."""
 
     def __post_init__(self) -> None:
         check_range("width", self.width, 8, 1024)

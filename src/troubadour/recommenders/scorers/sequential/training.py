@@ -1,7 +1,7 @@
-"""Training of the sequential recommender: the next item at every place, against all others.
+"""Training of the sequential recommender: the next item at every place, among all items.
 
-Cross-entropy over the whole catalogue, or over a sample corrected for how often each item is drawn:
-on it an ordinary SASRec is as good as the best (Klenitskiy & Vasilev, "Turning dross into gold loss",
+Cross-entropy over the whole catalogue, or over a sample with a correction for the probability of each
+item: with it an ordinary SASRec is as good as the best (Klenitskiy & Vasilev, "Turning dross into gold loss",
 RecSys 2023; Petrov & Macdonald, "gSASRec", RecSys 2023).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.core.errors import InputError
+from troubadour.networks.options import TrainerOptions
+from troubadour.networks.trainer import Trainer, ValidationLosses
 from troubadour.recommenders.scorers.sequential.network import SequentialNetwork
 from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
@@ -26,13 +28,15 @@ from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
-_AVERAGE = 0.99
-"""Weights served are a running mean of those of the last hundred steps or so."""
+_EMA_DECAY = 0.99
+"""The served weights are an average over about the last hundred steps."""
+_NO_LIMIT = 2**62
+"""Steps; the number of passes ends a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """How one pass went."""
+    """Figures of one pass."""
 
     epoch: int
     loss: float
@@ -51,68 +55,91 @@ def train(
 ) -> tuple[dict[str, NDArray[Any]], tuple[Epoch, ...]]:
     """Train on histories, each a row of items, oldest first.
 
-    Each pass takes windows of `context` from long histories, cut anew each time. The same for a
-    seed on one machine.
+    Each pass takes windows of `context` from long histories, cut at new places each time. A seed gives the
+    same weights on one machine.
 
     Args:
-        features: what items sound like, shape (n_items, d); d may be 0.
-        held_out: the item that follows each sequence, to validate on after every pass.
+        features: sound features of the items, shape (n_items, d); d may be 0.
+        held_out: the item that follows each sequence, to validate on after every pass, shape (n,).
         patience: stop after so many passes without a better NDCG; 0 = never.
 
     Returns:
-        Weights as `sequential_graph` names them, of the best pass where one was validated, else
-        of the last; and how each pass went.
+        Weights as `SequentialRuntime` takes them, of the best pass if there is a validation, else of the
+        last; and figures of each pass.
     """
+    task = SequentialTask(sequences, n_items, features, spec, held_out)
+    options = TrainerOptions(
+        steps=_NO_LIMIT,
+        learning_rate=spec.rate,
+        muon_lr=None,
+        warmup=100,
+        cooldown=0.0,
+        weight_decay=spec.weight_decay,
+        ema_decay=_EMA_DECAY,
+        seed=spec.seed,
+        evaluate_every=0,
+        patience=patience,
+    )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed)
-        return _train(sequences, n_items, features, spec, held_out, patience)
+        trainer = Trainer(None, task, options)
+        trainer.run()
+        weights = served(trainer.network_of(trainer.best))
+    return {name: w.numpy() for name, w in weights.items()}, tuple(task.epochs)
 
 
-def _train(
-    sequences: Sequence[Rows],
-    n_items: int,
-    features: NDArray[np.float32],
-    spec: SequentialSpec,
-    held_out: Rows | None,
-    patience: int,
-) -> tuple[dict[str, NDArray[Any]], tuple[Epoch, ...]]:
-    rng = np.random.default_rng(spec.seed)
-    network = SequentialNetwork(spec, n_items, torch.from_numpy(features))
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    rest = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": spec.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=spec.rate, betas=(0.9, 0.98))
-    draw = _Draw(sequences, n_items, spec, rng)
-    average = _weights(network)
-    best, best_ndcg, since = average, -1.0, 0
-    epochs: list[Epoch] = []
-    step = 0
-    for epoch in range(1, spec.epochs + 1):
-        network.train()
-        losses: list[float] = []
-        for tokens, targets in _batches(sequences, n_items, spec, rng):
-            table = network.table()
-            hidden = network(tokens, table)[targets >= 0]
-            loss = draw.loss(hidden, table, network.bias, targets[targets >= 0])
-            step += 1
-            for group in optimiser.param_groups:
-                group["lr"] = spec.rate * min(1.0, step / 100)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            losses.append(float(loss.detach()))
-            keep = min(_AVERAGE, step / (step + 10))
-            average = {k: keep * average[k] + (1 - keep) * w for k, w in _weights(network).items()}
-        ndcg = float("nan") if held_out is None else _ndcg(average, spec, sequences, held_out)
-        epochs.append(Epoch(epoch, float(np.mean(losses)) if losses else 0.0, ndcg))
-        log.info("pass %d: loss %.3f, NDCG@10 %.4f", epoch, epochs[-1].loss, ndcg)
-        since = 0 if ndcg > best_ndcg else since + 1
-        if not since or held_out is None:
-            best, best_ndcg = average, ndcg
-        if patience and since >= patience:
-            break
-    return {name: w.numpy() for name, w in best.items()}, tuple(epochs)
+class SequentialTask:
+    """The next item at every place of every window; losses in nats, validation by NDCG@10."""
+
+    kind = "sequential"
+
+    def __init__(
+        self,
+        sequences: Sequence[Rows],
+        n_items: int,
+        features: NDArray[np.float32],
+        spec: SequentialSpec,
+        held_out: Rows | None,
+    ) -> None:
+        self.spec = spec
+        self.epochs: list[Epoch] = []
+        self._sequences, self._n_items, self._held_out = sequences, n_items, held_out
+        self._features = torch.from_numpy(features)
+        self._rng = np.random.default_rng(spec.seed)
+        self._objective = _Objective(sequences, n_items, spec, self._rng)
+        self._losses: list[float] = []
+
+    def network(self) -> SequentialNetwork:
+        """See `TrainingTask.network`."""
+        return SequentialNetwork(self.spec, self._n_items, self._features)
+
+    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor] | None]:
+        """All passes; such runs are kept in memory and always start at the first batch."""
+        if first:
+            raise ValueError(f"first is {first}; allowed: 0")
+        for _ in range(self.spec.epochs):
+            yield from _batches(self._sequences, self._n_items, self.spec, self._rng)
+            yield None
+
+    def loss(self, network: SequentialNetwork, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, int]:
+        """See `TrainingTask.loss`; the mean over places, as one target."""
+        tokens, targets = batch
+        there, table = targets >= 0, network.table()
+        hidden = network(tokens, table)[there]
+        loss = self._objective.loss(hidden, table, network.bias, targets[there])
+        self._losses.append(float(loss.detach()))
+        return loss, 1
+
+    def validate(self, network: SequentialNetwork) -> ValidationLosses | None:
+        """Note a pass, and compute NDCG@10 of the held-out items, if there are any; nothing before the first pass."""
+        started = bool(self._losses)
+        ndcg = float("nan")
+        if started and self._held_out is not None:
+            ndcg = _ndcg(served(network), self.spec, self._sequences, self._held_out)
+        if started:
+            self.epochs.append(Epoch(len(self.epochs) + 1, float(np.mean(self._losses)), ndcg))
+            log.info("pass %d: loss %.3f, NDCG@10 %.4f", *astuple(self.epochs[-1]))
+            self._losses = []
+        return None if np.isnan(ndcg) else ValidationLosses(-ndcg, {"ndcg": ndcg})
 
 
 def choose_epochs(
@@ -122,7 +149,7 @@ def choose_epochs(
     spec: SequentialSpec,
     patience: int = 8,
 ) -> tuple[SequentialSpec, tuple[Epoch, ...]]:
-    """How many passes are best for the last item of each history, when trained without it.
+    """The number of passes that is best for the last item of each history, in a training without it.
 
     Raises:
         InputError: no history has two items.
@@ -136,8 +163,8 @@ def choose_epochs(
     return replace(spec, epochs=best.epoch), epochs
 
 
-class _Draw:
-    """The loss, over all items or over a sample."""
+class _Objective:
+    """Cross-entropy over all items or over a sample."""
 
     def __init__(
         self, sequences: Sequence[Rows], n_items: int, spec: SequentialSpec, rng: np.random.Generator
@@ -185,8 +212,8 @@ def _batches(
         yield torch.from_numpy(tokens), torch.from_numpy(targets)
 
 
-def _weights(network: SequentialNetwork) -> dict[str, Tensor]:
-    """As the graph wants them: the map of sounds is added to the items' own vectors."""
+def served(network: SequentialNetwork) -> dict[str, Tensor]:
+    """Weights as `SequentialRuntime` takes them: the mapped sound features are added to the items' own vectors."""
     weights = {k: v.detach().clone() for k, v in network.state_dict().items() if k not in ("items", "sound")}
     return {**weights, "items": network.table().detach().clone()}
 

@@ -1,4 +1,4 @@
-"""Which pieces sound like one, by timbre or by embedding, among all whose sound was measured."""
+"""Search for pieces with similar sound, by timbre or by embedding, among all measured pieces."""
 
 from __future__ import annotations
 
@@ -25,70 +25,77 @@ from troubadour.similarity.timbre import Gaussians, mutual, reference_statistics
 from troubadour.similarity.vectors import VectorIndex
 
 WAYS: Final = ("timbre", "sound")
-"""`timbre`: Gaussians over MFCCs with mutual proximity. `sound`: the learnt embedding, or, where the
-installation has no encoder, statistics of many features."""
+"""`timbre`: Gaussians over MFCCs with mutual proximity. `sound`: the audio embedding, or statistics of
+many features if the installation has no encoder.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class SoundsLike:
-    """A piece that sounds like another."""
+class SimilarSound:
+    """Piece with similar sound."""
 
     piece: PieceRow
     similarity: float
-    """Timbre: 1 less the mutual proximity, 0 to 1. Sound: cosine, -1 to 1."""
+    """For `timbre`: 1 minus the mutual proximity, 0 to 1. For `sound`: cosine, -1 to 1."""
     origin: str
-    """`recording`, or `rendered`: then the instruments are the synthesiser's."""
+    """`recording`, or `rendered` for a score played by the synthesiser."""
     facts: dict[str, Any]
 
 
-class SoundSearch:
-    """Everything that was measured of a home's pieces, loaded when first asked for."""
+class AudioSearch:
+    """Audio features of all pieces of a home, loaded at the first search.
+
+    Args:
+        store: the catalogue.
+        workers: processes that measure files. Default: one.
+    """
 
     def __init__(self, store: Store, workers: Workers | None = None) -> None:
         self._store, self._workers = store, workers or Workers()
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
 
-    def hear(self, path: Path) -> tuple[SoundRow, dict[str, Any]]:
-        """Measure a file of the user's, in a process of its own; nothing is stored.
+    def measure(self, path: Path) -> tuple[SoundRow, dict[str, Any]]:
+        """Measure an audio file in a separate process; nothing is stored.
 
         Returns:
-            Its sound, and all that the worker told: tags, warnings, seconds, attributes.
+            Features, and the worker's answer: tags, warnings, seconds, attributes.
 
         Raises:
-            UnreadableFileError: it cannot be measured; the message says why.
+            UnreadableFileError: the file cannot be measured; the message states the cause.
         """
-        found = self._ask("path", path)
+        found = self._request("path", path)
         return sound_row("", "recording", found), found
 
     def melody(self, path: Path) -> HummedQuery:
-        """The notes of a recording in which one voice or instrument sounds alone; nothing is stored.
+        """Notes of a monophonic recording; nothing is stored.
 
         Raises:
-            UnreadableFileError: it cannot be read; the message says why.
+            UnreadableFileError: the file cannot be read; the message states the cause.
         """
-        found = self._ask("melody", path)
+        found = self._request("melody", path)
         notes = SungNotes(**{k: np.array(v, dtype=np.float64) for k, v in found["notes"].items()})
         return HummedQuery(notes, float(found["seconds"]), tuple(found["warnings"]))
 
-    def _ask(self, what: str, path: Path) -> dict[str, Any]:
-        """A worker's answer, from a process of its own."""
+    def _request(self, what: str, path: Path) -> dict[str, Any]:
+        """Answer of a worker in a separate process."""
         alone = Workers(1, self._workers.seconds, encoder=encoder_folder(self._store))
         ((_, found),) = list(alone.run([path], lambda p: {what: str(p)}))
         if "cause" in found:
             raise UnreadableFileError(str(path), found["cause"].removeprefix(f"{path}: "))
         return found
 
-    def similar(self, query: str | SoundRow, n: int = 10, by: str = "timbre") -> list[SoundsLike]:
-        """The pieces that sound most like one, nearest first, without itself and its variants.
+    def similar(self, query: str | SoundRow, n: int = 10, by: str = "timbre") -> list[SimilarSound]:
+        """Pieces with the most similar sound, nearest first, without the query itself and its variants.
 
         Args:
-            query: a piece's id, or what `hear` measured.
+            query: id of a piece, or a result of `measure`.
+            n: 1 to 1000.
             by: one of `WAYS`.
 
         Raises:
-            InputError: n or `by` is not allowed.
-            NotFoundError: no such piece, or its sound was not measured yet.
+            InputError: n or `by` is out of range.
+            NotFoundError: there is no such piece, or its sound is not measured yet.
         """
         if by not in WAYS:
             raise InputError(f"by is '{by}'; allowed: {', '.join(WAYS)}")
@@ -100,19 +107,19 @@ class SoundSearch:
             work = self._store.piece(query).work
             if query not in loaded.row_of:
                 raise NotFoundError(
-                    f"the sound of '{query}' was not measured yet; run `troubadour features` to measure pieces"
+                    f"the sound of '{query}' is not measured yet; run `troubadour features` to measure pieces"
                 )
             query = loaded.rows[loaded.row_of[query]]
         if not loaded.rows:
-            raise NotFoundError("no sound was measured yet; run `troubadour features`, or import recordings")
+            raise NotFoundError("no sound is measured yet; run `troubadour features`, or import recordings")
         with one_thread():
             near = loaded.timbre(query) if by == "timbre" else loaded.sound(query)
-        found: list[SoundsLike] = []
+        found: list[SimilarSound] = []
         for i in np.argsort(-near, kind="stable").tolist():
             row = loaded.rows[i]
             piece = self._store.piece(row.piece)
             if row.piece != query.piece and not (work and piece.work == work) and np.isfinite(near[i]):
-                found.append(SoundsLike(piece, float(near[i]), row.origin, dict(row.facts)))
+                found.append(SimilarSound(piece, float(near[i]), row.origin, dict(row.facts)))
             if len(found) == n:
                 break
         return found
@@ -130,36 +137,36 @@ class _Loaded:
         self.rows = rows
         self.row_of = {r.piece: i for i, r in enumerate(rows)}
         self._gaussians: Gaussians | None = None
-        self._usual: NDArray[np.float64] | None = None
+        self._reference: NDArray[np.float64] | None = None
 
     def timbre(self, query: SoundRow) -> NDArray[np.float64]:
-        if self._gaussians is None or self._usual is None:
+        if self._gaussians is None or self._reference is None:
             means, covariances = (
                 [getattr(r, f"timbre_{w}") for r in self.rows] for w in ("mean", "covariance")
             )
             self._gaussians = Gaussians.of(means, covariances)
-            self._usual = reference_statistics(self._gaussians, np.random.default_rng(0))
-        asked = Gaussians.of([query.timbre_mean], [query.timbre_covariance])
-        distances = self._gaussians.distances_from(asked)
+            self._reference = reference_statistics(self._gaussians, np.random.default_rng(0))
+        vector = Gaussians.of([query.timbre_mean], [query.timbre_covariance])
+        distances = self._gaussians.distances_from(vector)
         others = distances[[r.piece != query.piece for r in self.rows]]
         own = np.array([others.mean(), max(others.std(), 1e-9)]) if len(others) else np.array([0.0, 1.0])
-        return np.asarray(1 - mutual(distances, own, self._usual))
+        return np.asarray(1 - mutual(distances, own, self._reference))
 
     def sound(self, query: SoundRow) -> NDArray[np.float64]:
         ids = [r.piece for r in self.rows]
-        learnt = query.embedding is not None and all(r.encoder == query.encoder for r in self.rows)
-        what = "embedding" if learnt else "statistics"
+        comparable = query.embedding is not None and all(r.encoder == query.encoder for r in self.rows)
+        what = "embedding" if comparable else "statistics"
         table = matrix(self.rows, ids, what)
-        asked = query.embedding if query.embedding is not None and learnt else query.statistics
-        if not learnt:  # features of different units count alike
+        vector = query.embedding if query.embedding is not None and comparable else query.statistics
+        if not comparable:  # standardise, because the features have different units
             mean, spread = table.mean(axis=0), table.std(axis=0) + 1e-6
-            table, asked = (table - mean) / spread, (asked - mean) / spread
-        near = {f.id: f.similarity for f in VectorIndex.of(ids, table).nearest(asked, max(len(ids), 1))}
+            table, vector = (table - mean) / spread, (vector - mean) / spread
+        near = {f.id: f.similarity for f in VectorIndex.of(ids, table).nearest(vector, max(len(ids), 1))}
         return np.array([near.get(i, np.nan) for i in ids])
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a file's first bytes are those of a recording; false where there is no such file."""
+    """Whether a file's first bytes are those of an audio file; False if the file does not exist."""
     try:
         with path.open("rb") as file:
             return looks_like_audio(file.read(64))

@@ -14,7 +14,7 @@ from troubadour.recommenders.scorers.rp3beta import Rp3BetaRecommender
 
 
 def plays(listeners: int, items: int, seed: int) -> Interactions:
-    """Repeated plays, so that weights are no whole numbers; some items belong to one listener alone."""
+    """Repeated plays, so that weights are not integers; some items have a single listener."""
     rng = np.random.default_rng(seed)
     n = listeners * 12
     return Interactions(
@@ -25,7 +25,7 @@ def plays(listeners: int, items: int, seed: int) -> Interactions:
 
 
 @pytest.mark.parametrize(("listeners", "items"), [(60, 25), (20, 70)], ids=["item space", "listener space"])
-def test_ease_forgets_within_rounding(listeners: int, items: int) -> None:
+def test_ease_removes_a_listener_within_rounding(listeners: int, items: int) -> None:
     log = plays(listeners, items, 1)
     model = EaseRecommender(EaseSpec(regularisation=5.0)).fit(log)
     for gone in (0, 7, 13):
@@ -38,7 +38,7 @@ def test_ease_forgets_within_rounding(listeners: int, items: int) -> None:
 
 
 @given(st.integers(0, 50), st.integers(0, 19))
-def test_counts_forget_to_the_bit(seed: int, gone: int) -> None:
+def test_counts_remove_a_listener_bit_exactly(seed: int, gone: int) -> None:
     log = plays(20, 30, seed)
     for model in (ItemKnnRecommender(), Rp3BetaRecommender()):
         forgot = model.fit(log).forget(log.history(gone))
