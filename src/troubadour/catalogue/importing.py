@@ -11,6 +11,7 @@ from typing import Any, Final
 from troubadour.catalogue.store import NewPiece, Store
 from troubadour.catalogue.works import place
 from troubadour.core.errors import InputError
+from troubadour.music.exact import same_music
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.marks import NOTATION
@@ -145,6 +146,7 @@ def _new_piece(item: Piece, score: Score, warnings: tuple[str, ...], collection:
         number=item.number,
         licence=item.licence,
         quality=warnings,
+        exact_score=None if same_music(item.score, score) else item.score,
     )
 
 

@@ -122,12 +122,16 @@ class PieceTable(Database):
         return self.scores([piece])[0]
 
     def exact_score(self, piece: str) -> Score:
-        """The notes and marks of one piece as they were stored, at whatever resolution.
+        """The notes and marks of one piece as its file has them, at whatever resolution.
 
         Raises:
             NotFoundError: there is no such piece.
+            InputError: the piece has no notes, it is known by name or sound alone.
         """
-        return Score.from_bytes(self._stored([piece])[0])
+        (stored,) = self._stored([piece])
+        with self._reading() as connection:
+            exact = connection.execute(select(pieces.c.exact_score).where(pieces.c.id == piece)).scalar()
+        return Score.from_bytes(exact or stored)
 
     def scores(self, ids: Sequence[str]) -> list[Score]:
         """The notes of pieces on the composing grid, in the order asked for.

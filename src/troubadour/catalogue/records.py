@@ -48,6 +48,8 @@ class NewPiece:
     explicit: bool = False
     identifiers: Mapping[str, str] = field(default_factory=dict[str, str])
     """What others call it, scheme to value: `mbid` (of the recording), `isrc`, `spotify`."""
+    exact_score: Score | None = None
+    """The score as its file has it, where that is more than `score`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """Newest migration; a store of a newer one is refused."""
 
 metadata: Final = MetaData()
@@ -52,6 +52,7 @@ pieces: Final = Table(
     Column("medium", Text, nullable=False, server_default="score"),  # score, audio, metadata
     Column("duration_seconds", Float),  # of a recording, where it is known
     Column("explicit", Integer, nullable=False, server_default="0"),
+    Column("exact_score", LargeBinary),  # as the file has it; nothing: `score` is that
     Index("pieces_by_fingerprint", "fingerprint"),
     Index("pieces_by_work", "work"),
     Index("pieces_by_name", "title_key", "artist_key"),

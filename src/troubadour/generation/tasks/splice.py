@@ -2,7 +2,7 @@
 
 Only what a task was asked for is new. Its onsets and lengths are those of the grid, in the piece's
 own ticks; its velocities are those of the notes around it. A note that the composer wrote once more
-where it stood is the given one.
+where it stood, as long as it was, is the given one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.generation.tasks.tracks import GAP, OVERLAP
 from troubadour.music.exact import note_places
 from troubadour.music.marks import WHOLE, MarkKind
 from troubadour.music.quantise import TICKS_PER_QUARTER, VELOCITY_LEVELS, nearest
@@ -57,15 +58,15 @@ def splice(
     """
     tracks = range(len(made.tracks)) if tracks is None else tracks[: len(made.tracks)]
     exact_track = np.unique(given.track).tolist()  # of each track of the grid
-    there = {tuple(row) for row in grid.notes()[:, [0, 2, 4]].tolist()}
+    there = {(row[0], row[2], row[4]): row[1] for row in grid.notes().tolist()}
     out: Places = set(gone)
     fresh: list[tuple[int, int, int, int, int]] = []  # onset, length, pitch, velocity, track of `made`
     for index, target in enumerate(tracks):
         rows = made.notes()[made.track == index].tolist()
         if target >= 0:
-            mine = {(r[0], r[2], target) for r in rows}
+            mine = {(r[0], r[2], target) for r in rows if _as_long(r[1], there.get((r[0], r[2], target)))}
             out |= {place for place in there if place[2] == target} - mine
-            rows = [r for r in rows if (r[0], r[2], target) not in there]
+            rows = [r for r in rows if (r[0], r[2], target) not in mine]
         if target != KEPT:
             fresh += [(r[0], r[1], r[2], r[3], index) for r in rows]
     places = note_places(given)
@@ -83,6 +84,11 @@ def splice(
         },
         tracks=(*given.tracks, *(made.tracks[index] for index in added)),
     )
+
+
+def _as_long(made: int, given: int | None) -> bool:
+    """Whether there is a given length, and the composed one is equal but for what `simplified` changes."""
+    return given is not None and abs(made - given) <= max(GAP, OVERLAP * max(made, given))
 
 
 def _without(score: Score, leaves: NDArray[np.bool_]) -> Score:
