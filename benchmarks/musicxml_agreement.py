@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--all", nargs="*", type=Path, default=[])
     parser.add_argument("--sample", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--smallest", type=int, default=0, help="bytes of a sampled file")
     parser.add_argument("--largest", type=int, default=250_000, help="bytes of a sampled file")
     parser.add_argument("--seconds", type=int, default=20, help="processor time that music21 gets for a file")
     given = parser.parse_args()
@@ -45,7 +46,9 @@ def main() -> None:
     named: list[str] = []
     sets = [(f.name, _files(f)) for f in given.all]
     if given.folders:
-        found = [p for f in given.folders for p in _files(f) if p.stat().st_size <= given.largest]
+        found = [
+            p for f in given.folders for p in _files(f) if given.smallest <= p.stat().st_size <= given.largest
+        ]
         chosen = random.Random(given.seed).sample(found, min(given.sample, len(found)))
         sets.append((f"sample of {len(found)}", sorted(chosen)))
     for name, files in sets:

@@ -334,18 +334,23 @@ def read_music(path: Path) -> Piece:
         InputError: there is no such file, or it holds no music that the grid can take.
         UnreadableFileError: it cannot be read; the message says why.
     """
-    piece = read_exact(path)
+    piece = _first_of(path)
     score = quantise(piece.score)
     return piece.replace(score=score, repairs=(*piece.repairs, *losses(piece.score, score)))
 
 
 def read_exact(path: Path) -> Piece:
-    """The music in a file as it stands there; of a book of tunes the first.
+    """The music in a file as it stands there, with every ending; of a book of tunes the first.
 
     Raises:
         InputError: there is no such file.
         UnreadableFileError: it cannot be read; the message says why.
     """
+    piece = _first_of(path)
+    return piece.replace(score=piece.exact, page=None)
+
+
+def _first_of(path: Path) -> Piece:
     if not path.is_file():
         raise InputError(f"no file or piece '{path}'")
     piece = next(iter(read_file(path)), None)

@@ -146,7 +146,7 @@ def _new_piece(item: Piece, score: Score, warnings: tuple[str, ...], collection:
         number=item.number,
         licence=item.licence,
         quality=warnings,
-        exact_score=None if same_music(item.score, score) else item.score,
+        exact_score=None if same_music(item.exact, score) else item.exact,
     )
 
 

@@ -25,6 +25,13 @@ class Piece:
     """The piece's own number within its file or book (ABC `X:`)."""
     repairs: tuple[str, ...] = ()
     """What the reader dropped or repaired, one short sentence each."""
+    page: Score | None = None
+    """The score with every ending in the order of the page, where `score` has only the last ones."""
+
+    @property
+    def exact(self) -> Score:
+        """The score with everything that the source has."""
+        return self.score if self.page is None else self.page
 
     def replace(self, **changes: Any) -> Piece:
         """A copy with some fields changed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -94,8 +95,8 @@ class Part:
     """Whether a repeat sign stands before the first bar."""
 
 
-def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> Score:
-    """Lay written bars on a grid of metres; the longest voice's bars say where the others' stand.
+def with_page(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> tuple[Score, Score | None]:
+    """The score without first endings; if there are some, the one of the page with all endings too.
 
     Args:
         tempo: tempo at the start.
@@ -104,7 +105,27 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> Score:
     Raises:
         InputError: it is longer than `MAX_QUARTERS`.
     """
+    n_bars = max(len(part.bars) for part in parts)
     kept = _kept_bars(parts, repairs)
+    if len(kept) == n_bars:
+        return assemble(parts, tempo, repairs, kept), None
+    # Laying bars out may shorten their notes, so each score gets bars of its own.
+    page = assemble(deepcopy(parts), tempo, [], range(n_bars))
+    repairs.append(f"{n_bars - len(kept)} bars of first endings left out")
+    return assemble(parts, tempo, repairs, kept), page
+
+
+def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str], kept: Sequence[int]) -> Score:
+    """Lay written bars on a grid of metres; the longest voice's bars say where the others' stand.
+
+    Args:
+        tempo: tempo at the start.
+        repairs: what had to be mended is appended.
+        kept: written bars that are read.
+
+    Raises:
+        InputError: it is longer than `MAX_QUARTERS`.
+    """
     lead = max(parts, key=lambda part: (not part.track.is_drum, len(part.bars)))
     if len(lead.bars) < max(len(part.bars) for part in parts):
         lead = max(parts, key=lambda part: len(part.bars))
@@ -149,6 +170,8 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> Score:
     ]
     ends = dict(zip(at, [*starts[1:], starts[-1] + lengths[groups[-1][-1]]], strict=True))
     marks = list(marks_of([part.marks for part in parts], lead.bars, at, ends))
+    if len(kept) == max(len(part.bars) for part in parts):
+        marks += _ending_marks(parts, at, ends)
     if lead.opens_repeat:
         marks.append(Mark(0, WHOLE, MarkKind.REPEAT_START))
     return Score.from_notes(
@@ -161,6 +184,20 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> Score:
         upbeat_ticks=grid.upbeat_ticks,
         marks=tuple(marks),
     )
+
+
+def _ending_marks(parts: Sequence[Part], at: dict[int, int], ends: dict[int, int]) -> list[Mark]:
+    """Endings of the first voice that has any, where all of them are read."""
+    endings = next((part.endings for part in parts if part.endings), [])
+    found = []
+    for ending, after in pairwise([*endings, None]):
+        if ending is not None and ending.start in at and ending.end - 1 in ends:
+            last = after is None or after.start != ending.end
+            start, end = at[ending.start], ends[ending.end - 1]
+            if end > start:
+                name = str(ending.number)
+                found.append(Mark(start, WHOLE, MarkKind.ENDING, name, ending.number, int(last), end))
+    return found
 
 
 def _kept_bars(parts: Sequence[Part], repairs: list[str]) -> list[int]:
