@@ -101,8 +101,8 @@ def test_header_voices_maps_and_upbeat() -> None:
 def test_tempos_are_exact(bpm: float) -> None:
     score = score_of((0, 4, 60), tempos=(Tempo(0, bpm),))
     text = write_abc(Piece(score, "Tempo"))
-    assert quantise(again(Piece(score, "Tempo")).score).tempos == quantise(score).tempos
-    assert f"Q:1/4={quantise(score).tempos[0].bpm:g}" in text
+    assert f"Q:1/4={bpm:g}\n" in text
+    assert again(Piece(score, "Tempo")).score.tempos[0].bpm == bpm
 
 
 def test_what_cannot_be_written_is_refused() -> None:

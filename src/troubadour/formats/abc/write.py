@@ -16,6 +16,7 @@ from troubadour.core.errors import InputError
 from troubadour.formats.abc.signs import Signs
 from troubadour.formats.abc.voice import MAX_LAYERS
 from troubadour.formats.engraving.spelling import signature, spell
+from troubadour.music.exact import at_exact_tempo
 from troubadour.music.marks import MarkKind
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, quantise
@@ -64,7 +65,7 @@ def write_abc(piece: Piece, *, number: int = 1) -> str:
     Raises:
         InputError: no notes, or more notes at once in a track than ABC's overlays hold.
     """
-    score = quantise(piece.score, ticks_per_quarter=NOTATION_TICKS)
+    score = at_exact_tempo(quantise(piece.score, ticks_per_quarter=NOTATION_TICKS), piece.score)
     if not len(score):
         raise InputError("a score without notes cannot be written as ABC")
     bars = _bars(score)
