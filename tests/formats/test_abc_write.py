@@ -142,4 +142,4 @@ def test_grace_notes_stay_marks_with_their_pitch_and_slash() -> None:
         (m.tick // 10080, m.pitch, m.number, m.value) for m in piece.score.marks if m.kind is MarkKind.GRACE
     ]
     assert found == [(0, 76, 1, 1), (1, 80, 1, 0), (1, 78, 2, 0), (3, 72, 1, 0)]
-    assert again(piece).score.same_marks(piece.score)
+    assert again(piece).score.marks == piece.score.marks
