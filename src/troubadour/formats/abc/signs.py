@@ -21,6 +21,8 @@ class Sign(NamedTuple):
     text: str = ""
     number: int = 0
     value: int = 0
+    pitch: int = -1
+    """Of a grace note."""
 
 
 DECORATIONS: Final[dict[str, Sign]] = {
@@ -138,6 +140,8 @@ class Signs:
         self.ending_stops: set[int] = set()
         """Ends of last endings in ticks; a double bar marks them."""
         self.rehearsal: dict[int, str] = {}
+        self.graces: dict[tuple[int, int], list[Mark]] = defaultdict(list)
+        """Grace notes by track and tick."""
         self.marks = score.marks
         onsets = {(int(t), int(o)) for t, o in zip(score.track, score.onset, strict=True)}
         for mark in score.marks:
@@ -148,6 +152,9 @@ class Signs:
         if mark.kind is MarkKind.LYRIC and mark.track >= 0:
             self.words[mark.track, mark.tick, max(mark.number, 1)] = mark
             self.verses[mark.track].add(max(mark.number, 1))
+        elif mark.kind is MarkKind.GRACE:
+            if place in onsets and mark.pitch >= 0:
+                self.graces[place].append(mark)
         elif mark.kind is MarkKind.REPEAT_START:
             self.repeats[mark.tick] += "s"
         elif mark.kind is MarkKind.REPEAT_END:

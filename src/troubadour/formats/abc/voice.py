@@ -92,6 +92,10 @@ class Voice:
     chord: _Chord | None = None
     in_grace: bool = False
     graces: int = 0
+    grace_run: int = 0
+    """Grace notes since the brace."""
+    slashed: bool = False
+    """Whether the grace notes are acciaccaturas (`{/`)."""
     microtones: int = 0
     open_chords: int = 0
     notes: int = 0
