@@ -129,10 +129,8 @@ class PartWriter:
                 at[bisect_left(self.edges, mark.tick)] = found
         if 0 not in at:
             return []
-        out: list[Clef] = []
-        for i in range(len(self.bars)):
-            out.append(at[i] if i in at else out[-1])
-        return out
+        starts = sorted(at)
+        return [at[starts[bisect_right(starts, i) - 1]] for i in range(len(self.bars))]
 
     def _dynamics(self) -> None:
         if self.marks.has_dynamics:
