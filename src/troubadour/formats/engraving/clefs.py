@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -77,10 +77,8 @@ def marked_clefs(marks: Sequence[Mark], edges: Sequence[int]) -> list[Clef]:
             at[bisect_left(edges, mark.tick)] = found
     if 0 not in at:
         return []
-    clefs = [at[0]]
-    for i in range(1, len(edges) - 1):
-        clefs.append(at.get(i, clefs[-1]))
-    return clefs
+    starts = sorted(at)
+    return [at[starts[bisect_right(starts, i) - 1]] for i in range(len(edges) - 1)]
 
 
 def clefs_of(program: int, name: str, pitches: Sequence[int]) -> list[Clef]:
