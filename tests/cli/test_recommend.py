@@ -175,7 +175,7 @@ def test_a_service_that_has_nothing_but_plays(tmp_path: Path) -> None:
     assert all("listeners know it" in item["reasons"][0] for item in discovered)
     assert len(call(home, "radio", "--listener", "u3", "--n", "8")["items"]) == 8
     assert call(home, "charts")["items"]
-    with pytest.raises(InputError, match="there are none"):
+    with pytest.raises(InputError, match="known styles: none"):
         stdout_of(home, "radio", "--style", "jig")
 
 
