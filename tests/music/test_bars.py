@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from troubadour.music.bars import bars_text
+import numpy as np
+
+from troubadour.music.bars import bar_numbers, bars_text
 from troubadour.music.score import Metre, Score, Track
 
 
@@ -23,3 +25,10 @@ def test_a_bar_that_is_not_full_yet_is_left_out() -> None:
     growing = score([(0, 48, 60, 80, 0), (48, 24, 62, 80, 0)])
     assert bars_text(growing, whole=False) == ["C4"]
     assert bars_text(growing) == ["C4", "D4"]
+
+
+def test_bars_count_from_1_and_an_upbeat_is_bar_0() -> None:
+    ticks = np.array([0, 47, 48, 95, 96], dtype=np.int32)
+    whole = score([(0, 144, 60, 80, 0)])
+    assert bar_numbers(whole, ticks).tolist() == [1, 1, 2, 2, 3]
+    assert bar_numbers(whole.replace(upbeat_ticks=24), ticks).tolist() == [0, 1, 1, 2, 2]

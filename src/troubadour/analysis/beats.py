@@ -47,9 +47,8 @@ def pitched(score: Score) -> Score:
 
 
 def beat_ticks(metre: Metre) -> int:
-    """Length of the felt beat in ticks: dotted in 6/8, 9/8 and 12/8, else the metre's unit."""
-    compound = metre.denominator >= 8 and metre.numerator % 3 == 0 and metre.numerator > 3
-    return (3 if compound else 1) * 4 * TICKS_PER_QUARTER // metre.denominator
+    """Length of the felt beat in ticks: dotted in 6/8, 9/8 and 12/8, else the metre's unit (`Metre.tactus_ticks`)."""
+    return metre.tactus_ticks(TICKS_PER_QUARTER)
 
 
 def beats(score: Score, per_beat: int = 1) -> Beats:

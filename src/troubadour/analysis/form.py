@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from troubadour.analysis.beats import beat_ticks, pitched
 from troubadour.analysis.harmony import ChordSpan
+from troubadour.music.melody import skyline
 from troubadour.music.quantise import TICKS_PER_QUARTER, Bars, bars_of
 from troubadour.music.score import Score
 
@@ -151,8 +152,7 @@ def _alike(one: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
 
 def _phrase_ends(score: Score, bars: Bars, placed: _Placed) -> list[int]:
     """Ticks of the phrase ends; the last one is the end of the piece."""
-    mine = np.flatnonzero(score.track == score.track.min())
-    lead = mine[np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)]
+    lead = skyline(score, int(score.track.min()))
     onset = score.onset[lead].astype(np.int64)
     end = int(score.end_ticks)
     gap = np.diff(np.append(onset, end))

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from troubadour.analysis.beats import Beats, beats, pitched
 from troubadour.analysis.key import KEY_MODES, KeyFinding, KeyModel, find_key, key_of, local_keys, viterbi
-from troubadour.formats.engraving.spelling import spell
 from troubadour.music.score import Key, Score
+from troubadour.music.theory.keys import MINOR_MODES
+from troubadour.music.theory.scales import degrees
+from troubadour.music.theory.spelling import spell
 
 QUALITIES: Final = ("major", "minor", "diminished", "augmented", "7", "maj7", "m7", "m7b5", "dim7")
 _TONES: Final = {
@@ -44,13 +46,11 @@ _PLAIN: Final = 0.6
 _CLOSE: Final = 2.0
 """Gain in nats of the tonic chord as the last chord of a melody."""
 _SCALES: Final = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 10, 11),  # with the leading note
-    "dorian": (0, 2, 3, 5, 7, 9, 10, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    # With the leading note, which is no note of the signature.
+    mode: degrees(mode, raised=(7,) if mode in MINOR_MODES else ())
+    for mode in KEY_MODES
 }
 _NUMERALS: Final = ("I", "bII", "II", "bIII", "III", "IV", "#IV", "V", "bVI", "VI", "bVII", "VII")
-_MINORISH: Final = ("minor", "dorian")
 
 Floats = NDArray[np.float64]
 
@@ -259,7 +259,7 @@ def numeral_of(root: int, quality: str, inversion: int, key: Key) -> str:
 def _degree(degree: int, key: Key) -> str:
     """Numeral of a degree; in minor, III, VI and VII are natural, and the raised seventh is the leading note."""
     name = _NUMERALS[degree]
-    if key.mode in _MINORISH and name in ("bIII", "bVI", "bVII"):
+    if key.mode in MINOR_MODES and name in ("bIII", "bVI", "bVII"):
         return name[1:]
     if key.mode == "mixolydian" and name == "bVII":
         return "VII"

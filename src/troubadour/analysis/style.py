@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from troubadour.analysis.beats import beat_ticks, pitched
 from troubadour.core.errors import InputError, ModelError
 from troubadour.music.features import FEATURES, feature_vector
+from troubadour.music.melody import skyline
 from troubadour.music.quantise import bars_of
 from troubadour.music.score import Score
 
@@ -213,8 +214,7 @@ def style_words(score: Score) -> dict[str, float]:
         return {}
     bars = bars_of(score)
     first = 1 if score.upbeat_ticks else 0
-    mine = np.flatnonzero(score.track == score.track.min())
-    line = mine[np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)]
+    line = skyline(score, int(score.track.min()))
     onset, pitch = score.onset[line], score.pitch[line].astype(int)
     beat = beat_ticks(score.metres[0])
     edges = np.searchsorted(onset, [*bars.start.tolist(), 2**30])

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.errors import InputError
 from troubadour.export.licensing import rights
 from troubadour.generation.originality import Corpus, SharedPassage, voices
+from troubadour.music.melody import ngram_hashes
 from troubadour.music.score import Score
 from troubadour.releases.store import Releases
 
@@ -19,7 +19,6 @@ _RUN: Final = 4
 """Steps in the shortest match."""
 _SAMPLE: Final = 60
 """Human pieces whose overlap is measured for comparison."""
-_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +119,10 @@ def shared_passages(corpus: Corpus, score: Score, n: int, without: set[str]) -> 
         n: largest number of passages.
         without: ids of pieces to exclude.
     """
-    theirs = _runs(corpus.steps)
+    theirs = ngram_hashes(corpus.steps, _RUN)
     best: dict[int, SharedPassage] = {}
     for steps, bars in voices(score):
-        ours = _runs(steps)
+        ours = ngram_hashes(steps, _RUN)
         order = np.argsort(ours, kind="stable")
         low = np.searchsorted(ours[order], theirs, side="left")
         count = np.searchsorted(ours[order], theirs, side="right") - low
@@ -152,17 +151,6 @@ def shared_passages(corpus: Corpus, score: Score, n: int, without: set[str]) -> 
                 (int(corpus.bars[there]), int(corpus.bars[there + last])),
             )
     return sorted(best.values(), key=lambda m: -m.notes)[:n]
-
-
-def _runs(steps: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Hash of each run of `_RUN` steps, shape (n - _RUN + 1,), uint64."""
-    n = max(len(steps) - _RUN + 1, 0)
-    out = np.zeros(n, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for i in range(_RUN):
-            out = (out + steps[i : i + n].astype(np.uint64)) * _MIX
-            out ^= out >> np.uint64(29)
-    return out
 
 
 def catalogue_overlap(corpus: Corpus, store: Store, sample: int = _SAMPLE, seed: int = 0) -> CatalogueOverlap:

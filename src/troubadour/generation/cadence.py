@@ -1,4 +1,4 @@
-"""How well a piece comes to its end, for choosing among candidates."""
+"""Strength of the final cadence of a piece, a criterion for ranking candidates."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from troubadour.music.score import Score
 
 _APPROACH: Final = {7: 0.25, 5: 0.15, 11: 0.15, 2: 0.1}
-"""What the bass is worth a step before the tonic, by its distance above it: V, IV, the leading note, II."""
+"""Points for the last bass note but one, by its semitones above the tonic: V, IV, leading note, II."""
 
 
 def cadence_strength(score: Score) -> float:
-    """0 (breaks off) to 1 (a full close) of a quantised score.
+    """Strength of the final cadence of a quantised score, 0 (none) to 1 (full close).
 
-    A melody gets half for ending on the tonic, a quarter for coming there by step or by a third,
-    fourth or fifth, and a quarter for a last note of a quarter or more. Several voices get a quarter
-    each for ending together, for the tonic in the bass, for a dominant (or what often stands for
-    it) before it, and for a third in the last chord.
+    A single voice gets 0.5 for the tonic as its last note, 0.25 for an approach by step, third, fourth or
+    fifth, and 0.25 for a last note of at least a quarter. Several voices get 0.25 each for a common last
+    onset with notes of at least a quarter, for the tonic in the bass, for a dominant before it (less for
+    its substitutes), and for a third in the last chord.
     """
     lines = [np.flatnonzero(score.track == i) for i, t in enumerate(score.tracks) if not t.is_drum]
     lines = [line for line in lines if len(line) > 1]

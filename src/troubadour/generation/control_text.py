@@ -11,16 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from troubadour.core.errors import InputError
 from troubadour.music.instruments import NAMES, program_of
+from troubadour.music.theory.keys import MODES, TONICS, Key, signature_fifths
+from troubadour.music.theory.metre import Metre
+from troubadour.music.theory.names import pitch_of
 
 _TICKS_PER_QUARTER: Final = 24
-_TONIC_NAMES: Final = {
-    "C": 0, "C#": 7, "DB": -5, "D": 2, "D#": 9, "EB": -3, "E": 4, "F": -1, "F#": 6, "GB": -6, "G": 1,
-    "G#": 8, "AB": -4, "A": 3, "A#": 10, "BB": -2, "B": 5, "CB": -7,
-}  # fmt: skip
-_MODE_FIFTHS: Final = {
-    "major": 0, "minor": -3, "dorian": -2, "mixolydian": -1, "lydian": 1, "phrygian": -4, "locrian": -5,
-}  # fmt: skip
-_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _DENOMINATORS: Final = (1, 2, 4, 8, 16, 32)
 
 
@@ -48,10 +43,10 @@ def parse_key(text: str) -> tuple[int, str]:
     if len(words) == 1 and tonic.endswith("m") and len(tonic) > 1:
         tonic, mode = tonic[:-1], "minor"
     mode = {"maj": "major", "min": "minor", "aeolian": "minor", "ionian": "major"}.get(mode, mode)
-    allowed = f"a tonic A to G with # or b, and one of {', '.join(_MODE_FIFTHS)} (such as 'D dorian')"
-    if len(words) not in (1, 2) or tonic.upper() not in _TONIC_NAMES or mode not in _MODE_FIFTHS:
+    allowed = f"a tonic A to G with # or b, and one of {', '.join(MODES)} (such as 'D dorian')"
+    if len(words) not in (1, 2) or tonic.capitalize() not in TONICS or mode not in MODES:
         raise InputError(f"key is '{text}'; allowed: {allowed}")
-    fifths = _TONIC_NAMES[tonic.upper()] + _MODE_FIFTHS[mode]
+    fifths = signature_fifths(tonic.capitalize(), mode)
     if not -7 <= fifths <= 7:
         raise InputError(f"key '{text}' would need {abs(fifths)} accidentals; allowed: up to 7")
     return fifths, mode
@@ -63,14 +58,12 @@ def check_key(key: tuple[int, str]) -> None:
     Raises:
         InputError: too many accidentals, or no such mode.
     """
-    if not (-7 <= key[0] <= 7 and key[1] in _MODE_FIFTHS):
-        raise InputError(f"key is {key}; allowed: -7 to 7 fifths and one of {', '.join(_MODE_FIFTHS)}")
+    if not (-7 <= key[0] <= 7 and key[1] in MODES):
+        raise InputError(f"key is {key}; allowed: -7 to 7 fifths and one of {', '.join(MODES)}")
 
 
 def key_name(key: tuple[int, str]) -> str:
     """(2, "major") as `D major`."""
-    from troubadour.music.score import Key  # needs NumPy
-
     return Key(0, *key).name
 
 
@@ -96,14 +89,14 @@ def check_metre(metre: tuple[int, int]) -> None:
     """
     numerator, denominator = metre
     fits = denominator in _DENOMINATORS and 1 <= numerator <= 64
-    if not fits or not 12 <= numerator * 4 * _TICKS_PER_QUARTER // denominator <= 384:
+    if not fits or not 12 <= Metre(0, numerator, denominator).bar_ticks(_TICKS_PER_QUARTER) <= 384:
         allowed = "1/8 to 16/4, with denominators 1, 2, 4, 8, 16 or 32"
         raise InputError(f"metre is {numerator}/{denominator}; allowed: {allowed}")
 
 
 def metre_name(metre: tuple[int, int]) -> str:
     """(6, 8) as `6/8`."""
-    return f"{metre[0]}/{metre[1]}"
+    return Metre(0, *metre).name
 
 
 def parse_pitch(value: str | int) -> int:
@@ -115,19 +108,7 @@ def parse_pitch(value: str | int) -> int:
     >>> parse_pitch("C4"), parse_pitch("Bb3"), parse_pitch(61)
     (60, 58, 61)
     """
-    if isinstance(value, int):
-        return value
-    word = value.strip()
-    if word.isdigit() and int(word) <= 127:
-        return int(word)
-    letter, rest = word[:1].upper(), word[1:]
-    accidental = rest.rstrip("-0123456789")
-    octave = rest[len(accidental) :]
-    if letter in _STEPS and accidental in ("", "#", "b") and octave.lstrip("-").isdigit():
-        pitch = 12 * (int(octave) + 1) + _STEPS[letter] + {"": 0, "#": 1, "b": -1}[accidental]
-        if 0 <= pitch <= 127:
-            return pitch
-    raise InputError(f"note is '{value}'; allowed: MIDI pitches 0 to 127 or names such as C4, F#5, Bb3")
+    return value if isinstance(value, int) else pitch_of(value)
 
 
 def parse_ranges(value: str | Sequence[Any]) -> tuple[tuple[int, int], ...]:

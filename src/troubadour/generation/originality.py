@@ -1,63 +1,62 @@
-"""How much of a piece stands in other music: the longest transposition-invariant match.
+"""Originality: the longest passage that a piece shares with a corpus, in any key and tempo.
 
-A voice is a string of steps, one for each pair of successive notes: the interval in semitones and
-the ratio of their durations. Two passages match when their steps do, whatever their key and tempo.
+Each track is a string of steps between successive notes of its skyline: the interval in semitones and
+the ratio of durations (`melody.EXACT`). Passages match if their steps are equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log2
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.music.quantise import bars_of
+from troubadour.music.bars import bar_numbers
+from troubadour.music.melody import EXACT, Steps, ngram_hash, ngram_hashes, skyline
 from troubadour.music.score import Score
 
 _SEPARATOR: Final = -1
-_BASE: Final = np.uint64(0x9E3779B97F4A7C15)
-_LOW_BITS: Final = np.uint64(0xFFFF)
-_STIR: Final = np.uint64(0xBF58476D1CE4E5B9)
-_ALL_BITS: Final = 2**64 - 1
-Steps = NDArray[np.int64]
+_TABLE_BITS: Final = 16
+"""High bits of a hash that index the table of candidate places."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPassage:
-    """The longest passage that a piece shares with the corpus."""
+    """The longest passage that a piece has in common with a piece of the corpus."""
 
     notes: int
-    """Length in notes; 0 = nothing in common."""
+    """Length in notes; 0 = no passage in common."""
     piece: str
-    """Id of the piece of the corpus, empty where nothing matches."""
+    """Id of the piece of the corpus; empty if no passage matches."""
     bars: tuple[int, int] = (0, 0)
-    """First and last bar in the piece that was asked about, from 1 (0 = upbeat)."""
+    """First and last bar in the query piece (1-based, inclusive; 0 = upbeat)."""
     their_bars: tuple[int, int] = (0, 0)
-    """First and last bar in the piece of the corpus."""
+    """First and last bar in the piece of the corpus (1-based, inclusive; 0 = upbeat)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The voices of many pieces as one long string of steps, with separators between them.
+    """The voices of many pieces as one string of steps, each followed by a separator.
 
     Memory: 24 bytes a note.
     """
 
     steps: Steps
+    """Codes of `melody.EXACT`, or -1 for a separator, shape (n_notes,)."""
     bars: NDArray[np.int32]
-    """Bar of the note that each step starts from; at a separator, of the voice's last note."""
+    """Bar of the first note of each step, at a separator of the last note of the voice, shape (n_notes,)."""
     starts: NDArray[np.int64]
-    """Where each voice starts in `steps`."""
+    """Index into `steps` of the first step of each voice, shape (n_voices,)."""
     owners: NDArray[np.int32]
-    """Row in `pieces` of each voice."""
+    """Index into `pieces` of each voice, shape (n_voices,)."""
     pieces: tuple[str, ...]
+    """Ids of the pieces."""
 
     @classmethod
     def of(cls, pieces: Iterable[tuple[str, Score]]) -> Self:
-        """Take in (id, quantised score)."""
+        """Build from pairs of an id and a quantised score."""
         steps: list[Steps] = []
         bars: list[NDArray[np.int32]] = []
         owners: list[int] = []
@@ -79,10 +78,13 @@ class Corpus:
         )
 
     def longest_match(self, score: Score, without: str = "") -> SharedPassage:
-        """The longest passage that a quantised score shares with any piece but `without`.
+        """The longest passage that a quantised score shares with any piece of the corpus.
 
-        A binary search over lengths, each answered by rolling hashes of the whole corpus; the
-        match is then compared step by step. About 0.1 s at a million notes.
+        A binary search over lengths compares hashes of all runs of a length (Karp & Rabin, 1987) and
+        verifies matches step by step. Costs about 0.1 s for a tune and a million notes.
+
+        Args:
+            without: id of a piece to ignore, such as the score itself.
         """
         best = SharedPassage(0, "")
         mine = voices(score)
@@ -93,7 +95,7 @@ class Corpus:
                 stop = start + int(np.argmax(self.steps[start:] == _SEPARATOR))
                 allowed[start:stop] = False
         for steps, bars in mine:
-            # A match of n steps has n + 1 notes. Lengths are doubled until one fails, then halved.
+            # A match of n steps has n + 1 notes. Increments double until a length fails; then bisection.
             low, high, step = max(best.notes - 1, 0), len(steps), 4
             while low < high:
                 middle = min(low + step, high) if step else (low + high + 1) // 2
@@ -113,15 +115,16 @@ class Corpus:
         return best
 
     def _find(self, steps: Steps, length: int, allowed: NDArray[np.bool_]) -> tuple[int, int] | None:
-        """Where `length` steps in a row stand in both, or nothing."""
-        ours = _hashes(steps, length)
-        theirs = _hashes(self.steps, length)
+        """Indices into `steps` and `self.steps` at which `length` equal steps start; None if there are none."""
+        ours = ngram_hashes(steps, length)
+        theirs = ngram_hashes(self.steps, length)
         if not len(ours) or not len(theirs):
             return None
-        # A table of sixteen bits of each hash leaves few places for the exact comparison.
-        table = np.zeros(1 << 16, dtype=bool)
-        table[(ours & _LOW_BITS).astype(np.int64)] = True
-        hits = np.flatnonzero(table[(theirs & _LOW_BITS).astype(np.int64)] & allowed[: len(theirs)])
+        # A table of the high bits of the hashes leaves few places for the exact comparison.
+        table = np.zeros(1 << _TABLE_BITS, dtype=bool)
+        shift = np.uint64(64 - _TABLE_BITS)
+        table[(ours >> shift).astype(np.int64)] = True
+        hits = np.flatnonzero(table[(theirs >> shift).astype(np.int64)] & allowed[: len(theirs)])
         for there in hits[np.isin(theirs[hits], ours)].tolist():
             passage = self.steps[there : there + length]
             if (passage == _SEPARATOR).any():
@@ -132,23 +135,20 @@ class Corpus:
         return None
 
     def windows(self, length: int) -> PassageIndex:
-        """All passages of `length` steps, for asking about one note at a time.
+        """An index of all passages of `length` steps, for lookups during generation.
 
-        Costs 0.1 s and 8 bytes a note at half a million notes; keep it.
+        Costs 0.1 s and 8 bytes a note for half a million notes; callers should keep it.
         """
         n = len(self.steps) - length + 1
         if n < 1:
             return PassageIndex(length, np.zeros(0, dtype=np.uint64))
-        mixed = _mixed(self.steps)
-        found = np.zeros(n, dtype=np.uint64)
-        for i in range(length):
-            found = found * _BASE + mixed[i : i + n]
-        # Passages that reach over a separator belong to two voices.
+        found = ngram_hashes(self.steps, length)
+        # Passages that contain a separator belong to two voices.
         ends = np.cumsum(np.append(0, self.steps == _SEPARATOR))
         return PassageIndex(length, np.unique(found[ends[length:] == ends[:n]]))
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Arrays to store."""
+        """Arrays for storage."""
         return {
             "steps": self.steps,
             "bars": self.bars,
@@ -159,7 +159,7 @@ class Corpus:
 
     @classmethod
     def from_state(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Read back what `state` gave."""
+        """The corpus whose `state` is given."""
         return cls(
             arrays["steps"],
             arrays["bars"],
@@ -171,105 +171,40 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class PassageIndex:
-    """Every passage of some number of steps, as sorted hashes. Two passages may share a hash (one
-    in 10^13 asked for at half a million): then a passage counts as known that is not."""
+    """All passages of a corpus with one length, as sorted hashes.
+
+    Lookups are probabilistic: with half a million passages, about one lookup in 10^13 reports a passage
+    that the corpus does not contain.
+    """
 
     length: int
-    """Steps; the notes are one more."""
+    """Steps of a passage, one less than its notes."""
     hashes: NDArray[np.uint64]
 
     def contain(self, steps: Sequence[Any], n: int) -> NDArray[np.bool_]:
-        """Whether each of `n` passages is known, shape (n,). Costs a few microseconds.
+        """Whether the corpus contains each of `n` passages, shape (n,); a few microseconds.
 
         Args:
-            steps: `length` steps, each a number or an array of shape (n,).
+            steps: `length` steps, each a number for all passages or an array of shape (n,).
         """
         if not len(self.hashes):
             return np.zeros(n, dtype=bool)
-        told, total = 0, np.zeros(0, dtype=np.uint64)
-        for step_ in steps:
-            if isinstance(step_, int):
-                if len(total):
-                    total = total * _BASE + np.uint64(_mixed_one(step_))
-                else:
-                    told = (told * int(_BASE) + _mixed_one(step_)) & _ALL_BITS
-            elif len(total):
-                total = total * _BASE + _mixed(step_)
-            else:
-                total = np.uint64((told * int(_BASE)) & _ALL_BITS) + _mixed(step_)
-        if not len(total):
-            total = np.full(n, told, dtype=np.uint64)
+        total = ngram_hash(steps, n)
         place = np.minimum(np.searchsorted(self.hashes, total), len(self.hashes) - 1)
         known: NDArray[np.bool_] = self.hashes[place] == total
         return known
 
 
-def step(before: tuple[int, int], after: tuple[int, int]) -> int:
-    """The step from one (pitch, duration) to the next, as `voices` counts it."""
-    return (after[0] - before[0] + 128) * 1024 + round(log2(after[1] / before[1]) * 12) + 512
-
-
 def voices(score: Score) -> list[tuple[Steps, NDArray[np.int32]]]:
-    """The steps of each track's top line, shape (n - 1,), and the bar of each of its n notes."""
+    """Steps of the skyline of each pitched track, shape (n - 1,), and the bar of each note, shape (n,).
+
+    Tracks whose skyline has fewer than two notes are left out.
+    """
     found: list[tuple[Steps, NDArray[np.int32]]] = []
     if not len(score):
         return found
-    starts = bars_of(score).start
-    first_bar = 0 if score.upbeat_ticks else 1
     for i, track in enumerate(score.tracks):
-        if track.is_drum:
-            continue
-        mine = np.flatnonzero(score.track == i)
-        if not len(mine):
-            continue  # a given piece keeps its tracks, also those without notes
-        # Sorted by onset, then pitch: the last of each onset is the top.
-        last = np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)
-        line = mine[last]
-        if len(line) < 2:
-            continue
-        interval = np.diff(score.pitch[line]).astype(np.int64)
-        duration = score.duration[line].astype(np.float64)
-        ratio = np.round(np.log2(duration[1:] / duration[:-1]) * 12).astype(np.int64)
-        bar = np.searchsorted(starts, score.onset[line], side="right") - 1 + first_bar
-        found.append(((interval + 128) * 1024 + ratio + 512, bar.astype(np.int32)))
+        line = skyline(score, i)
+        if not track.is_drum and len(line) > 1:
+            found.append((EXACT.along(score, line), bar_numbers(score, score.onset[line])))
     return found
-
-
-def _hashes(steps: Steps, length: int) -> NDArray[np.uint64]:
-    """A 64-bit hash of each run of `length` steps, by doubling: log2(length) passes."""
-    n = len(steps) - length + 1
-    if n < 1:
-        return np.zeros(0, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        power = steps.astype(np.uint64) * _BASE
-        power ^= power >> np.uint64(29)
-        result: NDArray[np.uint64] | None = None
-        done, size = 0, 1
-        while True:
-            if length & size:
-                part = power[done : done + n]
-                result = part.copy() if result is None else _mix(result, part)
-                done += size
-            size *= 2
-            if size > length:
-                break
-            power = _mix(power[: len(power) - size // 2], power[size // 2 :])
-    assert result is not None
-    return result
-
-
-def _mixed(steps: NDArray[np.int64]) -> NDArray[np.uint64]:
-    mixed = steps.astype(np.uint64) * _STIR
-    out: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(29))
-    return out
-
-
-def _mixed_one(step_: int) -> int:
-    mixed = (step_ * int(_STIR)) & _ALL_BITS
-    return mixed ^ (mixed >> 29)
-
-
-def _mix(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    mixed = (a * _BASE) ^ (b + (a << np.uint64(6)) + (a >> np.uint64(2)))
-    out: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
-    return out

@@ -1,1 +1,1 @@
-"""Scores and pieces: reading, writing, quantising, tokens and the grammar over them, sound."""
+"""Scores and what can be computed from them: theory, quantising, melodies, features and fingerprints."""

@@ -1,19 +1,27 @@
-"""The bars of a score as lines of text."""
+"""Bars of a score: numbers of the bars in which notes lie, and bars as lines of text."""
 
 from __future__ import annotations
 
-from troubadour.music.score import Score
+import numpy as np
 
-_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
+from troubadour.music.quantise import bars_of
+from troubadour.music.score import Column, Score
+from troubadour.music.theory.names import note_name
+
+
+def bar_numbers(score: Score, ticks: Column) -> Column:
+    """The bar in which each tick of a quantised score lies, from 1 (0 = upbeat), shape of `ticks`."""
+    before = 1 if score.upbeat_ticks else 0
+    return (np.searchsorted(bars_of(score).start, ticks, side="right") - before).astype(np.int32)
 
 
 def bars_text(score: Score, *, whole: bool = True) -> list[str]:
-    """The notes that start in each bar, voices parted by ` / `; an upbeat is a bar of its own.
+    """Names of the notes that start in each bar, one line a bar, tracks separated by ` / `.
 
-    Lengths are left to the files. The metre must not change.
+    An upbeat is a bar of its own. Durations are not shown. The score has one metre.
 
     Args:
-        whole: whether the score is complete; else a last bar that is not full is left out.
+        whole: whether the score is complete; if it is not, a last bar that is not full is left out.
     """
     length = score.metres[0].bar_ticks(score.ticks_per_quarter)
     first = score.upbeat_ticks - length if score.upbeat_ticks else 0
@@ -22,9 +30,7 @@ def bars_text(score: Score, *, whole: bool = True) -> list[str]:
         voices = []
         for track in range(len(score.tracks)):
             inside = (score.track == track) & (score.onset >= first) & (score.onset < first + length)
-            voices.append(
-                " ".join(f"{_NAMES[p % 12]}{p // 12 - 1}" for p in score.pitch[inside].tolist()) or "-"
-            )
+            voices.append(" ".join(note_name(p) for p in score.pitch[inside].tolist()) or "-")
         lines.append(" / ".join(voices))
         first += length
     return lines

@@ -1,4 +1,4 @@
-"""Between a score as its file has it and the same on the composing grid."""
+"""Conversion between exact scores, as files hold them, and scores on the composing grid."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER, grid_bars, n
 from troubadour.music.score import Score, Tempo
 
 _FINE: Final = 20
-"""Times finer that a score at 24 ticks is stored if it is not on the grid: 480 ticks a quarter."""
+"""Factor by which the ticks of a score at 24 a quarter are refined for storage if it is off the grid."""
 
 
 def on_grid(score: Score) -> Score:
-    """The score on the composing grid, and as it is where it is there already.
+    """The score on the composing grid; a score that is on it already is returned unchanged.
 
-    A score at 24 ticks a quarter counts as on the grid; `kept_exact` makes sure of that.
+    A score at 24 ticks a quarter counts as on the grid; `kept_exact` stores no other score at 24.
     """
     if score.ticks_per_quarter == TICKS_PER_QUARTER and all(t.bpm in METRONOME for t in score.tempos):
         return score
@@ -25,7 +25,7 @@ def on_grid(score: Score) -> Score:
 
 
 def at_exact_tempo(grid: Score, score: Score) -> Score:
-    """A quantised score with the tempos of the score that it comes from, where they are its own rounded."""
+    """A quantised score with the exact tempos of its source, where the quantised ones are those rounded."""
     if grid is score:
         return grid
     ticks = np.array([t.tick for t in score.tempos]) * (TICKS_PER_QUARTER / score.ticks_per_quarter)
@@ -38,24 +38,28 @@ def at_exact_tempo(grid: Score, score: Score) -> Score:
 
 
 def at_tempo(score: Score, bpm: float | None) -> Score:
-    """A score on the grid at the tempo that was asked for, if its own is that one rounded."""
+    """A score on the grid with the requested tempo, if its own tempo is that one rounded.
+
+    Args:
+        bpm: requested tempo in quarters a minute; None changes nothing.
+    """
     if bpm is None or len(score.tempos) > 1 or nearest(np.array([bpm]), METRONOME)[0] != score.tempos[0].bpm:
         return score
     return score.replace(tempos=(Tempo(0, float(bpm)),))
 
 
 def kept_exact(score: Score) -> Score:
-    """The score in the form in which it can be stored: one that is off the grid is not at 24 ticks."""
+    """The score in the form for storage: a score that is off the grid gets finer ticks than 24 a quarter."""
     if score.ticks_per_quarter != TICKS_PER_QUARTER:
         return score
     grid = quantise(score, marks=())
-    # `on_grid` sees by itself that a tempo is none of the metronome's.
+    # `on_grid` recognises tempos that are not on the metronome.
     same = grid == score or (grid == score.replace(tempos=grid.tempos) and score.tempos != grid.tempos)
     return score if same else rescaled(score, _FINE)
 
 
 def rescaled(score: Score, times: int) -> Score:
-    """The same music with ticks that are finer by a factor."""
+    """The same music with `times` as many ticks a quarter."""
     return score.replace(
         ticks_per_quarter=score.ticks_per_quarter * times,
         onset=score.onset * times,
@@ -71,14 +75,14 @@ def rescaled(score: Score, times: int) -> Score:
 
 
 def note_places(score: Score) -> NDArray[np.int64]:
-    """Of each note the onset, pitch and track that it has in `quantise(score)`, shape (n_notes, 3)."""
+    """Onset, pitch and track of each note in `quantise(score)`, shape (n_notes, 3)."""
     onset = snap(score.onset * (TICKS_PER_QUARTER / score.ticks_per_quarter), grid_bars(score))
     track = np.searchsorted(np.unique(score.track), score.track)
     return np.stack([onset, score.pitch, track], axis=1).astype(np.int64)
 
 
 def losses(score: Score, quantised: Score) -> tuple[str, ...]:
-    """What a score lost on the grid, one short sentence each; notes doubled exactly are no loss."""
+    """What quantising a score has lost, one short sentence each; merged doubled notes do not count."""
     told = []
     lost = len(score) - len(quantised)
     if lost:

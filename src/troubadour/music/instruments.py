@@ -1,4 +1,4 @@
-"""General MIDI instruments: their names, and the notes that people play on them."""
+"""General MIDI instruments: names of programs and playable ranges."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _KEYBOARD: Final = (21, 108)
 
 
 def program_of(name: str) -> int:
-    """The General MIDI program of a name, or of its number as text.
+    """The General MIDI program (0 to 127) of a name, or of a number as text.
 
     Raises:
-        InputError: no such instrument; the message names the nearest.
+        InputError: the instrument is not known; the message lists similar names.
 
     >>> program_of("Flute"), program_of("40")
     (73, 40)
@@ -55,12 +55,12 @@ def program_of(name: str) -> int:
     if text in NAMES:
         return NAMES.index(text)
     near = difflib.get_close_matches(text, NAMES, n=3)
-    hint = f"; near to it: {', '.join(near)}" if near else ""
+    hint = f"; similar: {', '.join(near)}" if near else ""
     raise InputError(f"instrument is '{name}'; allowed: a General MIDI name or program 0 to 127{hint}")
 
 
 def playable(program: int) -> tuple[int, int]:
-    """Lowest and highest MIDI pitch of a General MIDI program; a piano's where nothing limits it.
+    """Lowest and highest playable MIDI pitch of a General MIDI program; that of a piano if none is known.
 
     >>> playable(73)
     (60, 96)

@@ -1,7 +1,7 @@
-"""Marks: everything beside notes, tempo, metre and key that a score or a MIDI file says.
+"""Marks: all content of a score or MIDI file other than notes, tempo, metre and key.
 
-A mark has a place (tick, track), a kind and up to five values. `MarkKind` says which values each
-kind uses; all others stay at their default. Writers pass over kinds that their format cannot hold.
+A mark has a place (tick, track), a kind and up to five values. `MarkKind` documents the values that
+each kind uses; all others stay at their default. Writers skip kinds that their format cannot hold.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from troubadour.core.errors import InputError
+from troubadour.music.theory.names import fifth_of, name_of
 
 WHOLE: Final = -1
 """`Mark.track` of a mark that belongs to the whole piece."""
@@ -20,21 +21,21 @@ MAX_TICK: Final = 2**30
 
 
 class MarkKind(StrEnum):
-    """The kinds of mark, with the values that each uses beside tick, track and (where given) pitch.
+    """Kinds of mark, with the values that each uses besides tick and track.
 
-    Names of articulations, ornaments, dynamics and clefs are those of MusicXML 4.0.
+    Names of articulations, ornaments, dynamics and clefs follow MusicXML 4.0.
     """
 
-    # Enum's own hash is a Python function, ten times as slow; equality is that of str.
+    # The hash of Enum is a Python function and ten times as slow; equality is that of str.
     __hash__ = str.__hash__
 
     # The piece: track WHOLE, tick 0.
     TITLE = "title"
-    """`text`: the title inside the file, where it differs from `Piece.title` or must stay in the file."""
+    """`text`: title inside the file, if it differs from `Piece.title` or must stay in the file."""
     SUBTITLE = "subtitle"
     """`text`"""
     COMPOSER = "composer"
-    """`text`: likewise beside `Piece.composer`."""
+    """`text`: composer inside the file, if it differs from `Piece.composer`."""
     LYRICIST = "lyricist"
     """`text`"""
     ARRANGER = "arranger"
@@ -62,7 +63,7 @@ class MarkKind(StrEnum):
     TEXT = "text"
     """`text`: MIDI text event, or a remark."""
     INSTRUMENT_NAME = "instrument-name"
-    """`text`: name of the instrument, where it differs from the track's name."""
+    """`text`: name of the instrument, if it differs from the name of the track."""
     ABBREVIATION = "abbreviation"
     """`text`: short name of the part."""
 
@@ -80,14 +81,14 @@ class MarkKind(StrEnum):
     SLUR = "slur"
     """From `tick` to `end`, the onset of its last note; `pitch` and `number` where several run at once."""
     STAFF = "staff"
-    """`number`: staff of the part, from 1, on which the note stands."""
+    """`number`: staff of the part on which the note is written, from 1."""
     RELEASE = "release"
-    """`value`: release velocity 0 to 127, -1 = the note ends with a note-on of velocity 0; `pitch` -1: all
-    notes of the track without a mark of their own."""
+    """`value`: release velocity 0 to 127, -1 = the note ends with a note-on of velocity 0; `pitch` -1 = all
+    notes of the track that have no such mark."""
 
     # Loudness and tempo.
     DYNAMIC = "dynamic"
-    """`text`: `p`, `ff`, `sfz` ...; `value`: MIDI velocity, 0 = the writer's choice."""
+    """`text`: `p`, `ff`, `sfz` ...; `value`: MIDI velocity, 0 = chosen by the writer."""
     WEDGE = "wedge"
     """`text`: `crescendo` or `diminuendo`; from `tick` to `end`."""
 
@@ -95,7 +96,7 @@ class MarkKind(StrEnum):
     REPEAT_START = "repeat-start"
     """At a barline."""
     REPEAT_END = "repeat-end"
-    """At the barline that ends the passage; `number`: times it is played, 0 = not said (twice)."""
+    """At the barline that ends the passage; `number`: times it is played, 0 = not given (twice)."""
     ENDING = "ending"
     """`text`: numbers as written (`1`, `1, 2`); `number`: the first; `value`: 1 = the bracket is open at
     the right; from `tick` to `end`."""
@@ -108,11 +109,11 @@ class MarkKind(StrEnum):
     CLEF = "clef"
     """`text`: `G2`, `F4`, `C3`, `percussion`, `TAB`; `value`: octave change; `number`: staff from 1."""
     OCTAVE_SHIFT = "octave-shift"
-    """`value`: octaves by which the notes sound above what is written; from `tick` to `end`."""
+    """`value`: octaves from written to sounding pitch, positive is up; from `tick` to `end`."""
     PEDAL = "pedal"
     """From `tick` to `end`."""
     TRANSPOSITION = "transposition"
-    """`value`: semitones from written to sounding pitch; `number`: likewise in steps of the scale."""
+    """`value`: semitones from written to sounding pitch; `number`: the same in steps of the scale."""
 
     # MIDI.
     PROGRAM = "program"
@@ -126,32 +127,32 @@ class MarkKind(StrEnum):
     KEY_PRESSURE = "key-pressure"
     """`pitch`, `value`: 0 to 127."""
     SYSEX = "sysex"
-    """`text`: the bytes in hexadecimal without F0, or with `number` 1 of an F7 event without F7."""
+    """`text`: bytes in hexadecimal, without F0; with `number` 1 those of an F7 event, without F7."""
     SEQUENCER = "sequencer"
-    """`text`: sequencer-specific bytes, or with `number` another meta event's type, in hexadecimal."""
+    """`text`: sequencer-specific bytes in hexadecimal; with `number` those of the meta event of that type."""
     CHANNEL = "channel"
-    """Where a track stands in its MIDI file: `value`: channel 0 to 15, -1 for none; `number`: chunk from 0;
-    `end`: where the chunk ends. All its MIDI events are marks: a writer adds no program of its own."""
+    """Place of a track in its MIDI file. `value`: channel 0 to 15, -1 = none; `number`: chunk from 0; `end`:
+    end of the chunk. All MIDI events of such a track are marks, so that writers add no program."""
     PORT = "port"
     """`value`: MIDI port."""
     CLICK = "click"
-    """Of the time signature at `tick`: `number`: MIDI clocks a click; `value`: 32nds a quarter."""
+    """For the time signature at `tick`. `number`: MIDI clocks a click; `value`: 32nds a quarter."""
     SMPTE_OFFSET = "smpte-offset"
     """`text`: five bytes in hexadecimal."""
     FORMAT = "format"
-    """`number`: format of the MIDI file; `text`: encoding of its texts; `end`: end of a chunk without notes
-    that holds the maps."""
+    """`number`: format of the MIDI file; `text`: encoding of its texts; `end`: end of the chunk of the maps if
+    it has no notes."""
     RESTATED = "restated"
-    """`text`: `tempo`, `metre` or `key`: the map's entry at `tick` stands in this track's chunk as well, or with
-    `value` 1 here and not in the first chunk."""
+    """`text`: `tempo`, `metre` or `key`, whose map has an entry at `tick` that is written in the chunk of this
+    track too, or with `value` 1 in this chunk and not in the first."""
     INSTANT = "instant"
-    """The note of `pitch` has no length in its file; here it has one tick."""
+    """The note of `pitch` has length 0 in its file and 1 tick here."""
     IMPLIED = "implied"
-    """`text`: `tempo`, `metre` or `key`: the entry at tick 0 is a default that the source does not say."""
+    """`text`: `tempo`, `metre` or `key`, whose entry at tick 0 is a default and not in the source."""
 
 
 class Syllabic:
-    """`Mark.value` of a lyric: where the syllable stands in its word."""
+    """`Mark.value` of a lyric: place of the syllable in its word."""
 
     SINGLE: Final = 0
     BEGIN: Final = 1
@@ -160,24 +161,24 @@ class Syllabic:
 
 
 FORM: Final = frozenset({MarkKind.REPEAT_START, MarkKind.REPEAT_END, MarkKind.ENDING, MarkKind.BARLINE})
-"""Kinds that stand at a barline."""
+"""Kinds whose place is a barline."""
 PERFORMANCE: Final = frozenset({
     MarkKind.RELEASE, MarkKind.CONTROLLER, MarkKind.PITCH_BEND, MarkKind.CHANNEL_PRESSURE,
     MarkKind.KEY_PRESSURE, MarkKind.SYSEX, MarkKind.SEQUENCER, MarkKind.CHANNEL, MarkKind.PORT, MarkKind.CLICK,
     MarkKind.SMPTE_OFFSET, MarkKind.FORMAT, MarkKind.RESTATED, MarkKind.INSTANT, MarkKind.IMPLIED,
 })  # fmt: skip
-"""Kinds that only a MIDI file has."""
+"""Kinds that only MIDI files contain."""
 NOTATION: Final = frozenset(MarkKind) - PERFORMANCE
-"""Kinds that a musician reads or sings."""
+"""Kinds of written music: words, signs and symbols."""
 _FREE_PITCH: Final = frozenset({MarkKind.GRACE, MarkKind.KEY_PRESSURE})
-"""Kinds whose pitch is their own and not that of a note at their tick."""
+"""Kinds whose pitch is not that of a note at their tick."""
 
 
 class Mark(NamedTuple):
-    """One mark. Every value can be written as JSON."""
+    """One mark; all values can be stored as JSON."""
 
     tick: int
-    """Where it stands or begins, in ticks of its score, >= 0."""
+    """Place or start in ticks of the score, >= 0."""
     track: int
     """Index into `Score.tracks`; `WHOLE` (-1) for the whole piece."""
     kind: MarkKind
@@ -187,22 +188,22 @@ class Mark(NamedTuple):
     end: int = -1
     """End of a span in ticks; -1 = none."""
     pitch: int = -1
-    """Sounding pitch of the note to which it belongs; -1 = no one note."""
+    """Sounding pitch of the note to which the mark belongs; -1 = no single note."""
 
     @property
     def on_note(self) -> bool:
-        """Whether it belongs to the one note of its pitch that starts at its tick."""
+        """Whether the mark belongs to the note of its pitch that starts at its tick."""
         return self.pitch >= 0 and self.kind not in _FREE_PITCH
 
     def moved(self, ticks: int) -> Mark:
-        """The mark, later by some ticks."""
+        """The mark moved by some ticks; positive is later."""
         return self._replace(tick=self.tick + ticks, end=self.end + ticks if self.end >= 0 else -1)
 
 
 def in_order(marks: Iterable[Mark], tracks: int) -> tuple[Mark, ...]:
-    """Marks sorted by tick and track; those at one place stay in their order.
+    """Marks sorted by tick and track; marks at one place keep their order.
 
-    The order at one place counts in MIDI: bank select comes before the program.
+    MIDI needs that order: bank select comes before the program.
 
     Args:
         tracks: number of tracks of the score.
@@ -223,14 +224,12 @@ def in_order(marks: Iterable[Mark], tracks: int) -> tuple[Mark, ...]:
 
 
 _CHORD_ROOT: Final = re.compile(r"([A-G])(##|bb|[#b♯♭𝄪𝄫]?)")
-_FIFTHS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-_SHIFTS: Final = {"": 0, "#": 7, "♯": 7, "##": 14, "𝄪": 14, "b": -7, "♭": -7, "bb": -14, "𝄫": -14}
 
 
 def transpose_chord(text: str, fifths: int) -> str:
-    """A chord symbol moved along the line of fifths: `F#m7/C#` by -2 is `Em7/B`.
+    """A chord symbol moved along the line of fifths; `F#m7/C#` by -2 is `Em7/B`.
 
-    What does not begin with a root (`N.C.`, `IV`) stays as it is.
+    Text that does not begin with a root (`N.C.`, `IV`) is returned unchanged.
     """
     root = _CHORD_ROOT.match(text)
     if not root:
@@ -245,11 +244,9 @@ def transpose_chord(text: str, fifths: int) -> str:
 def _moved_name(found: re.Match[str], fifths: int) -> str:
     if not fifths:
         return found[0]
-    place = _FIFTHS[found[1]] + _SHIFTS[found[2]] + fifths
-    while place > 11:  # beyond B# D# ... A#: the flat side reads easier
+    place = fifth_of(found[0]) + fifths
+    while place > 11:  # flats are easier to read than roots beyond E#
         place -= 12
     while place < -8:
         place += 12
-    letter = "FCGDAEB"[(place + 1) % 7]
-    accidentals = (place + 1) // 7
-    return letter + ("#" * accidentals if accidentals > 0 else "b" * -accidentals)
+    return name_of(place)

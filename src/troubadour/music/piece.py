@@ -1,4 +1,4 @@
-"""A score together with what its source says of it."""
+"""Pieces: a score with the metadata of its source."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from troubadour.music.score import Score
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece as a reader found it."""
+    """A score and its metadata, as a reader of files returns them."""
 
     score: Score
     title: str
     composer: str = ""
     style: str = ""
-    """Normalised style (`jig`, `reel`, `chorale` ...), empty where the source says nothing."""
+    """One of `styles.STYLES` (`jig`, `reel`, `chorale` ...); empty where the source names none."""
     source: str = ""
-    """Where it comes from, for people: `O'Neill's Music of Ireland, no. 12`, or a file's name."""
+    """Origin as text: `O'Neill's Music of Ireland, no. 12`, or the name of a file."""
     licence: str = ""
-    """Terms as stated by the source; empty = unknown."""
+    """Terms of use as stated by the source; empty = unknown."""
     number: str = ""
-    """The piece's own number within its file or book (ABC `X:`)."""
+    """Number of the piece within its file or book (ABC `X:`)."""
     repairs: tuple[str, ...] = ()
-    """What the reader dropped or repaired, one short sentence each."""
+    """Content that the reader dropped or repaired, one short sentence each."""
     irregular_share: float = 0.0
     """Share of the written bars whose length does not fit their metre, 0 to 1."""
 
@@ -35,8 +35,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file, or one tune of a book, that could not be read."""
+    """A file, or a tune of a book, that cannot be read."""
 
     name: str
-    """File, and the tune's number within it."""
+    """Name of the file, with the number of the tune within it."""
     cause: str
+    """Reason, for people."""

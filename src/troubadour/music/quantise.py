@@ -1,6 +1,6 @@
-"""Bring a score onto the grid on which everything else works: 24 ticks a quarter note.
+"""Quantisation of scores to 24 ticks a quarter, the grid of all other modules.
 
-For notation there is a finer one of 840 ticks, which holds quintuplets and septuplets as well.
+Notation uses a finer grid of 840 ticks, which holds quintuplets and septuplets too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from troubadour.music.score import Column, Key, Metre, Score, Tempo, Track
 
 TICKS_PER_QUARTER: Final = 24
 NOTATION_TICKS: Final = 840
-"""Ticks a quarter of the finer grid: `GRID` times 35, and the fifths, sevenths, tenths and fourteenths."""
+"""Ticks a quarter of the finer grid: `GRID` times 35, and divisions of a quarter into 5, 7, 10 and 14."""
 GRID: Final = (0, 3, 4, 6, 8, 9, 12, 15, 16, 18, 20, 21)
 """Places within a quarter where notes may start and end: 32nds and sixteenth triplets."""
 VELOCITY_LEVELS: Final = (16, 33, 49, 64, 80, 96, 112, 126)
 """ppp, pp, p, mp, mf, f, ff, fff."""
 DEFAULT_VELOCITY: Final = 80
-# The marks of a metronome, carried on at both ends: fine enough that nobody hears the rounding.
+# The marks of a metronome, continued at both ends. Neighbours are too close to be heard as different.
 METRONOME: Final = (
     20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 63, 66, 69, 72, 76,
     80, 84, 88, 92, 96, 100, 104, 108, 112, 116, 120, 126, 132, 138, 144, 152, 160, 168, 176, 184, 192, 200,
@@ -36,9 +36,9 @@ _Change = TypeVar("_Change", Tempo, Key)
 _GRID_STEPS = np.array([*GRID, TICKS_PER_QUARTER], dtype=np.int64)
 _TUPLETS: Final = (5, 7, 10, 14)
 _EXACT: Final = 0.3
-"""24ths of a quarter that a note may be off its tuplet: 4 ms at 120."""
+"""Largest distance of a note from its place in a tuplet, in 24ths of a quarter: 6 ms at 120 a minute."""
 _AT_BARLINE: Final = 1.0
-"""24ths of a quarter that a change of tempo may be off its barline."""
+"""Largest distance of a change of tempo from its barline, in 24ths of a quarter."""
 
 
 class Bars(NamedTuple):
@@ -47,9 +47,9 @@ class Bars(NamedTuple):
     start: Column
     """First tick of each bar, shape (n,)."""
     length: Column
-    """Ticks of each bar as the metre has it (for an upbeat: of the whole bar)."""
+    """Ticks of a full bar in the metre of each bar, an upbeat's too."""
     lead: Column
-    """Place within the bar at which it starts: 0, or for an upbeat the part that is left out."""
+    """Place within a full bar where each bar starts: 0, for an upbeat the ticks that are left out."""
 
 
 def quantise(
@@ -58,24 +58,24 @@ def quantise(
     marks: Collection[MarkKind] = frozenset(MarkKind),
     ticks_per_quarter: int = TICKS_PER_QUARTER,
 ) -> Score:
-    """Snap a score to 24 ticks a quarter in its canonical form.
+    """Quantise a score to 24 ticks a quarter, in canonical form; about 0.3 ms for a tune.
 
-    Onsets and ends go to the nearest place of `GRID`, counted from the barline; velocities to
-    `VELOCITY_LEVELS`; tempos to `METRONOME`; changes of key to the nearest barline. A bar within which
-    the tempo changes gets the one tempo at which it lasts as long. `exact.losses` says what this costs.
-    Tracks without notes go, as do maps past the end. Doubled notes are merged and a note that
-    is struck again while it sounds ends there. A first bar shorter than the metre after it is
-    the upbeat. Marks go to the nearest place of the grid, those of the form to the nearest barline.
-    Quantising twice changes nothing. Costs about 0.3 ms for a tune.
+    Onsets and ends move to the nearest place of `GRID`, counted from the barline, velocities to
+    `VELOCITY_LEVELS`, tempos to `METRONOME`, changes of key to the nearest barline. A bar with changes
+    of tempo gets one tempo at which it lasts equally long. Tracks without notes are removed, and so are
+    entries of maps after the end. Doubled notes are merged; a note that is struck again while it sounds
+    ends there. A first bar shorter than the metre after it becomes an upbeat. Marks move to the nearest
+    place of the grid, marks of form to the nearest barline. `exact.losses` describes what is lost.
+    The function is idempotent.
 
     Args:
-        marks: kinds of mark that stay; `()` drops all, `marks.NOTATION` those of MIDI alone.
-        ticks_per_quarter: 24, or for notation 840: everything is as at 24, its ticks times 35, except
-            quarters that divide into 5, 7, 10 or 14 for all notes of a track that start in them. There
-            a place is 168, 120, 84 or 60 ticks; `tick % 35` is 0 exactly where no such tuplet is.
+        marks: kinds of mark to keep; `()` drops all, `marks.NOTATION` drops those of MIDI only.
+        ticks_per_quarter: 24, or 840 for notation. At 840 all ticks are those at 24 times 35, except in
+            quarters in which all notes of a track divide the quarter into 5, 7, 10 or 14: there a place
+            is 168, 120, 84 or 60 ticks. `tick % 35` is 0 exactly for places outside such tuplets.
 
     Raises:
-        InputError: a metre that the grid cannot hold (odd n/64, bars over 64 quarters).
+        InputError: the grid cannot hold a metre (odd n/64, bars of more than 64 quarters).
     """
     if ticks_per_quarter not in (TICKS_PER_QUARTER, NOTATION_TICKS):
         raise InputError(f"ticks_per_quarter is {ticks_per_quarter}; allowed: 24, or 840 for notation")
@@ -117,7 +117,7 @@ def quantise(
 
 
 class _Grid:
-    """Places of a score's ticks on the grid; on the finer one with its quintuplets and septuplets."""
+    """Map from a score's ticks to places of the grid; the finer grid has quintuplets and septuplets too."""
 
     def __init__(self, score: Score, scale: float, bars: Bars, unit: int) -> None:
         self.scale, self.bars, self.unit = scale, bars, unit
@@ -138,7 +138,7 @@ class _Grid:
                     break
 
     def _quarter(self, tick: int) -> tuple[int, float]:
-        """Start of the quarter that a tick of the source falls in, and its place in it, in 24ths."""
+        """The quarter that contains a tick of the source: its start, and the tick's place in it, in 24ths."""
         time = tick * self.scale
         row = max(int(np.searchsorted(self.bars.start, time + 1e-9, side="right")) - 1, 0)
         origin = int(self.bars.start[row] - self.bars.lead[row])
@@ -146,10 +146,11 @@ class _Grid:
         return quarter, time - quarter
 
     def place(self, ticks: Column, tracks: Column) -> NDArray[np.int64]:
-        """Ticks of the source on the new grid.
+        """Ticks of the source on the new grid, shape (n,).
 
         Args:
-            tracks: of the same shape: whose tuplets count.
+            ticks: shape (n,).
+            tracks: the track of each tick, whose tuplets apply, shape (n,).
         """
         placed = snap(ticks * self.scale, self.bars) * self.unit
         if self.tuplets:
@@ -166,7 +167,7 @@ class _Grid:
 
 
 def _tempos(score: Score, scale: float, bars: Bars, length: int) -> list[Tempo]:
-    """Tempos at barlines; a bar within which the tempo changes gets the one at which it lasts as long."""
+    """Tempos at barlines; a bar with changes of tempo gets one tempo at which it lasts equally long."""
     ticks = np.array([t.tick for t in score.tempos]) * scale
     near = np.array([_barline(tick, bars.start) for tick in ticks.tolist()])
     inside = (np.abs(near - ticks) > _AT_BARLINE) & (ticks < length)
@@ -192,7 +193,7 @@ def _marking(bpm: float) -> float:
 
 
 def _marks(score: Score, kinds: Collection[MarkKind], grid: _Grid, used: list[int]) -> tuple[Mark, ...]:
-    """The marks on the new grid; those of a track without notes belong to the whole piece from here on."""
+    """Marks on the new grid; marks of a track without notes become marks of the whole piece."""
     kept = [
         m
         for m in score.marks
@@ -214,7 +215,7 @@ def _marks(score: Score, kinds: Collection[MarkKind], grid: _Grid, used: list[in
 
 
 def grid_bars(score: Score) -> Bars:
-    """The bars, at 24 ticks a quarter, by which `quantise` counts the places of a score that is not on the grid."""
+    """The bars, at 24 ticks a quarter, from which `quantise` counts the places of a score's notes."""
     scale = TICKS_PER_QUARTER / score.ticks_per_quarter
     end = float(score.end_ticks) * scale
     metres, upbeat = _metres(score, scale, end)
@@ -249,7 +250,7 @@ def bar_table(metres: tuple[Metre, ...], upbeat: int, until: int) -> Bars:
 
 
 def snap(ticks: NDArray[np.floating[Any]], bars: Bars) -> NDArray[np.int64]:
-    """Nearest place of the grid for times in (fractional) ticks, counted from their barline."""
+    """Nearest place of the grid, counted from the barline, for times in fractional ticks, shape (n,)."""
     row = np.clip(np.searchsorted(bars.start, ticks + 1e-9, side="right") - 1, 0, None)
     origin = bars.start[row] - bars.lead[row]
     within = ticks - origin
@@ -258,14 +259,14 @@ def snap(ticks: NDArray[np.floating[Any]], bars: Bars) -> NDArray[np.int64]:
     middles = (_GRID_STEPS[1:] + _GRID_STEPS[:-1]) / 2
     place = _GRID_STEPS[np.searchsorted(middles, rest, side="right")]
     snapped = (origin + quarter * TICKS_PER_QUARTER + place).astype(np.int64)
-    # A place that the barline cuts off belongs to the barline itself.
+    # Places after the following barline move to it.
     following = np.append(bars.start[1:], np.iinfo(np.int32).max)[row]
     clipped: NDArray[np.int64] = np.clip(snapped, bars.start[row], following)
     return clipped
 
 
 def nearest(values: NDArray[np.generic], levels: tuple[int, ...]) -> NDArray[np.int64]:
-    """The nearest of rising `levels` for each value; halfway goes up."""
+    """The nearest of rising `levels` for each value; values halfway are rounded up."""
     steps = np.array(levels, dtype=np.float64)
     index = np.searchsorted((steps[1:] + steps[:-1]) / 2, values.astype(np.float64), side="right")
     return np.array(levels, dtype=np.int64)[index]
@@ -288,7 +289,7 @@ def _barline(tick: float, starts: Column) -> int:
 
 
 def _changes(entries: list[_Change], end: int) -> list[_Change]:
-    """Of entries on one tick the last; no entry that repeats the one before or is past the end."""
+    """Entries without repetitions and without those after the end; of several at one tick the last."""
     kept: list[_Change] = []
     for entry in entries:
         if kept and (entry.tick >= end or (entry[1:] == kept[-1][1:] and entry.tick != kept[-1].tick)):
@@ -302,7 +303,7 @@ def _changes(entries: list[_Change], end: int) -> list[_Change]:
 
 
 def _without_overlaps(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Merge notes doubled on one track; end a note where the same pitch is struck again."""
+    """Notes of which doubled ones are merged, and each ends where its pitch is struck again."""
     if not len(rows):
         return rows
     rows = rows[np.lexsort((-rows[:, 3], -rows[:, 1], rows[:, 0], rows[:, 2], rows[:, 4]))]
@@ -336,7 +337,7 @@ def _metres(score: Score, scale: float, end: float) -> tuple[tuple[Metre, ...], 
             rest = _thirty_seconds(rest)
             if rest == length:
                 whole, rest = whole + 1, 0
-            if whole < 0:  # the change falls within the upbeat: the whole upbeat is in the new metre
+            if whole < 0:  # a change within the upbeat: the whole upbeat gets the new metre
                 segments[-1] = (metre, 0, origin)
                 continue
             position = origin + int(whole) * length
@@ -345,7 +346,7 @@ def _metres(score: Score, scale: float, end: float) -> tuple[tuple[Metre, ...], 
             elif rest:
                 if position == segments[-1][1]:
                     segments.pop()
-                # A long odd bar has no metre of its own: whole quarters first, then what is left.
+                # No metre holds a long odd bar: whole quarters first, then the rest.
                 quarters = rest - rest % TICKS_PER_QUARTER if rest > 64 * 3 else 0
                 for part in filter(None, (quarters, rest - quarters)):
                     segments.append((_metre_of_length(position, part), position, position))
@@ -357,7 +358,7 @@ def _metres(score: Score, scale: float, end: float) -> tuple[tuple[Metre, ...], 
 
 
 def _canonical(metres: list[Metre], upbeat: int) -> tuple[tuple[Metre, ...], int]:
-    """One spelling for each structure: upbeats as upbeats, no metre that repeats itself."""
+    """Canonical form of a metre map and its upbeat: no repeated metre, and a short first bar as an upbeat."""
     kept: list[Metre] = []
     for metre in metres:
         if not kept or kept[-1][1:] != metre[1:]:
@@ -366,7 +367,7 @@ def _canonical(metres: list[Metre], upbeat: int) -> tuple[tuple[Metre, ...], int
         length = upbeat or kept[0].bar_ticks(TICKS_PER_QUARTER)
         if kept[1].tick == length and (upbeat or length < kept[1].bar_ticks(TICKS_PER_QUARTER)):
             return _canonical([kept[1]._replace(tick=0), *kept[2:]], length)
-    # An upbeat longer than its metre's bar is a shorter one and whole bars.
+    # An upbeat longer than a bar is a shorter upbeat and whole bars.
     upbeat %= kept[0].bar_ticks(TICKS_PER_QUARTER)
     return tuple(kept), upbeat
 
@@ -375,19 +376,22 @@ def _on_grid(metre: Metre) -> Metre:
     numerator, denominator = metre.numerator, metre.denominator
     if denominator == 64:
         if numerator % 2:
-            raise InputError(f"metre {metre.name} does not fit the grid; allowed: halves to 32nds")
+            raise InputError(f"metre {metre.name} does not fit the grid; allowed: denominators 1 to 32")
         numerator, denominator = numerator // 2, 32
-    if numerator > MAX_NUMERATOR or numerator * 96 // denominator > MAX_BAR_TICKS:
+    if (
+        numerator > MAX_NUMERATOR
+        or Metre(0, numerator, denominator).bar_ticks(TICKS_PER_QUARTER) > MAX_BAR_TICKS
+    ):
         raise InputError(f"metre {metre.name} is too long; allowed: up to 64 beats, 64 quarters a bar")
     return Metre(metre.tick, numerator, denominator)
 
 
 def _metre_of_length(tick: int, length: int) -> Metre:
-    """The plainest metre whose bar lasts `length` ticks (a multiple of 3)."""
+    """The metre with the smallest denominator from 4 on whose bar lasts `length` ticks (a multiple of 3)."""
     for denominator in (4, 8, 16, 32):
-        beat = 96 // denominator
-        if length % beat == 0 and length // beat <= MAX_NUMERATOR:
-            return Metre(tick, length // beat, denominator)
+        unit = Metre(tick, 1, denominator).unit_ticks(TICKS_PER_QUARTER)
+        if length % unit == 0 and length // unit <= MAX_NUMERATOR:
+            return Metre(tick, length // unit, denominator)
     raise InputError(f"a bar of {length} ticks does not fit the grid; allowed: multiples of 3")
 
 

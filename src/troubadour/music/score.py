@@ -1,4 +1,4 @@
-"""The core type of the symbolic side: an immutable score as sorted note columns."""
+"""Scores: immutable symbolic music as sorted note columns, maps and marks."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ import struct
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from troubadour.core.errors import InputError
 from troubadour.music.marks import Mark, MarkKind, in_order, transpose_chord
-
-MODES: Final = ("major", "minor", "dorian", "mixolydian", "lydian", "phrygian", "locrian")
-# Semitones from the tonic of the major scale with the same signature to the tonic of the mode.
-_MODE_OFFSET: Final = {
-    "major": 0, "dorian": 2, "phrygian": 4, "lydian": 5, "mixolydian": 7, "minor": 9, "locrian": 11,
-}  # fmt: skip
-_NAMES_BY_FIFTHS: Final = (
-    "Fb", "Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#",
-    "A#", "E#", "B#",
-)  # fmt: skip
-# from -8 to 12 fifths
-_TONIC_FIFTHS: Final = {
-    "major": 0, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5, "lydian": -1,
-}  # fmt: skip
+from troubadour.music.theory.keys import MODES, Key, simplest_signature
+from troubadour.music.theory.metre import Metre
 
 Column = NDArray[np.int32]
 
@@ -38,48 +26,11 @@ class Tempo(NamedTuple):
 
     tick: int
     bpm: float
-    """Quarter notes per minute, whatever the metre's beat is."""
-
-
-class Metre(NamedTuple):
-    """A time signature from `tick` on; `tick` is always a barline."""
-
-    tick: int
-    numerator: int
-    denominator: int
-
-    def bar_ticks(self, ticks_per_quarter: int) -> int:
-        """Length of one bar in ticks."""
-        return self.numerator * 4 * ticks_per_quarter // self.denominator
-
-    @property
-    def name(self) -> str:
-        """As written: `6/8`."""
-        return f"{self.numerator}/{self.denominator}"
-
-
-class Key(NamedTuple):
-    """A key from `tick` on: signature and mode."""
-
-    tick: int
-    fifths: int
-    """Sharps of the signature (negative: flats), -7 to 7."""
-    mode: str
-    """One of `MODES`."""
-
-    @property
-    def tonic(self) -> int:
-        """Pitch class of the tonic, 0 (C) to 11."""
-        return (self.fifths * 7 + _MODE_OFFSET[self.mode]) % 12
-
-    @property
-    def name(self) -> str:
-        """As spoken: `D dorian`, `Bb major`."""
-        return f"{_NAMES_BY_FIFTHS[self.fifths + _TONIC_FIFTHS[self.mode] + 8]} {self.mode}"
+    """Quarter notes a minute, in every metre."""
 
 
 class Track(NamedTuple):
-    """One instrument's part. Names are labels only: they do not take part in equality."""
+    """The part of one instrument. Names are labels and do not count in comparisons of scores."""
 
     program: int = 0
     """General MIDI program, 0 to 127 (0 = piano). Ignored for drums."""
@@ -92,13 +43,13 @@ class Score:
     """An immutable piece of symbolic music.
 
     Note columns have one entry a note and are sorted by (onset, track, pitch, duration, velocity).
-    All times are integer ticks; `ticks_per_quarter` says how long a tick is. The first bar starts
-    at tick 0; if it is an upbeat (anacrusis) `upbeat_ticks` is its length, else 0. Each of the maps
-    (tempos, metres, keys) has an entry at tick 0 and is sorted by tick. Marks are all that a source
-    says beside; they do not take part in `==` and `hash` (`same_marks` compares them).
+    All times are integer ticks of 1 / `ticks_per_quarter` of a quarter. The first bar starts at tick 0;
+    `upbeat_ticks` is its length if it is an upbeat (anacrusis), else 0. Each of the maps (tempos,
+    metres, keys) has an entry at tick 0 and is sorted by tick. Marks hold everything else that a source
+    contains; `==` and `hash` ignore them, `same_marks` compares them.
 
     Raises:
-        InputError: a column or map is out of range (the message says which and what is allowed).
+        InputError: a value of a column or map is out of range; the message names it and the range.
     """
 
     ticks_per_quarter: int
@@ -107,7 +58,7 @@ class Score:
     duration: Column
     """Length of each note in ticks, >= 1."""
     pitch: Column
-    """MIDI pitch, 0 to 127 (60 = middle C). On a drum track the General MIDI drum."""
+    """MIDI pitch, 0 to 127 (60 = middle C); the General MIDI drum on a drum track."""
     velocity: Column
     """1 to 127."""
     track: Column
@@ -118,7 +69,7 @@ class Score:
     keys: tuple[Key, ...] = (Key(0, 0, "major"),)
     upbeat_ticks: int = 0
     marks: tuple[Mark, ...] = ()
-    """Sorted by (tick, track); marks at one place keep the order in which they were given."""
+    """Sorted by (tick, track); marks at one place keep their order."""
 
     def __post_init__(self) -> None:
         columns = [
@@ -169,7 +120,7 @@ class Score:
         return len(self.onset)
 
     def __eq__(self, other: object) -> bool:
-        """Same music: all columns and maps, and the tracks' instruments; names and marks do not count."""
+        """Whether columns, maps and the instruments of the tracks are equal; names and marks do not count."""
         if not isinstance(other, Score):
             return NotImplemented
         return self._identity() == other._identity()
@@ -193,7 +144,7 @@ class Score:
         )
 
     def same_marks(self, other: Score) -> bool:
-        """Whether both have the same marks, in whatever order at one place, and the same track names."""
+        """Whether both have the same marks, in any order at one place, and the same track names."""
         names = [t.name for t in self.tracks] == [t.name for t in other.tracks]
         return names and sorted(self.marks) == sorted(other.marks)
 
@@ -218,13 +169,13 @@ class Score:
 
     @property
     def end_ticks(self) -> int:
-        """Where the last note ends; 0 for a score without notes."""
+        """Tick at which the last note ends; 0 for a score without notes."""
         return int((self.onset + self.duration).max()) if len(self) else 0
 
     def bar_starts(self) -> Column:
-        """Ticks of the barlines that start a bar with music in or before it, shape (n_bars,).
+        """First ticks of all bars up to the one in which the last note ends, shape (n,).
 
-        An upbeat counts as the first bar. The last bar is the one in which the last note ends.
+        An upbeat is a bar of its own.
         """
         starts: list[int] = []
         end = max(self.end_ticks, 1)
@@ -242,11 +193,11 @@ class Score:
 
     @property
     def n_bars(self) -> int:
-        """Number of bars, an upbeat not counted."""
+        """Number of bars without an upbeat."""
         return len(self.bar_starts()) - (1 if self.upbeat_ticks else 0)
 
     def seconds_at(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Convert ticks to seconds through the tempo map."""
+        """Seconds from the start for ticks, by the tempo map, shape of `ticks`."""
         starts = np.array([t.tick for t in self.tempos], dtype=np.float64)
         per_tick = np.array([60.0 / t.bpm / self.ticks_per_quarter for t in self.tempos])
         at_start = np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
@@ -257,7 +208,7 @@ class Score:
 
     @property
     def seconds(self) -> float:
-        """Playing time in seconds."""
+        """Playing time in seconds, from tick 0 to the end of the last note."""
         return float(self.seconds_at(self.end_ticks))
 
     def replace(self, **changes: Any) -> Score:
@@ -265,9 +216,9 @@ class Score:
         return dataclasses.replace(self, **changes)
 
     def where(self, mask: NDArray[np.bool_]) -> Score:
-        """Only the notes where `mask` (shape (n_notes,)) is true; tracks and maps stay.
+        """The score with only the notes for which `mask`, shape (n_notes,), is true; tracks and maps stay.
 
-        Marks that belong to a note go with it; all others stay.
+        Marks of removed notes are removed; all other marks stay.
         """
         marks = self.marks
         if any(m.on_note for m in marks):
@@ -284,13 +235,18 @@ class Score:
         )
 
     def transpose(self, semitones: int) -> Score:
-        """Shift pitches (drums excepted), keys, chord symbols and marks' pitches by -12 to 12 semitones.
+        """The score with pitches (not of drums), keys, chord symbols and pitches of marks transposed.
+
+        Args:
+            semitones: -12 to 12; positive is up.
 
         Raises:
-            InputError: a note would leave 0 to 127.
+            InputError: a pitch would lie outside 0 to 127.
         """
         drums = np.array([t.is_drum for t in self.tracks], dtype=bool)[self.track]
-        keys = tuple(Key(k.tick, _wrap_fifths(k.fifths + 7 * semitones, k.fifths), k.mode) for k in self.keys)
+        keys = tuple(
+            Key(k.tick, simplest_signature(k.fifths + 7 * semitones, k.fifths), k.mode) for k in self.keys
+        )
         pitch = np.where(drums, self.pitch, self.pitch + semitones)
         return self.replace(pitch=pitch, keys=keys, marks=self._transposed_marks(semitones, keys))
 
@@ -301,7 +257,7 @@ class Score:
         marks = []
         for mark in self.marks:
             if mark.kind is MarkKind.CHORD:
-                # Chords move along the line of fifths as the key does, so that their spelling fits it.
+                # Chords move along the line of fifths with the key, so that their spelling fits it.
                 i = int(np.searchsorted(starts, mark.tick, side="right")) - 1
                 moved = transpose_chord(mark.text, keys[i].fifths - self.keys[i].fifths)
                 mark = mark._replace(text=moved)
@@ -311,7 +267,7 @@ class Score:
         return tuple(marks)
 
     def to_bytes(self) -> bytes:
-        """Compact, versioned binary form (JSON header and note columns, deflated)."""
+        """Compact, versioned binary form: a JSON header and the note columns, compressed by zlib."""
         header = json.dumps(
             {
                 "version": 2,
@@ -331,7 +287,7 @@ class Score:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Read back what `to_bytes` wrote.
+        """The score that `to_bytes` has written.
 
         Raises:
             InputError: the bytes are damaged or of another version.
@@ -368,9 +324,4 @@ def _check_range(name: str, column: Column, low: int, high: int) -> None:
         raise InputError(f"{name} has the value {bad}; allowed: {low} to {high}")
 
 
-def _wrap_fifths(fifths: int, before: int) -> int:
-    """The enharmonic signature with the fewest accidentals; ties keep the side they came from."""
-    wrapped = (fifths + 6) % 12 - 6  # -6 .. 5
-    if wrapped == -6 and before > 0:
-        return 6
-    return wrapped
+__all__ = ["MODES", "Column", "Key", "Metre", "Score", "Tempo", "Track"]

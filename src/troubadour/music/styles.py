@@ -1,4 +1,4 @@
-"""The closed vocabulary of styles, and how a style is read from what a source says."""
+"""The closed vocabulary of styles, their usual tempos, and recognition of styles in titles and fields."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ USUAL_TEMPO: Final = {
     "jig": 172, "long dance": 152, "march": 116, "minuet": 116, "polka": 126, "quickstep": 116, "reel": 200,
     "slide": 184, "slip jig": 176, "song": 92, "strathspey": 120, "waltz": 144,
 }  # fmt: skip
-"""Quarter notes a minute that players take a style at, where a source gives no tempo."""
+"""Usual tempo of each style in quarters a minute, for sources without a tempo."""
 OTHERWISE_TEMPO: Final = 120
+"""Tempo in quarters a minute where the style is not known either."""
 
 _SPELLINGS: Final = {
     "slipjig": "slip jig", "hop jig": "slip jig", "slip or hop jig": "slip jig", "double jig": "jig",
@@ -25,7 +26,7 @@ _SPELLINGS: Final = {
     "long-dance": "long dance", "cotilion": "cotillion", "valse": "waltz", "menuet": "minuet",
     "minuetto": "minuet", "gavot": "gavotte", "song air": "song",
 }  # fmt: skip
-# In titles a style counts where it stands as a word; the longer names are looked for first.
+# Titles are searched for whole words; longer names come first.
 _TITLE_WORDS: Final = (
     ("slip jig", "slip jig"), ("hop jig", "slip jig"), ("long dance", "long dance"), ("hornpipe", "hornpipe"),
     ("strathspey", "strathspey"), ("quickstep", "quickstep"), ("quick step", "quickstep"), ("reel", "reel"),
@@ -35,7 +36,11 @@ _TITLE_WORDS: Final = (
 
 
 def style_of(rhythm: str, titles: Iterable[str] = ()) -> str:
-    """The style that a rhythm field names, else the one that a title names, else nothing.
+    """The style that a rhythm field names, else the first that a title names, else an empty string.
+
+    Args:
+        rhythm: the rhythm field of a source, such as `R:` of ABC.
+        titles: titles to search if the field names no known style.
 
     >>> style_of("Double Jig"), style_of("", ["Acacia -- Reel"]), style_of("", ["Jigger's Air"])
     ('jig', 'reel', '')

@@ -1,4 +1,4 @@
-"""Voices of a track: its notes as lines in which nothing overlaps."""
+"""Separation of a track into voices without overlapping notes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from troubadour.music.quantise import VELOCITY_LEVELS
 from troubadour.music.score import Score
 
 VoiceEvent = tuple[int, int, tuple[tuple[int, int], ...]]
-"""(start, end) in ticks, and (pitch, velocity level) of each chord note, rising; no notes = rest."""
+"""Start and end in ticks, and (pitch, index into `VELOCITY_LEVELS`) of each note, rising; no notes = rest."""
 
 
 def split_voices(score: Score, track: int) -> list[list[VoiceEvent]]:
-    """A track's notes as voices in which nothing overlaps, each a list of chords in time order.
+    """The notes of a track as voices without overlaps, each a list of chords in order of onset.
 
-    Notes that start and end together form a chord. A chord goes to the free voice whose last
-    top note is nearest, the higher chord first; a new voice opens only where none is free.
+    Notes that start and end together form a chord. Each chord joins the free voice whose last top note
+    is nearest, higher chords first. A new voice is added only where no voice is free.
     """
     mine = score.track == track
     chords: dict[tuple[int, int], list[tuple[int, int]]] = {}

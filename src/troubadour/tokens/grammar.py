@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from troubadour.core.errors import InputError
 from troubadour.music.quantise import GRID, TICKS_PER_QUARTER, VELOCITY_LEVELS
 from troubadour.music.score import MODES
+from troubadour.music.theory.metre import Metre
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.position import (
     AT_BARLINE,
@@ -258,7 +259,7 @@ class Automaton:
             raise self._refusal(token)
 
     def _set_metre(self, denominator: int) -> None:
-        length = self.numerator * 96 // denominator
+        length = Metre(0, self.numerator, denominator).bar_ticks(TICKS_PER_QUARTER)
         if length > 64 * TICKS_PER_QUARTER:
             raise InputError(f"metre {self.numerator}/{denominator} is too long")
         self.denominator, self.bar_length = denominator, length
@@ -511,7 +512,7 @@ class Automaton:
 
     def _metre_may_be(self, numerator: int, denominator: int) -> bool:
         """Whether a bar has an allowed length and, within a piece, the metre differs from the current one."""
-        length = numerator * 96 // denominator
+        length = Metre(0, numerator, denominator).bar_ticks(TICKS_PER_QUARTER)
         if not TICKS_PER_QUARTER // 2 <= length <= 64 * TICKS_PER_QUARTER:
             return False
         if not self.metres:

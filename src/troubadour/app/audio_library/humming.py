@@ -9,11 +9,11 @@ import numpy as np
 
 from troubadour.audio.dsp.sung_notes import SungNotes, in_tune
 from troubadour.core.errors import InputError
+from troubadour.music.theory.names import note_name
 from troubadour.similarity.melody_search.lines import LEAST_NOTES, Skyline
 
 LONGEST_SECONDS: Final = 60.0
 """Longer recordings are cut to their middle."""
-_NAMES: Final = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 READINGS: Final = (0.1, 0.5)
 """Adaptation rates of the tuning (`sung_notes.in_tune`): for a stable and for a drifting tuning."""
 
@@ -52,10 +52,7 @@ class HummedQuery:
 
     def names(self) -> list[str]:
         """Note names, such as `F#4`."""
-        return [
-            f"{_NAMES[p % 12]}{p // 12 - 1}"
-            for p in np.rint(in_tune(self.notes, READINGS[0])).astype(int).tolist()
-        ]
+        return [note_name(p) for p in np.rint(in_tune(self.notes, READINGS[0])).astype(int).tolist()]
 
     def to_dict(self) -> dict[str, Any]:
         """Notes and warnings, for JSON."""

@@ -8,17 +8,14 @@ from typing import Final, NamedTuple
 
 from troubadour.core.errors import InputError
 from troubadour.formats.abc.text import plain_text
-from troubadour.music.score import Key, Metre
+from troubadour.music.theory.keys import Key, signature_fifths, simplest_signature
+from troubadour.music.theory.metre import Metre
+from troubadour.music.theory.names import FIFTHS_ORDER, NATURALS
 
 _MODES: Final = {
     "": "major", "maj": "major", "ion": "major", "m": "minor", "min": "minor", "aeo": "minor",
     "dor": "dorian", "mix": "mixolydian", "lyd": "lydian", "phr": "phrygian", "loc": "locrian",
 }  # fmt: skip
-_MODE_FIFTHS: Final = {
-    "major": 0, "minor": -3, "dorian": -2, "mixolydian": -1, "lydian": 1, "phrygian": -4, "locrian": -5,
-}  # fmt: skip
-_TONICS: Final = {"C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5, "F": -1}
-_SHARPS: Final = "FCGDAEB"
 _KEY: Final = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
 _SMALL_KEY: Final = re.compile(
     r"[a-g][#b]?(?:m|min|minor|maj|major|dor|mix|phr|lyd|loc|aeo|ion)?(?:\s|$)", re.I
@@ -32,7 +29,6 @@ _CLEF: Final = re.compile(
 )
 _BARE_CLEF: Final = re.compile(r"(?<![\w=])((?:treble|alto|tenor|bass|perc)\d?(?:[+-](?:8|15))?)(?![\w+-])")
 _NOTE: Final = re.compile(r"(\^\^?|__?|=)?([A-Ga-g])([,']*)")
-_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS: Final = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 
 
@@ -68,9 +64,8 @@ def parse_key(text: str) -> KeyField:
     else:
         word = found[3].lower()
         mode = _MODES.get("m" if word == "m" else word[:3], "major")
-        sign = {"#": 7, "♯": 7, "b": -7, "♭": -7, "": 0}[found[2]]
-        fifths = _TONICS[found[1]] + sign + _MODE_FIFTHS[mode]
-    names = _SHARPS if fifths > 0 else _SHARPS[::-1]
+        fifths = signature_fifths(found[1] + found[2], mode)
+    names = FIFTHS_ORDER if fifths > 0 else FIFTHS_ORDER[::-1]
     altered: dict[str, int] = {}
     if not re.search(r"\bexp\b", text):  # `exp`: the signature is only what is written out
         for i in range(abs(fifths)):
@@ -86,7 +81,7 @@ def sounding(key: Key, semitones: int) -> Key:
     """The key of a transposing voice as it sounds: the signature with the fewest accidentals."""
     if not semitones % 12:
         return key
-    return key._replace(fifths=(key.fifths + 7 * semitones + 6) % 12 - 6)
+    return key._replace(fifths=simplest_signature(key.fifths + 7 * semitones))
 
 
 class Properties(NamedTuple):
@@ -134,11 +129,11 @@ def _number(text: str) -> int | None:
 def _interval(text: str) -> int | None:
     """Semitones from the first of two notes to the second: `shift=cB` is -1."""
     notes = [
-        _STEPS[n.upper()] + 12 * (n.islower() + m.count("'") - m.count(",")) + _ACCIDENTALS.get(a, 0)
+        NATURALS[n.upper()] + 12 * (n.islower() + m.count("'") - m.count(",")) + _ACCIDENTALS.get(a, 0)
         for a, n, m in _NOTE.findall(text[:40])
     ]
     if len(notes) == 1:
-        notes.insert(0, _STEPS["C"] + 12)
+        notes.insert(0, NATURALS["C"] + 12)
     return notes[1] - notes[0] if len(notes) == 2 else None
 
 
@@ -200,8 +195,7 @@ def parse_tempo(text: str, metre: Metre, unit: Fraction) -> float | None:
 
 
 def _beat(metre: Metre) -> Fraction:
-    compound = metre.denominator >= 8 and metre.numerator % 3 == 0 and metre.numerator > 3
-    return Fraction(3 if compound else 1, metre.denominator)
+    return Fraction(metre.tactus_units, metre.denominator)
 
 
 def clean_title(text: str) -> str:

@@ -20,12 +20,12 @@ from troubadour.formats.abc.bars import (
 from troubadour.formats.abc.fields import Properties, sounding
 from troubadour.formats.abc.marks import VoiceMarks
 from troubadour.music.score import Key, Metre, Tempo, Track
+from troubadour.music.theory.names import NATURALS
 
 MAX_NOTES: Final = 20_000
 MAX_BARS: Final = 5_000
 MAX_LAYERS: Final = 16
 MAX_CHORD: Final = 64
-_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS: Final = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 _IN_TIME: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 PROPAGATE: Final = ("pitch", "octave", "not")
@@ -149,7 +149,7 @@ class Voice:
             alter = self.held[place]
         else:
             alter = self.accidentals.get(scope, self.altered.get(name, 0))
-        pitch = 12 * (octave + 1) + _STEPS[name] + alter + self.shift
+        pitch = 12 * (octave + 1) + NATURALS[name] + alter + self.shift
         if not 0 <= pitch <= 127:
             raise InputError(
                 f"note '{accidental or ''}{note}{marks[:20]}' sounds as MIDI pitch {pitch}; allowed: 0 to 127 "
@@ -213,8 +213,7 @@ class Voice:
             InputError: a zero in it.
         """
         n = int(notes)
-        compound = self.metre.numerator % 3 == 0 and self.metre.numerator > 3
-        default = _IN_TIME.get(n, 3 if compound else 2) if n < 10 else 2 ** (n.bit_length() - 1)
+        default = _IN_TIME.get(n, 3 if self.metre.compound else 2) if n < 10 else 2 ** (n.bit_length() - 1)
         time, left = int(in_time or default), int(count or n)
         if not n or not time or not left:
             raise InputError(f"tuplet '{text}' has a zero; a tuplet looks like (3 or (3:2:3")

@@ -15,11 +15,11 @@ from typing import Final
 from troubadour.core.errors import InputError
 from troubadour.formats.abc.signs import Signs
 from troubadour.formats.abc.voice import MAX_LAYERS
-from troubadour.formats.engraving.spelling import signature, spell
 from troubadour.music.marks import MarkKind
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, quantise
 from troubadour.music.score import Key, Metre, Score
+from troubadour.music.theory.spelling import signature, spell
 
 _UNIT: Final = NOTATION_TICKS // 2
 """Ticks of the unit length, an eighth."""
@@ -221,10 +221,7 @@ def _parts(item: _Item, spans: list[tuple[int, int]]) -> Iterator[_Item]:
 def _layer(row: list[_Item], bar: _Bar, track: int | None, signs: Signs) -> str:
     """Music code of one layer of a bar; the row comes to hold the items as they are written."""
     state = _Accidentals(bar.key)
-    beat = NOTATION_TICKS * 4 // bar.metre.denominator
-    if bar.metre.numerator % 3 == 0 and bar.metre.numerator > 3 and bar.metre.denominator >= 8:
-        beat *= 3
-    beat = max(beat, _UNIT)
+    beat = max(bar.metre.tactus_ticks(NOTATION_TICKS), _UNIT)
     out: list[str] = []
     done: list[_Item] = []
     rest = list(row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.formats.engraving.pulse import QUARTER, Pulse, compound, pulse_for
+from troubadour.formats.engraving.pulse import QUARTER, Pulse, pulse_for
 from troubadour.music.quantise import TICKS_PER_QUARTER, bar_table
 from troubadour.music.score import Key, Metre, Score
 
@@ -71,7 +71,5 @@ def _pulses(score: Score, starts: NDArray[np.int64], leads: NDArray[np.int64]) -
 
 def beat_ticks(metre: Metre) -> int:
     """Length of the beat that people count."""
-    unit = 4 * QUARTER // metre.denominator
-    if compound(metre):
-        return 3 * unit
-    return max(unit, QUARTER) if metre.numerator % 2 == 0 or unit >= QUARTER else unit
+    beat = metre.tactus_ticks(QUARTER)
+    return max(beat, QUARTER) if metre.numerator % 2 == 0 and not metre.compound else beat

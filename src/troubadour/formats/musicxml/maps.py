@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from troubadour.core.errors import InputError
 from troubadour.music.score import MODES, Key, Metre, Tempo
+from troubadour.music.theory.names import FIFTHS_ORDER
 
 Element = Any
 DEFAULT_TEMPO: Final = 100.0
@@ -25,7 +26,6 @@ _SIGNS: Final = {
 _SPOKEN: Final = re.compile(
     rf"([{''.join(_SIGNS)}])\s*([.\u00b7\U0001d16d\uecb7]?)\s*=\s*(?:ca?\.?|circa|about)?\s*(\d{{1,4}}(?:[.,]\d+)?)"
 )
-_ORDER_OF_SHARPS: Final = "FCGDAEB"
 
 
 class PartTransposition(NamedTuple):
@@ -147,7 +147,7 @@ def signature_of(item: Element, remarks: Counter[str]) -> tuple[int, str] | None
         return int(value), mode if mode in MODES else ""
     steps = [(s.text or "").strip() for s in item.findall("key-step")]
     alters = [number_in(a.text) for a in item.findall("key-alter")]
-    for sign, order in ((1, _ORDER_OF_SHARPS), (-1, _ORDER_OF_SHARPS[::-1])):
+    for sign, order in ((1, FIFTHS_ORDER), (-1, FIFTHS_ORDER[::-1])):
         usual = set(order[: len(steps)])
         if steps and set(steps) == usual and all(a == sign for a in alters):
             return sign * len(steps), ""

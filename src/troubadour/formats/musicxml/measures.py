@@ -21,10 +21,10 @@ from troubadour.formats.musicxml.maps import (
 )
 from troubadour.formats.musicxml.marks import MarkReader
 from troubadour.formats.musicxml.parts import PartHead, changed, drum_of, is_kit, program_of
+from troubadour.music.theory.names import NATURALS
 
 Element = Any
 TICKS_PER_QUARTER: Final = 10080
-_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _TYPES: Final = {
     "maxima": 32.0, "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5,
     "16th": 0.25, "32nd": 0.125, "64th": 0.0625, "128th": 0.03125, "256th": 0.015625,
@@ -348,12 +348,12 @@ def _pitch(element: Element, remarks: Counter[str]) -> tuple[str, int, int]:
 def _pitch_of(letter: str | None, alteration: str | None, height: str | None) -> tuple[str, int, int, bool]:
     """(letter, octave, MIDI pitch, whether it is a whole number of semitones)."""
     step = (letter or "").strip()
-    if step not in _STEPS:
+    if step not in NATURALS:
         raise InputError(f"step is '{step[:20]}'; allowed: A to G")
     alter, octave = number_in(alteration), number_in(height, 4)
     if not -2 <= octave <= 12:
         raise InputError(f"octave is {octave:g}; allowed: 0 to 9")
-    pitch = round(12 * (octave + 1)) + _STEPS[step] + round(alter)
+    pitch = round(12 * (octave + 1)) + NATURALS[step] + round(alter)
     return step, round(octave), pitch, alter.is_integer()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from troubadour.formats.engraving.clefs import Clef
 from troubadour.formats.engraving.measures import WrittenMeasure
-from troubadour.formats.engraving.pulse import compound
 from troubadour.formats.engraving.transposing import Transposition
 from troubadour.music.score import Metre
 
@@ -12,7 +11,7 @@ from troubadour.music.score import Metre
 def metronome_xml(bpm: float, metre: Metre) -> tuple[str, str]:
     """A metronome mark (for `direction-type`) and the `sound` that goes with it."""
     unit, factor = "<beat-unit>quarter</beat-unit>", 1.0
-    if compound(metre) and metre.denominator == 8:
+    if metre.compound and metre.denominator == 8:
         unit, factor = "<beat-unit>quarter</beat-unit><beat-unit-dot/>", 1.5
     elif metre.denominator == 2:
         unit, factor = "<beat-unit>half</beat-unit>", 2.0

@@ -9,9 +9,9 @@ from xml.sax.saxutils import escape
 
 from troubadour.formats.engraving.notation import Value
 from troubadour.formats.engraving.percussion import drum_of
-from troubadour.formats.engraving.spelling import Spelling, signature, spell
 from troubadour.formats.engraving.written import StaffNote, WrittenChord
 from troubadour.music.score import Key
+from troubadour.music.theory.spelling import Spelling, signature, spell
 
 _ACCIDENTALS: Final = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
 

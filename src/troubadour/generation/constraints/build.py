@@ -29,6 +29,8 @@ from troubadour.generation.constraints.stateful import (
 )
 from troubadour.generation.originality import PassageIndex
 from troubadour.generation.request import Brief
+from troubadour.music.quantise import TICKS_PER_QUARTER
+from troubadour.music.theory.metre import Metre
 from troubadour.tokens.grammar import Automaton, Plan
 
 _ALL_CLASSES = frozenset(range(12))
@@ -130,7 +132,8 @@ def _draft(
     last = 12 if voices == 1 else 24
     if bars:
         # The last bar is shortened by the upbeat.
-        last = min(last, brief.metre[0] * 96 // brief.metre[1] // len(bars[-1]) - (upbeat or 0))
+        bar = Metre(0, *brief.metre).bar_ticks(TICKS_PER_QUARTER)
+        last = min(last, bar // len(bars[-1]) - (upbeat or 0))
         if last < 3:
             raise InputError(
                 "chords and upbeat clash: the upbeat leaves no room for the last bar's chords; "
@@ -159,7 +162,7 @@ def _upbeat(brief: Brief, given: Given | None, bars: Sequence[object]) -> int | 
     if given is not None or brief.upbeat is False or brief.bars == 1:
         return 0
     if bars:
-        unit = 96 // brief.metre[1]
+        unit = Metre(0, *brief.metre).unit_ticks(TICKS_PER_QUARTER)
         return (unit if unit < brief.metre[0] * unit else 0) if brief.upbeat else 0
     return None
 

@@ -18,6 +18,8 @@ from troubadour.generation.constraints.given import Given
 from troubadour.generation.constraints.intersection import Named
 from troubadour.generation.constraints.parallels import parallel
 from troubadour.generation.request import Brief
+from troubadour.music.quantise import TICKS_PER_QUARTER
+from troubadour.music.theory.metre import Metre
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Phase, Plan
 
@@ -162,5 +164,5 @@ def check_parallels(spans: Spans) -> None:
 def place_of(brief: Brief, tick: int) -> str:
     """Bar and offset of a tick in words, for messages; tick 0 is the start of the first whole bar."""
     assert brief.metre is not None
-    bar, rest = divmod(tick, brief.metre[0] * 96 // brief.metre[1])
+    bar, rest = divmod(tick, Metre(0, *brief.metre).bar_ticks(TICKS_PER_QUARTER))
     return f"bar {bar + 1}, {rest} ticks in"

@@ -13,10 +13,11 @@ import numpy as np
 from troubadour.core.errors import InputError
 from troubadour.generation.constraints.base import Stateless, end_by, of_classes
 from troubadour.music.quantise import TICKS_PER_QUARTER
+from troubadour.music.theory.metre import Metre
+from troubadour.music.theory.names import pitch_class
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
-_LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _KINDS: Final = {
     "": (0, 4, 7), "maj": (0, 4, 7), "m": (0, 3, 7), "min": (0, 3, 7), "-": (0, 3, 7), "5": (0, 7),
     "dim": (0, 3, 6), "o": (0, 3, 6), "aug": (0, 4, 8), "+": (0, 4, 8), "sus4": (0, 5, 7),
@@ -47,9 +48,8 @@ def parse_chord(text: str) -> Chord:
     if not found or found[3] not in _KINDS:
         kinds = ", ".join(k for k in _KINDS if k)
         raise InputError(f"chord is '{text}'; allowed: A to G with # or b, then nothing or one of {kinds}")
-    shift = {"#": 1, "b": -1, "": 0, None: 0}
-    root = (_LETTERS[found[1]] + shift[found[2]]) % 12
-    bass = (_LETTERS[found[4]] + shift[found[5]]) % 12 if found[4] else root
+    root = pitch_class(found[1] + found[2])
+    bass = pitch_class(found[4] + found[5]) if found[4] else root
     return Chord(text, frozenset((root + i) % 12 for i in _KINDS[found[3]]) | {bass}, bass)
 
 
@@ -86,12 +86,6 @@ def parse_chords(text: str, bars: int | None) -> tuple[tuple[Chord, ...], ...]:
     return tuple(rows) * (bars // len(rows))
 
 
-def beat_ticks(numerator: int, denominator: int) -> int:
-    """Length of a beat: a dotted note in 6/8, 9/8 and the like."""
-    unit = 4 * TICKS_PER_QUARTER // denominator
-    return unit * 3 if denominator >= 8 and numerator % 3 == 0 and numerator > 3 else unit
-
-
 @dataclass(frozen=True, slots=True)
 class Harmony(Stateless):
     """Constraint: only chord tones sound on beats and at the start of a chord.
@@ -124,8 +118,8 @@ class Harmony(Stateless):
         Raises:
             InputError: the chords of a bar do not divide it evenly on the grid.
         """
-        length = metre[0] * 96 // metre[1]
-        beat = beat_ticks(*metre)
+        length = Metre(0, *metre).bar_ticks(TICKS_PER_QUARTER)
+        beat = Metre(0, *metre).tactus_ticks(TICKS_PER_QUARTER)
         final = len(bars) * length
         places: list[int] = []
         inner: list[Mask] = []

@@ -12,10 +12,8 @@ from troubadour.generation.constraints.checks import Spans
 from troubadour.generation.constraints.chords import Chord, Harmony
 from troubadour.generation.constraints.intersection import Named, intersect
 from troubadour.generation.request import Brief
-from troubadour.music.score import Key
+from troubadour.music.theory.keys import MINOR_MODES, Key
 from troubadour.tokens.grammar import Automaton, Mask
-
-_MINOR = ("minor", "dorian", "phrygian", "locrian")
 
 
 def voice_ending(
@@ -57,7 +55,7 @@ def voice_ending(
         classes = frozenset({tonic})
     else:
         # Both thirds: a piece in minor may end in major.
-        minor = brief.key[1] in _MINOR
+        minor = brief.key[1] in MINOR_MODES
         classes = frozenset((tonic + i) % 12 for i in ((0, 3, 4, 7) if minor else (0, 4, 7)))
     if any(s.stop > deadline for s in spans[voice]):
         if brief.cadence and not {p % 12 for p in _last_given_pitches(spans[voice], probe.final)} & classes:

@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from troubadour.generation.constraints.base import Span
 from troubadour.generation.constraints.given import Given
-from troubadour.generation.originality import PassageIndex, step
+from troubadour.generation.originality import PassageIndex
+from troubadour.music.melody import EXACT, Steps
 from troubadour.tokens import vocabulary as vocab
 from troubadour.tokens.grammar import Automaton, Mask, Phase
 
@@ -68,7 +68,7 @@ class NgramBlocker:
             open_ = open_[automaton.now + written + open_ + 1 != automaton.final]
         if not len(open_):
             return
-        past = [step(a, b) for a, b in pairwise(notes)]
+        past = [EXACT.one(a, b) for a, b in pairwise(notes)]
         here = (automaton.pitches[-1], _LENGTHS[open_] + written)
         row: list[Any] = [*past]
         if notes:
@@ -76,7 +76,7 @@ class NgramBlocker:
         first = len(row) - 1  # index of the step into this note, if there is one
         if coming:
             row.append(_steps(here, coming[0]))
-            row += [step(a, b) for a, b in pairwise(coming)]
+            row += [EXACT.one(a, b) for a, b in pairwise(coming)]
         bad = np.zeros(len(open_), dtype=bool)
         for start in range(max(0, len(past) - size + 1), len(row) - size + 1):
             if start + size > first and not bad.all():
@@ -96,16 +96,14 @@ class NgramBlocker:
 
 def has_passage(notes: Sequence[_Note], passages: PassageIndex) -> bool:
     """Whether successive notes (pitch, ticks) contain one of the passages."""
-    steps = [step(a, b) for a, b in pairwise(notes)]
+    steps = [EXACT.one(a, b) for a, b in pairwise(notes)]
     size = passages.length
     return any(bool(passages.contain(steps[i : i + size], 1)[0]) for i in range(len(steps) - size + 1))
 
 
-def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> NDArray[np.int64]:
-    """`originality.step` for arrays of durations."""
-    ratio = np.round(np.log2(np.asarray(after[1]) / np.asarray(before[1])) * 12).astype(np.int64)
-    steps: NDArray[np.int64] = (after[0] - before[0] + 128) * 1024 + ratio + 512
-    return steps
+def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> Steps:
+    """Codes of steps, for arrays of durations."""
+    return EXACT.of(after[0] - before[0], np.asarray(after[1]) / np.asarray(before[1]))
 
 
 __all__ = ["NgramBlocker", "has_passage"]

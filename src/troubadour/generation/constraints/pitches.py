@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from troubadour.generation.constraints.base import Stateless, keep_pitches
-from troubadour.music.score import Key
+from troubadour.music.theory import scales
 from troubadour.tokens.grammar import Automaton, Mask, Phase
-
-_STEPS: Final = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 9, 10, 11),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "lydian": (0, 2, 4, 6, 7, 9, 11),
-    "phrygian": (0, 1, 3, 5, 7, 8, 10),
-    "locrian": (0, 1, 3, 5, 6, 8, 10),
-}
 
 
 def scale(fifths: int, mode: str) -> frozenset[int]:
@@ -30,8 +19,7 @@ def scale(fifths: int, mode: str) -> frozenset[int]:
     >>> sorted(scale(1, "major"))
     [0, 2, 4, 6, 7, 9, 11]
     """
-    tonic = Key(0, fifths, mode).tonic
-    return frozenset((tonic + step) % 12 for step in _STEPS[mode])
+    return scales.scale(fifths, mode, raised=(6, 7) if mode == "minor" else ())
 
 
 @dataclass(frozen=True, slots=True)

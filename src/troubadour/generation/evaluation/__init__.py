@@ -1,1 +1,1 @@
-"""Evaluation of composers: descriptors of pieces and collections."""
+"""Evaluation of composers: descriptors of pieces and collections, and voice leading."""

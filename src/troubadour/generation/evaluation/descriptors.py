@@ -1,7 +1,7 @@
-"""Objective descriptors of pieces, and how much two collections overlap in them.
+"""Objective descriptors of pieces, and their overlap in two collections.
 
-After Yang & Lerch (2018), "On the evaluation of generative models in music". They describe; they do
-not prove quality.
+After Yang & Lerch (2018), "On the evaluation of generative models in music". Descriptors do not
+measure quality.
 """
 
 from __future__ import annotations
@@ -13,19 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from troubadour.music import melody
 from troubadour.music.score import Score
+from troubadour.music.theory.scales import degrees
 
-_SCALES: Final = np.array([[(t + d) % 12 for d in (0, 2, 4, 5, 7, 9, 11)] for t in range(12)])
+_SCALES: Final = np.array([[(tonic + degree) % 12 for degree in degrees("major")] for tonic in range(12)])
 _PLACES: Final = 16
-"""Places of a bar that a groove tells apart."""
+"""Divisions of a bar in patterns of onsets."""
 INTERVALS: Final = 12
-"""Largest melodic step, in semitones, with a bar of its own in the histogram."""
+"""Largest melodic interval in semitones with a class of its own in the histogram."""
 DURATIONS: Final = (3, 6, 8, 12, 18, 24, 36, 48, 72, 96)
-"""Upper bounds of the classes of duration, in ticks of a 24th of a quarter."""
+"""Upper bounds of the classes of duration in 24ths of a quarter."""
 
 
 def describe(score: Score) -> dict[str, float]:
-    """Numbers of one quantised score with notes: entropies in bits, shares from 0 to 1, counts a quarter."""
+    """Descriptors of one quantised score with at least one note.
+
+    - `pitch-class entropy`: bits;
+    - `scale consistency`: largest share of notes that one major scale contains, 0 to 1;
+    - `groove consistency`: mean share of the 16 divisions of a bar that agree with the next bar, 0 to 1;
+    - `polyphony`: mean number of sounding notes while any sounds;
+    - `notes a quarter`: notes divided by quarters;
+    - `pitch range`, `mean step`: semitones;
+    - `self-similarity`: share of bars whose rhythm occurs elsewhere in the piece, 0 to 1.
+    """
     quarters = score.end_ticks / score.ticks_per_quarter
     classes = np.bincount(score.pitch % 12, minlength=12) / len(score)
     bars = _bars(score)
@@ -43,7 +54,7 @@ def describe(score: Score) -> dict[str, float]:
 
 
 def intervals(scores: Sequence[Score]) -> NDArray[np.float64]:
-    """Shares of melodic steps from -12 to 12 semitones, wider ones at the ends, shape (25,)."""
+    """Shares of melodic intervals from -12 to 12 semitones, wider ones in the end classes, shape (25,)."""
     steps = np.concatenate([np.zeros(0), *(_steps(s) for s in scores)]).astype(np.int64)
     counts = np.bincount(np.clip(steps, -INTERVALS, INTERVALS) + INTERVALS, minlength=2 * INTERVALS + 1)
     shares: NDArray[np.float64] = counts / max(1, counts.sum())
@@ -51,7 +62,7 @@ def intervals(scores: Sequence[Score]) -> NDArray[np.float64]:
 
 
 def durations(scores: Sequence[Score]) -> NDArray[np.float64]:
-    """Shares of the classes of duration, the last one open, shape (len(DURATIONS) + 1,)."""
+    """Shares of the classes of duration, the last without upper bound, shape (len(DURATIONS) + 1,)."""
     found = [s.duration * 24 // s.ticks_per_quarter for s in scores]
     classes = np.searchsorted(DURATIONS, np.concatenate(found))
     counts = np.bincount(classes, minlength=len(DURATIONS) + 1)
@@ -60,7 +71,7 @@ def durations(scores: Sequence[Score]) -> NDArray[np.float64]:
 
 
 def overlaps(ours: Sequence[Score], theirs: Sequence[Score]) -> dict[str, float]:
-    """Overlapping area of each descriptor's distribution in two collections, 0 (none) to 1 (the same)."""
+    """Overlapping area of the distributions of each descriptor in two collections, 0 (none) to 1 (equal)."""
     left, right = ([describe(s) for s in scores] for scores in (ours, theirs))
     found = {name: overlap(_column(left, name), _column(right, name)) for name in left[0]}
     found["interval histogram"] = float(np.minimum(intervals(ours), intervals(theirs)).sum())
@@ -69,14 +80,20 @@ def overlaps(ours: Sequence[Score], theirs: Sequence[Score]) -> dict[str, float]
 
 
 def overlap(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    """Overlapping area of two samples' kernel densities, 0 to 1; of constants, whether they are equal."""
+    """Overlapping area of the kernel densities of two samples, 0 to 1.
+
+    A constant sample has no density; histograms with common bins replace both then.
+
+    Args:
+        left: one value a piece, shape (n,).
+        right: one value a piece, shape (m,).
+    """
     both = np.concatenate([left, right])
     if np.ptp(left) < 1e-9 or np.ptp(right) < 1e-9:
-        # No density has a width there: shares on a common grid say what can be said.
         edges = np.histogram_bin_edges(both, 20)
         a, b = (np.histogram(x, edges)[0] / len(x) for x in (left, right))
         return float(np.minimum(a, b).sum())
-    # Wide enough for the tails, which belong to the area.
+    # Wide enough for the tails of both densities.
     grid = np.linspace(both.min() - np.ptp(both), both.max() + np.ptp(both), 1024)
     a, b = gaussian_kde(left)(grid), gaussian_kde(right)(grid)
     return float(min(1.0, np.trapezoid(np.minimum(a, b), grid)))
@@ -92,13 +109,13 @@ def _entropy(shares: NDArray[np.float64]) -> float:
 
 
 def _steps(score: Score) -> NDArray[np.float64]:
-    """Steps between successive notes of each track, in semitones."""
-    each = [np.diff(score.pitch[score.track == t].astype(np.float64)) for t in range(len(score.tracks))]
+    """Intervals between successive notes of the skyline of each pitched track, in semitones."""
+    each = [melody.intervals(score, i) for i, track in enumerate(score.tracks) if not track.is_drum]
     return np.concatenate([np.zeros(0), *each])
 
 
 def _bars(score: Score) -> NDArray[np.float64]:
-    """Which places of each bar have an onset, shape (bars, 16)."""
+    """Whether each division of each bar has an onset, shape (bars, 16)."""
     length = score.metres[0].bar_ticks(score.ticks_per_quarter)
     shifted = score.onset + ((length - score.upbeat_ticks) if score.upbeat_ticks else 0)
     grid = np.zeros((int(shifted.max()) // length + 1, _PLACES))
@@ -107,7 +124,7 @@ def _bars(score: Score) -> NDArray[np.float64]:
 
 
 def _sounding(score: Score) -> NDArray[np.int64]:
-    """Notes that sound at each tick."""
+    """Number of sounding notes at each tick, shape (n_ticks + 1,)."""
     change = np.zeros(score.end_ticks + 1, dtype=np.int64)
     np.add.at(change, score.onset, 1)
     np.add.at(change, np.minimum(score.onset + score.duration, score.end_ticks), -1)
@@ -115,7 +132,7 @@ def _sounding(score: Score) -> NDArray[np.int64]:
 
 
 def _self_similarity(bars: NDArray[np.float64]) -> float:
-    """Share of bars whose rhythm stands elsewhere in the piece too."""
+    """Share of bars whose pattern of onsets occurs in another bar too."""
     if len(bars) < 2:
         return 0.0
     _, inverse, counts = np.unique(bars, axis=0, return_inverse=True, return_counts=True)

@@ -1,7 +1,7 @@
 """Voice leading on a grid: counts of parallel fifths and octaves, crossings and wide spacing.
 
-Two voices move in parallel when both move by the same interval from one frame to the next while they
-are a fifth, an octave or a unison apart (octave equivalents included).
+Two voices move in parallel if both move by the same interval from one frame to the next and are a fifth,
+an octave or a unison apart (plus any octaves).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ PERFECT = (0, 7)
 
 @dataclass(frozen=True, slots=True)
 class VoiceLeading:
-    """Counts over pieces."""
+    """Counts of events of voice leading over all pieces."""
 
     frames: int
     changes: int
-    """Frames in which a voice does not do what it did in the frame before."""
+    """Frames in which the pitch of some voice differs from that in the frame before."""
     fifths: int
     octaves: int
-    """Unisons too."""
+    """Parallel octaves and unisons."""
     crossed: int
-    """Frames in which a voice is above the next higher one."""
+    """Frames in which a voice lies above the next higher voice."""
     spread: int
-    """Frames with more than an octave between soprano and alto or alto and tenor."""
+    """Frames with more than an octave between neighbouring voices, the lowest pair excepted."""
 
     @property
     def fifths_per_100(self) -> float:
@@ -42,12 +42,16 @@ class VoiceLeading:
 
     @property
     def crossed_share(self) -> float:
-        """Share of frames with a crossing."""
+        """Share of frames with crossing voices, 0 to 1."""
         return self.crossed / max(self.frames, 1)
 
 
 def check(pieces: Sequence[NDArray[np.integer]]) -> VoiceLeading:
-    """Count in pieces of (time, voices) pitches, highest voice first; below 1 is a rest."""
+    """Counts of parallels, crossings and wide spacing in pieces.
+
+    Args:
+        pieces: pitches of each piece, shape (n_frames, n_voices), highest voice first; 0 or less = rest.
+    """
     frames = changes = crossed = spread = 0
     parallels = dict.fromkeys(PERFECT, 0)
     for piece in pieces:

@@ -24,6 +24,7 @@ from troubadour.generation.tasks.splice import KEPT, NEW
 from troubadour.generation.tasks.tracks import refuse_kinds, simplified
 from troubadour.music.quantise import TICKS_PER_QUARTER, quantise
 from troubadour.music.score import Key, Metre, Score, Track
+from troubadour.music.theory.keys import MINOR_MODES
 
 Figure = Literal["held", "offbeat"]
 CHORAL: Final = "chorale"
@@ -33,7 +34,6 @@ _VOICES: Final = 8
 _PIANO, _GUITAR, _DOUBLE_BASS = 0, 24, 43
 _SHORTEST: Final = 12
 """Shortest last chord in ticks; a shorter one is merged with the chord before it."""
-_MINOR: Final = ("minor", "dorian", "phrygian", "locrian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def _steady(constraint_plan: ConstraintPlan, score: Score, complete: Brief, voic
     """The constraints with a common steady rhythm for all voices except the first."""
     assert complete.key is not None
     tonic, mode = Key(0, *complete.key).tonic, complete.key[1]
-    home = {tonic, (tonic + (3 if mode in _MINOR else 4)) % 12, (tonic + 7) % 12}
+    home = {tonic, (tonic + (3 if mode in MINOR_MODES else 4)) % 12, (tonic + 7) % 12}
     places = _pulse(score, parse_chords(complete.chords, complete.bars) if complete.chords else ())
     spans = [Span(a, b, (60,)) for a, b in places]
     if places[0][0]:
@@ -288,8 +288,8 @@ def _pulse(score: Score, progression: Sequence[Sequence[Chord]]) -> list[tuple[i
     """
     metre, end = score.metres[0], end_of(score)
     bar = metre.bar_ticks(TICKS_PER_QUARTER)
-    if metre.numerator % 3 == 0 and metre.numerator > 3:
-        unit = 3 * 96 // metre.denominator
+    if metre.compound:
+        unit = metre.beat_ticks(TICKS_PER_QUARTER)
     elif metre.numerator % 2 == 0 and bar > 48:
         unit = bar // 2
     else:
@@ -307,11 +307,10 @@ def _pulse(score: Score, progression: Sequence[Sequence[Chord]]) -> list[tuple[i
 
 def _figured(onset: int, length: int, metre: Metre, bass: bool) -> list[tuple[int, int]]:
     """Onsets and lengths of a figure: the bass on the first beat, the chord on the beats after it."""
-    beat = 96 // metre.denominator
+    beat = metre.unit_ticks(TICKS_PER_QUARTER)
     while beat < 12:
         beat *= 2
-    compound = metre.numerator % 3 == 0 and metre.numerator > 3
-    first = min(2 * beat if compound else beat, length)
+    first = min(2 * beat if metre.compound else beat, length)
     if length <= first:
         return [(onset, length)]
     if bass:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from troubadour.core.errors import ModelError
 from troubadour.models.vae.passages import HOLD, LOWEST, PAD, PITCH, REST, Passage, steps_of
 from troubadour.music.score import Key
+from troubadour.music.theory.keys import MINOR_MODES
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +23,6 @@ BRIGHT: Final = (4, 9)
 """Semitones above the tonic of the thirds and sixths of major."""
 DARK: Final = (3, 8)
 """And of minor."""
-_MINOR: Final = ("minor", "dorian", "phrygian", "locrian")
 _RIDGE: Final = 1.0
 _FEWEST: Final = 24
 """Passages that a region has to rest on."""
@@ -168,4 +168,4 @@ def normalised(passage: Passage) -> Passage:
 
 def third_of(mode: str) -> str:
     """`major` or `minor`, by the third of a mode."""
-    return "minor" if mode in _MINOR else "major"
+    return "minor" if mode in MINOR_MODES else "major"

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
+from troubadour.music.melody import lead_track, skyline
 from troubadour.music.quantise import DEFAULT_VELOCITY, TICKS_PER_QUARTER, bars_of
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
+from troubadour.music.theory.keys import simplest_signature
 
 STEP_TICKS: Final = TICKS_PER_QUARTER // 4
 STEPS: Final = 18
@@ -75,7 +77,7 @@ class Passage:
         inside = moved[pitched]
         if len(inside) and (inside.min() < PITCH or inside.max() >= PAD):
             return None
-        fifths = (self.key[0] + 7 * semitones + 6) % 12 - 6
+        fifths = simplest_signature(self.key[0] + 7 * semitones)
         return Passage(moved.astype(np.uint8), self.metre, (fifths, self.key[1]), self.tempo_bpm, self.kept)
 
     def score(self, program: int = 0) -> Score:
@@ -137,15 +139,13 @@ def passages(score: Score, bars: int, stride: int = 1) -> Iterator[Passage]:
 
 def melody(score: Score) -> list[tuple[int, int, int]]:
     """The highest line of the first pitched track: (onset, end, pitch) in ticks, nothing overlapping."""
-    pitched = [i for i, track in enumerate(score.tracks) if not track.is_drum and (score.track == i).any()]
-    if not pitched:
+    track = lead_track(score)
+    if track is None:
         return []
-    top: dict[int, tuple[int, int]] = {}
-    for onset, duration, pitch, _, _ in score.notes()[score.track == pitched[0]].tolist():
-        if onset not in top or pitch > top[onset][1]:
-            top[onset] = (onset + duration, pitch)
-    onsets = [*sorted(top), 2**31]
-    return [(a, min(top[a][0], b), top[a][1]) for a, b in itertools.pairwise(onsets)]
+    top = skyline(score, track)
+    onset = score.onset[top].astype(np.int64)
+    end = np.minimum(onset + score.duration[top], np.append(onset[1:], 2**31))
+    return list(zip(onset.tolist(), end.tolist(), score.pitch[top].tolist(), strict=True))
 
 
 def _passage(

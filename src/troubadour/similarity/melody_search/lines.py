@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troubadour.core.errors import InputError
-from troubadour.music.quantise import bars_of
+from troubadour.music.bars import bar_numbers
+from troubadour.music.melody import skyline
 from troubadour.music.score import Score
 
 LEAST_NOTES: Final = 4
@@ -47,26 +48,13 @@ def skylines(score: Score) -> list[Skyline]:
     found: list[Skyline] = []
     if not len(score):
         return found
-    starts = bars_of(score).start
-    first_bar = 0 if score.upbeat_ticks else 1
     for i, track in enumerate(score.tracks):
-        mine = np.flatnonzero(score.track == i)
-        if track.is_drum or not len(mine):
-            continue
-        # Sorted by onset, then by pitch: the last note of each onset is the highest.
-        top = mine[np.append(score.onset[mine][1:] != score.onset[mine][:-1], True)]
-        if len(top) < 2:
+        top = skyline(score, i)
+        if track.is_drum or len(top) < 2:
             continue
         onset = score.onset[top]
-        bar = np.searchsorted(starts, onset, side="right") - 1 + first_bar
-        found.append(
-            Skyline(
-                score.pitch[top].astype(np.int16),
-                onset / score.ticks_per_quarter,
-                bar.astype(np.int32),
-                i,
-            )
-        )
+        pitch = score.pitch[top].astype(np.int16)
+        found.append(Skyline(pitch, onset / score.ticks_per_quarter, bar_numbers(score, onset), i))
     return found
 
 

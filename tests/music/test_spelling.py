@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from troubadour.formats.engraving.spelling import signature, spell
 from troubadour.music.score import MODES, Key
+from troubadour.music.theory.spelling import signature, spell
 
 SIGNS = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "x"}
 
