@@ -102,7 +102,7 @@ def has_passage(notes: Sequence[_Note], passages: PassageIndex) -> bool:
 
 
 def _steps(before: tuple[int, Any], after: tuple[int, Any]) -> Steps:
-    """Codes of steps, for arrays of durations."""
+    """Codes of steps between (pitch, ticks), where ticks may be arrays."""
     return EXACT.of(after[0] - before[0], np.asarray(after[1]) / np.asarray(before[1]))
 
 
