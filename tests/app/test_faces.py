@@ -18,6 +18,7 @@ from tests.models.test_contract import random_lstm
 from typer.testing import CliRunner
 
 from troubadour.app import evaluate_composer, jobs
+from troubadour.app.embedding_search import EmbeddingSearch
 from troubadour.app.studio import Studio
 from troubadour.cli import app
 from troubadour.core import registry
@@ -214,7 +215,7 @@ def test_evaluation_gives_a_report(studio: Studio, folder: Path, family: str, tm
 
 
 def test_similarity_by_embedding_needs_an_encoder(
-    studio: Studio, family: str, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, family: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     piece = studio.store.pieces(medium="score")[0].id
     if Encoder not in CAPABILITIES[family]:
@@ -226,8 +227,9 @@ def test_similarity_by_embedding_needs_an_encoder(
         rows = np.array([np.bincount(s.pitch % 12, minlength=12) for s in scores], dtype=np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
-    # The real embedding of a whole catalogue takes minutes.
+    # The real embedding of a whole catalogue takes minutes. The cache is separate: real vectors have another width.
     monkeypatch.setattr(studio.models().composer, "embed", unit)
+    monkeypatch.setattr(studio, "embeddings", EmbeddingSearch(studio.store, tmp_path))
     assert len(studio.similar_by("embedding", piece, 3)) == 3
 
 

@@ -21,7 +21,8 @@ from troubadour.core.files import replacing
 from troubadour.core.threads import one_thread
 from troubadour.export.licensing import rights
 from troubadour.music.score import Score
-from troubadour.recommenders.slate.ranker import Ranker, SimilarItem
+from troubadour.recommenders.slate.ranker import Ranker
+from troubadour.recommenders.slate.recommendation import SimilarItem
 from troubadour.similarity.ivf import IvfIndex, quickest
 from troubadour.similarity.spaces import standardised
 from troubadour.similarity.vectors import VectorIndex, Where

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from troubadour.app.originality import catalogue_overlap
 from troubadour.catalogue.store import Store
 from troubadour.core.errors import InputError
+from troubadour.core.progress import Progress
 from troubadour.core.svg_plots import bars
 from troubadour.formats.midi import read_midi, write_midi
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
@@ -36,7 +37,6 @@ from troubadour.music.quantise import quantise
 from troubadour.music.score import Score
 from troubadour.tokens.tokenizer import decode, encode
 
-Tell = Callable[[str, int, int], None]
 _SPLITS: Final = ("valid", "test")
 _PARTS: Final = 4
 """Voices of a chorale."""
@@ -64,7 +64,7 @@ def evaluate_composer(
     pieces: int = 200,
     most: int = 400,
     seed: int = 0,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Likelihood, validity, originality and descriptors of a composer on the catalogue, JSON-able.
 
@@ -88,8 +88,8 @@ def evaluate_composer(
         held = _held(store, split, most)
         if not held:
             raise InputError(f"the catalogue holds no works in its {split} split; import music first")
-        if tell:
-            tell(f"score {split}", 0, len(held))
+        if progress:
+            progress(f"score {split}", 0, len(held))
         report["melodies"][split] = (
             _melodies(composer, held, seed) if isinstance(composer, Scorable) else None
         )
@@ -107,9 +107,9 @@ def evaluate_composer(
     known = [h for h in test if h.style in ("", *composer.styles)]
     if not known:
         raise InputError(f"no test work has a style of this composer ({', '.join(composer.styles)})")
-    composed = _compose(composer, known, pieces, seed, tell)
+    composed = _compose(composer, known, pieces, seed, progress)
     report["validity"] = _validity(composed)
-    report["originality"] = _originality(store, [s for _, s in composed], tell)
+    report["originality"] = _originality(store, [s for _, s in composed], progress)
     report["voice leading"] = {
         who: led
         for who, scores in (
@@ -163,7 +163,7 @@ def _compose(
     known: Sequence[Held],
     pieces: int,
     seed: int,
-    tell: Tell | None,
+    progress: Progress | None,
 ) -> list[tuple[str, Score]]:
     rng = np.random.default_rng(seed)
     styles = Counter(known[i].style for i in rng.integers(len(known), size=pieces).tolist())
@@ -174,8 +174,8 @@ def _compose(
                 Brief(style=style or None, parallels=True), rng, min(_BATCH, count - start)
             )
             out += [(style, s) for s in found]
-            if tell:
-                tell("compose", len(out), pieces)
+            if progress:
+                progress("compose", len(out), pieces)
     return out
 
 
@@ -213,7 +213,7 @@ def _frames(score: Score) -> NDArray[np.int64]:
     return grid
 
 
-def _originality(store: Store, composed: Sequence[Score], tell: Tell | None) -> dict[str, Any]:
+def _originality(store: Store, composed: Sequence[Score], progress: Progress | None) -> dict[str, Any]:
     """Longest passages shared with human music, beside what human works share with each other."""
     human = [p.id for p in store.pieces(generated=False, medium="score")]
     corpus = Corpus.of(zip(human, store.scores(human), strict=True))
@@ -221,8 +221,8 @@ def _originality(store: Store, composed: Sequence[Score], tell: Tell | None) -> 
     lengths = []
     for i, score in enumerate(composed):
         lengths.append(corpus.longest_match(score).notes)
-        if tell:
-            tell("originality", i + 1, len(composed))
+        if progress:
+            progress("originality", i + 1, len(composed))
     return {
         "median": float(np.median(lengths)),
         "95%": float(np.percentile(lengths, 95)),

@@ -44,7 +44,7 @@ from troubadour.generation.tasks import Task
 from troubadour.interactions.events import History
 from troubadour.music.score import Score
 from troubadour.recommenders.slate.filters import Filters
-from troubadour.recommenders.slate.ranker import Recommendation, SimilarItem
+from troubadour.recommenders.slate.recommendation import Recommendation, SimilarItem
 from troubadour.releases.artefacts import load_corpus
 from troubadour.releases.store import Releases
 from troubadour.similarity.melody_search.lines import Skyline, query_skyline

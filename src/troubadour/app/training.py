@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from troubadour.catalogue.store import PieceRow, Store
 from troubadour.core.errors import InputError, MissingExtraError
+from troubadour.core.progress import Progress
 from troubadour.core.svg_plots import Curve, lines
 from troubadour.export.licensing import check_terms
 from troubadour.generation.loading import REPORT, load_composer
@@ -25,8 +26,6 @@ from troubadour.music.quality import QualityFlag
 from troubadour.music.score import Score
 from troubadour.music.styles import STYLES
 
-Tell = Callable[[str, int, int], None]
-"""Progress: what is done, how many are done, how many there are (0 = unknown)."""
 _HELD_OUT: Final = 5
 """Of a user's own music one work in as many is held out, where the catalogue holds out none."""
 
@@ -59,7 +58,7 @@ def train_composer(
     start: Path | None = None,
     own: Sequence[str] = (),
     accept_terms: bool = False,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train a composer on the catalogue, or go on with a run; its report.
 
@@ -93,8 +92,8 @@ def train_composer(
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
     told = (
         None
-        if tell is None
-        else lambda step, loss: tell(f"{recipe.name}, loss {loss:.3f}", step, options.steps)
+        if progress is None
+        else lambda step, loss: progress(f"{recipe.name}, loss {loss:.3f}", step, options.steps)
     )
     family = family_named(recipe.family)
     if hasattr(family, "train"):

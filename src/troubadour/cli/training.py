@@ -73,7 +73,7 @@ def train_composer(
             start=weights,
             own=own,
             accept_terms=accept_terms,
-            tell=progress,
+            progress=progress,
         )
         if use:
             report["release"] = jobs.use_composer(studio.releases, folder).id
@@ -147,7 +147,7 @@ def evaluate_composer(
             jobs.composer_folder(studio.releases, which), studio.threads, studio.precision
         )
         report = evaluate_composer.evaluate_composer(
-            studio.store, composer, pieces=pieces, most=most, seed=seed or 0, tell=progress
+            studio.store, composer, pieces=pieces, most=most, seed=seed or 0, progress=progress
         )
     written = evaluate_composer.write_evaluation(folder, report)
     if as_json:

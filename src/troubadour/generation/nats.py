@@ -65,12 +65,12 @@ def melody_nats(runtime: Runtime, melodies: Sequence[Melody]) -> NDArray[np.floa
 
 def _from_first_bar(score: Score) -> Sequenced:
     tokens: NDArray[np.int32] = encode(score)
-    told = prefix_of(score, "", ()).astype(np.int64)
-    if told[FIELDS.index("bars")] < 0:
+    fields = prefix_of(score, "", ()).astype(np.int64)
+    if fields[FIELDS.index("bars")] < 0:
         raise InputError(f"a melody has {score.n_bars} bars; allowed: 1 to {vocab.MAX_BARS}")
-    prefix = told[_GIVEN & (told >= 0)]
+    prefix = fields[_GIVEN & (fields >= 0)]
     # The number of bars stands in the prefix, and the positions count down from it.
-    counted = np.insert(tokens, 1, int(told[FIELDS.index("bars")]))
+    counted = np.insert(tokens, 1, int(fields[FIELDS.index("bars")]))
     places = np.delete(features(counted), 1, axis=0).astype(np.int64)
     whole = np.concatenate([tokens[:1], prefix, tokens[1:]]).astype(np.int64)
     places = np.concatenate([np.repeat(places[:1], len(prefix) + 1, axis=0), places[1:]])

@@ -8,7 +8,7 @@ from typing import Any
 
 from troubadour.catalogue.store import PieceRow
 from troubadour.export.licensing import rights
-from troubadour.recommenders.slate.ranker import Recommendation
+from troubadour.recommenders.slate.recommendation import Recommendation
 
 
 @dataclass(frozen=True, slots=True)

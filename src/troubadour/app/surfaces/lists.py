@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from troubadour.app.surfaces.listed import ListedItem, listed
 from troubadour.interactions.events import History
-from troubadour.recommenders.slate.ranker import Ranker, Recommendation
+from troubadour.recommenders.slate.ranker import Ranker
+from troubadour.recommenders.slate.recommendation import Recommendation
 
 _HEAD_SHARE: Final = 0.5
 """The most played pieces that together have this share of all listeners form the head."""

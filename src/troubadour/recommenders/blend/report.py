@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from troubadour.core.markdown import table
+
 
 def to_markdown(choice: Mapping[str, Any]) -> str:
     """Formats `Choice.to_dict` as Markdown: selected blend, reason, trials, gain and price of exposure."""
@@ -38,12 +40,18 @@ def to_markdown(choice: Mapping[str, Any]) -> str:
             "",
             "## Trials",
             "",
-            "| recommender | options | NDCG@20 | 95% interval | s |",
-            "|---|---|---|---|---|",
-            *(
-                f"| {t['model']} | {_options(t['options'], '')} | {t['ndcg'][0]:.4f} | "
-                f"{t['ndcg'][1]:.4f} to {t['ndcg'][2]:.4f} | {t['seconds']:.2f} |"
-                for t in rows
+            *table(
+                ["recommender", "options", "NDCG@20", "95% interval", "s"],
+                (
+                    [
+                        t["model"],
+                        _options(t["options"], ""),
+                        f"{t['ndcg'][0]:.4f}",
+                        f"{t['ndcg'][1]:.4f} to {t['ndcg'][2]:.4f}",
+                        f"{t['seconds']:.2f}",
+                    ]
+                    for t in rows
+                ),
             ),
             "",
             "The value of the best of many trials is biased upwards by the selection. "

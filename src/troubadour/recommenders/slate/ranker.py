@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final, Self
 
 import numpy as np
@@ -18,45 +18,15 @@ from troubadour.recommenders.blend.choose import Choice, TuningBudget, choose
 from troubadour.recommenders.blend.combine import FallbackLevel, Parts
 from troubadour.recommenders.blend.recommender import BlendRecommender, BlendSpec
 from troubadour.recommenders.evaluation.metrics import style_matrix
-from troubadour.recommenders.explain.reasons import Reason, fallback, reasons
+from troubadour.recommenders.explain.reasons import fallback, reasons
 from troubadour.recommenders.slate.exploration import SlateItem
 from troubadour.recommenders.slate.exposure import learn_prices
 from troubadour.recommenders.slate.filters import Filters
 from troubadour.recommenders.slate.item_info import ItemInfo, phrase, shared
+from troubadour.recommenders.slate.recommendation import Recommendation, SimilarItem
 from troubadour.recommenders.slate.rerank import CatalogueView, RankSpec, Scored, first_works, rerank
 
 _BATCH: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One item of a list with its explanation."""
-
-    id: str
-    title: str
-    score: float
-    """Blended score: contributions of all models, in standard deviations above the mean item. Re-ranking
-    also changes the order of the list."""
-    reasons: tuple[Reason, ...]
-    """Reasons, the strongest first; at least one."""
-    fallback: str
-    """Text on the fallback; "" if the score is based on the whole blend."""
-    generated: bool
-    propensity: float = 1.0
-    """Probability of this choice, above 0 to 1; 1 = deterministic."""
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarItem:
-    """A piece with similar content."""
-
-    id: str
-    title: str
-    similarity: float
-    """Cosine of the standardised content vectors, -1 to 1."""
-    shared: str
-    """Shared attributes as a phrase; may be empty."""
-    generated: bool
 
 
 class Ranker:
