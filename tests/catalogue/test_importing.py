@@ -129,7 +129,7 @@ def test_hostile_files_in_a_folder_are_named_and_the_good_one_is_read(tmp_path: 
         "jpeg.mid": b"\xff\xd8\xff\xe0" + b"\0" * 200,
         "text.xml": b"<html><body>no score</body></html>",
         "zip.mxl": b"PK\3\4garbage",
-        "metre.abc": b"X:1\nT:Odd\nM:7/0\nK:C\nCDEF|\n",
+        "rests.abc": b"X:1\nT:Odd\nM:4/4\nK:C\n" + b"Z999|" * 1600,
         "good.abc": b"X:1\nT:Good\nM:4/4\nL:1/8\nK:G\nGABc dedB|dedB dedB|c2ec B2dB|c2A2 A2BA|\n",
     }
     for name, data in files.items():
@@ -140,7 +140,7 @@ def test_hostile_files_in_a_folder_are_named_and_the_good_one_is_read(tmp_path: 
     bad = {Path(f.name.split("#")[0]).name: f.cause for f in found if isinstance(f, Unreadable)}
     assert set(bad) == set(files) - {"good.abc"}
     assert "empty" in bad["empty.mid"]
-    assert "7/0" in bad["metre.abc"]
+    assert "999 bars of rest" in bad["rests.abc"]
 
 
 def test_a_missing_folder_is_an_error() -> None:

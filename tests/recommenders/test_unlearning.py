@@ -52,8 +52,8 @@ def test_a_listener_space_model_knows_its_listeners() -> None:
     log = plays(20, 70, 2)
     model = EaseRecommender().fit(log)
     mine = log.history(3)
-    with pytest.raises(InputError, match="no listener with this history"):
+    with pytest.raises(InputError, match="belongs to no listener"):
         model.forget(History(mine.items, mine.weights * 1.01))
     again = model.forget(mine)
-    with pytest.raises(InputError, match="no listener with this history"):
+    with pytest.raises(InputError, match="belongs to no listener"):
         again.forget(mine)
