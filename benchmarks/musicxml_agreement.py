@@ -1,16 +1,18 @@
 """Agreement of the MusicXML reader with music21 on notes, keys, metres and tempos.
 
-    python benchmarks/musicxml_agreement.py FOLDER ... [--sample 120] [--seed 1] [--all FOLDER ...]
+    python benchmarks/musicxml_agreement.py FOLDER ... [--sample 400] [--seed 1] [--seconds 20] [--all FOLDER ...]
 
 Both read a sample of the files of all FOLDERs, and all files of --all. Notes are
-compared as (onset, duration, pitch) in quarters on the time line of the file, without expanded
-repeats, grace and cue notes. Prints the table of docs/benchmarks/musicxml_agreement.md.
+compared as (onset, duration, pitch) in quarters on the time line of the file, with first endings, without
+expanded repeats, grace and cue notes. Files for which music21 needs more than --seconds of processor time are
+counted and left out. Prints the table of docs/benchmarks/musicxml_agreement.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 import warnings
@@ -31,21 +33,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--all", nargs="*", type=Path, default=[])
-    parser.add_argument("--sample", type=int, default=120)
+    parser.add_argument("--sample", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--smallest", type=int, default=0, help="bytes of a sampled file")
     parser.add_argument("--largest", type=int, default=250_000, help="bytes of a sampled file")
+    parser.add_argument("--seconds", type=int, default=20, help="processor time that music21 gets for a file")
     given = parser.parse_args()
+    signal.signal(signal.SIGVTALRM, _stop)
     print("| set | files | read by both | notes | notes in both | keys | metres | tempos |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     reasons: Counter[str] = Counter()
     named: list[str] = []
     sets = [(f.name, _files(f)) for f in given.all]
     if given.folders:
-        found = [p for f in given.folders for p in _files(f) if p.stat().st_size <= given.largest]
+        found = [
+            p for f in given.folders for p in _files(f) if given.smallest <= p.stat().st_size <= given.largest
+        ]
         chosen = random.Random(given.seed).sample(found, min(given.sample, len(found)))
         sets.append((f"sample of {len(found)}", sorted(chosen)))
     for name, files in sets:
-        print(_row(name, files, reasons, named), flush=True)
+        print(_row(name, files, reasons, named, given.seconds), flush=True)
     print("\n| difference | files |\n|---|---:|")
     for reason, count in reasons.most_common():
         print(f"| {reason} | {count} |")
@@ -56,16 +63,31 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file())
 
 
-def _row(name: str, files: list[Path], reasons: Counter[str], named: list[str]) -> str:
+class _TooSlowError(BaseException):
+    """Raised when the time limit of music21 is reached; no `Exception`, because music21 catches those."""
+
+
+def _stop(*_: object) -> None:
+    raise _TooSlowError
+
+
+def _row(name: str, files: list[Path], reasons: Counter[str], named: list[str], seconds: int) -> str:
     both = notes = same = 0
     equal: Counter[str] = Counter()
     for path in files:
         started = time.monotonic()
         try:
-            mine: Piece | None = read_musicxml_file(path)
+            mine: Piece | None = read_musicxml_file(path, all_endings=True)
         except Exception as error:
             mine, cause = None, str(error)[-90:]
-        theirs = _music21(path)
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+            theirs = _music21(path)
+        except _TooSlowError:
+            reasons[f"music21 needs longer than {seconds} s"] += 1
+            continue
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         if mine is None or theirs is None:
             if mine is None and theirs is not None:
                 reasons["refused here, read by music21"] += 1

@@ -130,6 +130,7 @@ def test_hostile_files_in_a_folder_are_named_and_the_good_one_is_read(tmp_path: 
         "text.xml": b"<html><body>no score</body></html>",
         "zip.mxl": b"PK\3\4garbage",
         "rests.abc": b"X:1\nT:Odd\nM:4/4\nK:C\n" + b"Z999|" * 1600,
+        "key.abc": b"X:1\nT:Odd\nM:4/4\nCDEF|\n",
         "good.abc": b"X:1\nT:Good\nM:4/4\nL:1/8\nK:G\nGABc dedB|dedB dedB|c2ec B2dB|c2A2 A2BA|\n",
     }
     for name, data in files.items():
@@ -141,6 +142,7 @@ def test_hostile_files_in_a_folder_are_named_and_the_good_one_is_read(tmp_path: 
     assert set(bad) == set(files) - {"good.abc"}
     assert "empty" in bad["empty.mid"]
     assert "999 bars of rest" in bad["rests.abc"]
+    assert "K:" in bad["key.abc"]
 
 
 def test_a_missing_folder_is_an_error() -> None:

@@ -274,7 +274,8 @@ def test_first_endings_grace_notes_and_repeats_are_left_out() -> None:
     piece = read_musicxml(DOCUMENT.format(body).encode(), "x")
     assert piece.score.pitch.tolist() == [60, 64]
     assert piece.score.n_bars == 2
-    assert piece.repairs == ("1 grace or cue notes left out",)
+    assert piece.repairs == ("1 grace or cue notes left out", "1 measures of first endings left out")
+    assert piece.exact.pitch.tolist() == [60, 62, 64]
 
 
 def test_transposing_instruments_sound_where_they_sound() -> None:

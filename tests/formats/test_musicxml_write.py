@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -12,6 +13,7 @@ from troubadour.formats.engraving.staff_names import INSTRUMENT_NAMES
 from troubadour.formats.engraving.staves import part_names
 from troubadour.formats.musicxml import read_musicxml, write_musicxml
 from troubadour.formats.musicxml.write import write_parts
+from troubadour.music.marks import Mark, MarkKind
 from troubadour.music.quantise import NOTATION_TICKS, quantise
 from troubadour.music.score import Key, Metre, Score, Tempo, Track
 
@@ -295,3 +297,33 @@ def test_parts_draw_bars_of_rest_together() -> None:
     assert [m.text for m in clarinet.iter("multiple-rest")] == ["6"]
     assert clarinet.find(".//metronome") is not None
     assert len(clarinet.findall("part")) == 1
+
+
+def test_marked_clefs_are_written_where_they_stand() -> None:
+    marks = (Mark(0, 0, MarkKind.CLEF, "C4", 0), Mark(96, 0, MarkKind.CLEF, "G2", 0, -1))
+    score = Score.from_notes(
+        [(48 * i, 48, 60, 80, 0) for i in range(6)],
+        ticks_per_quarter=24,
+        tracks=(Track(40, False, "Violin"),),
+        marks=marks,
+    )
+    text = write_musicxml(score)
+    assert re.findall(r"<clef>.*?</clef>", text) == [
+        "<clef><sign>C</sign><line>4</line></clef>",
+        "<clef><sign>G</sign><line>2</line><clef-octave-change>-1</clef-octave-change></clef>",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "pitches", "sign"),
+    [(52, "Bass", (55, 57, 60), "F"), (41, "Viola", (60, 67, 72), "C"), (21, "Accordion", (57, 60, 64), "G")],
+)
+def test_clefs_are_those_of_the_instrument(
+    program: int, name: str, pitches: tuple[int, ...], sign: str
+) -> None:
+    score = Score.from_notes(
+        [(96 * i, 96, p, 80, 0) for i, p in enumerate(pitches)],
+        ticks_per_quarter=24,
+        tracks=(Track(program, False, name),),
+    )
+    assert f"<clef><sign>{sign}</sign>" in write_musicxml(score)

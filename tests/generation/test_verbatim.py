@@ -24,7 +24,8 @@ from troubadour.generation.tasks import (
     Vary,
     run_task,
 )
-from troubadour.generation.tasks.source import voice_tracks
+from troubadour.generation.tasks.source import instrument_defaults_of, voice_tracks
+from troubadour.generation.tasks.splice import splice
 from troubadour.generation.tasks.tracks import simplified
 from troubadour.models.transformer.composer import TransformerComposer
 from troubadour.models.transformer.spec import TransformerSpec
@@ -213,3 +214,24 @@ def test_an_exact_score_is_kept_apart_from_one_on_the_grid(pop: Score) -> None:
     assert kept_exact(fast) is fast
     assert on_grid(fast).tempos == (Tempo(0, 120.0),)
     assert at_exact_tempo(on_grid(fast), fast) == fast
+
+
+def at_480(*rows: tuple[int, int, int]) -> Score:
+    """One track at 480 ticks a quarter, from rows (onset, duration, pitch)."""
+    return Score.from_notes([(*row, 80, 0) for row in rows], ticks_per_quarter=480)
+
+
+def test_a_composed_note_that_is_shorter_than_the_given_one_replaces_it() -> None:
+    given = at_480((0, 480, 60), (480, 480, 62))
+    grid = quantise(given)
+    made = grid.replace(
+        duration=[12, 12, 24], onset=[0, 12, 24], pitch=[60, 64, 62], velocity=[80] * 3, track=[0] * 3
+    )
+    assert splice(given, grid, made).notes()[:, :3].tolist() == [[0, 240, 60], [240, 240, 64], [480, 480, 62]]
+
+
+def test_a_voice_of_one_pitch_is_continued_within_an_octave_of_it() -> None:
+    score = quantise(at_480(*((480 * i, 480, 33) for i in range(8))))
+    ((low, high),) = instrument_defaults_of(score).ranges
+    assert high - low >= 12
+    assert 33 - 12 <= low <= 33 <= high <= 33 + 12

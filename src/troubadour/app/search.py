@@ -98,18 +98,23 @@ def read_music(path: Path) -> Piece:
         InputError: there is no such file, or the music cannot be quantised.
         UnreadableFileError: the file cannot be read; the message states the cause.
     """
-    piece = read_exact(path)
+    piece = _first_of(path)
     score = quantise(piece.score)
     return piece.replace(score=score, repairs=(*piece.repairs, *losses(piece.score, score)))
 
 
 def read_exact(path: Path) -> Piece:
-    """First piece in a music file, without quantisation.
+    """First piece in a music file with all endings, without quantisation.
 
     Raises:
         InputError: there is no such file.
         UnreadableFileError: the file cannot be read; the message states the cause.
     """
+    piece = _first_of(path)
+    return piece.replace(score=piece.exact, page=None)
+
+
+def _first_of(path: Path) -> Piece:
     if not path.is_file():
         raise InputError(f"no file or piece '{path}'")
     piece = next(iter(read_file(path)), None)

@@ -12,6 +12,7 @@ from troubadour.catalogue.store import NewPiece, Store
 from troubadour.catalogue.works import assign_works
 from troubadour.core.errors import InputError
 from troubadour.core.progress import Progress
+from troubadour.music.exact import same_music
 from troubadour.music.features import attributes, feature_vector
 from troubadour.music.fingerprint import fingerprint, grams
 from troubadour.music.marks import NOTATION
@@ -158,6 +159,7 @@ def _new_piece(item: Piece, score: Score, warnings: tuple[str, ...], collection:
         number=item.number,
         licence=item.licence,
         quality=warnings,
+        exact_score=None if same_music(item.exact, score) else item.exact,
     )
 
 

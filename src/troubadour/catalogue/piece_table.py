@@ -158,13 +158,16 @@ class PieceTable(Database):
         return self.scores([piece])[0]
 
     def exact_score(self, piece: str) -> Score:
-        """Returns the stored score of a piece with its marks, at its own resolution.
+        """Returns the exact score of a piece with its marks, at its own resolution.
 
         Raises:
             NotFoundError: the piece does not exist.
-            InputError: the piece has no notes.
+            InputError: the piece has no notes (metadata or recording only).
         """
-        return Score.from_bytes(self._stored([piece])[0])
+        (stored,) = self._stored([piece])
+        with self._reading() as connection:
+            exact = connection.execute(select(pieces.c.exact_score).where(pieces.c.id == piece)).scalar()
+        return Score.from_bytes(exact or stored)
 
     def scores(self, ids: Sequence[str]) -> list[Score]:
         """Returns the scores of pieces on the composing grid, in the order of `ids`.

@@ -50,6 +50,8 @@ class NewPiece:
     explicit: bool = False
     identifiers: Mapping[str, str] = field(default_factory=dict[str, str])
     """External identifiers, scheme to value: `mbid` (recording), `isrc`, `spotify`."""
+    exact_score: Score | None = None
+    """Score of the file at its own resolution; None = equal to `score`."""
 
 
 @dataclass(frozen=True, slots=True)

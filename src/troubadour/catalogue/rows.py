@@ -56,6 +56,7 @@ def piece_values(piece: NewPiece) -> dict[str, Any]:
         "grams": piece.grams.astype("<u4").tobytes(), "attributes": json.dumps(dict(piece.attributes)),
         "quality": json.dumps(list(piece.quality)), "provenance": json.dumps(dict(piece.provenance)),
         "score": b"" if piece.score is None else piece.score.to_bytes(),
+        "exact_score": None if piece.exact_score is None else piece.exact_score.to_bytes(),
         "vector": None if piece.vector is None else piece.vector.astype("<f4").tobytes(),
         "added": time.time(), "artist": piece.artist, "album": piece.album, "medium": piece.medium,
         "duration_seconds": piece.duration_seconds, "explicit": int(piece.explicit),

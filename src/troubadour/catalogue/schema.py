@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """Newest migration; stores of newer versions are refused."""
 
 metadata: Final = MetaData()
@@ -52,6 +52,7 @@ pieces: Final = Table(
     Column("medium", Text, nullable=False, server_default="score"),  # score, audio, metadata
     Column("duration_seconds", Float),  # of a recording, if known
     Column("explicit", Integer, nullable=False, server_default="0"),
+    Column("exact_score", LargeBinary),  # score of the file; null = equal to `score`
     Index("pieces_by_fingerprint", "fingerprint"),
     Index("pieces_by_work", "work"),
     Index("pieces_by_name", "title_key", "artist_key"),

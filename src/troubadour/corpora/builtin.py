@@ -123,7 +123,8 @@ def _described(piece: Piece, chosen: Collection) -> Piece:
         style = _oneills_style(piece)
         tempo = float(USUAL_TEMPO.get(style, OTHERWISE_TEMPO))
         if style and piece.score.tempos == (Tempo(0, float(OTHERWISE_TEMPO)),):
-            piece = piece.replace(score=piece.score.replace(tempos=(Tempo(0, tempo),)))
+            page = piece.page and piece.page.replace(tempos=(Tempo(0, tempo),))
+            piece = piece.replace(score=piece.score.replace(tempos=(Tempo(0, tempo),)), page=page)
     return piece.replace(style=style, source=f"{chosen.title}, {piece.source}", licence=chosen.licence)
 
 
@@ -176,4 +177,5 @@ def _chorale(piece: Piece, chosen: Collection, stem: str) -> Piece:
         licence=chosen.licence,
         number=number,
         repairs=tuple(repairs),
+        page=None,  # the page still has the instruments that were left out
     )

@@ -12,13 +12,14 @@ from troubadour.catalogue.store import NewPiece, PieceRow
 from troubadour.core.errors import InputError, TroubadourError
 from troubadour.formats.abc.write import write_abc
 from troubadour.formats.engrave import Engraver
+from troubadour.formats.engraving.written import as_notated
 from troubadour.formats.midi import write_midi
 from troubadour.formats.musicxml import write_musicxml
 from troubadour.formats.musicxml.write import write_parts
 from troubadour.formats.pdf import PDF_FONT, pages_to_pdf
 from troubadour.formats.print_pages import Titles, without_size
 from troubadour.formats.render import Audio, Renderer, play, wav_bytes
-from troubadour.music.exact import at_exact_tempo
+from troubadour.music.exact import at_exact_tempo, rescaled
 from troubadour.music.marks import NOTATION
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, TICKS_PER_QUARTER, quantise
@@ -74,8 +75,9 @@ def as_midi(row: Row, score: Score) -> bytes:
 
 
 def as_abc(row: Row, score: Score) -> str:
-    """ABC tune with licence and source in the standard's fields."""
-    text = write_abc(Piece(score, row.title, row.composer, row.style))
+    """ABC tune with licence and source in the standard's fields, and notated in place of played lengths."""
+    notated = as_notated(_at_notation_ticks(written_score(score)))
+    text = write_abc(Piece(notated, row.title, row.composer, row.style))
     # Header fields must precede the key field.
     fields = {"S": row.source, "N": _rights(row)}
     lines = [f"{name}:{' '.join(value.split())}\n" for name, value in fields.items() if value]
@@ -89,10 +91,12 @@ def written_score(score: Score) -> Score:
     """
     if score.ticks_per_quarter == TICKS_PER_QUARTER:
         return score
-    grid = quantise(score, marks=NOTATION, ticks_per_quarter=NOTATION_TICKS)
-    exact = at_exact_tempo(quantise(score, marks=()), score).tempos
-    unit = NOTATION_TICKS // TICKS_PER_QUARTER
-    return grid.replace(tempos=tuple(t._replace(tick=t.tick * unit) for t in exact))
+    return at_exact_tempo(quantise(score, marks=NOTATION, ticks_per_quarter=NOTATION_TICKS), score)
+
+
+def _at_notation_ticks(score: Score) -> Score:
+    times = NOTATION_TICKS // score.ticks_per_quarter
+    return rescaled(score, times) if times > 1 else score
 
 
 def write_files(

@@ -42,14 +42,14 @@ class Engraver:
         Raises:
             TroubadourError: verovio cannot draw it.
         """
-        found = self._pool.submit(self._draw_pages, musicxml, staff_mm).result(timeout=300)
+        found = self._pool.submit(self._draw_pages, musicxml, staff_mm, "Sans" in font).result(timeout=300)
         return [page_svg(page, titles, i, len(found), font) for i, page in enumerate(found, start=1)]
 
     def close(self) -> None:
         """End the thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _draw_pages(self, musicxml: str, staff_mm: float) -> list[str]:
+    def _draw_pages(self, musicxml: str, staff_mm: float, wide: bool) -> list[str]:
         width, height = PAGE_MM
         # A staff is 72 of verovio's units high.
         unit = 72 / staff_mm
@@ -60,6 +60,8 @@ class Engraver:
                 "pageHeight": round((height - TOP_MM - BOTTOM_MM) * unit),
                 "adjustPageHeight": False,
                 "scale": 100,
+                # verovio measures words in Times; a wider font needs more room between them.
+                "lyricWordSpace": 3.6 if wide else 1.8,
                 "pageMarginTop": 0,
                 "pageMarginBottom": 0,
                 "pageMarginLeft": 0,

@@ -25,6 +25,9 @@ PAGE_MM: Final = (210.0, 297.0)
 TOP_MM: Final = 30.0
 """Room above the music for the title or the running head."""
 _WIDER: Final = 1.06
+"""Width of a serif font's text, in that of Times."""
+_WIDE_SANS: Final = 1.2
+"""Likewise of DejaVu Sans."""
 BOTTOM_MM: Final = 16.0
 SIDE_MM: Final = 15.0
 
@@ -52,7 +55,7 @@ def page_svg(music: str, titles: Titles, number: int, count: int, font: str = "s
         font: family of the titles and of all text in the music.
     """
     width, height = PAGE_MM
-    inner = outlined(_FONT_FACE.sub("", music))
+    inner = outlined(_FONT_FACE.sub("", music), _WIDE_SANS if "Sans" in font else _WIDER)
     inner = re.sub(r"font-family=\"[^\"]*\"", f'font-family="{font}"', inner)
     inner = re.sub(r"font-family: ?[^;}\"]*", f"font-family:{font}", inner)
     place = (
@@ -93,18 +96,24 @@ def without_size(page: str) -> str:
     return re.sub(r'width="[0-9.]+mm" height="[0-9.]+mm" ', "", page, count=1)
 
 
-def outlined(svg: str) -> str:
-    """An SVG of verovio whose musical signs within texts are outlines."""
-    return _TEXT.sub(lambda found: _outline(found[0]) if f'"{_MUSIC_FONT}"' in found[0] else found[0], svg)
+def outlined(svg: str, wider: float = _WIDER) -> str:
+    """An SVG of verovio whose musical signs within texts are outlines.
+
+    Args:
+        wider: width of the texts' font, in that of Times.
+    """
+    return _TEXT.sub(
+        lambda found: _outline(found[0], wider) if f'"{_MUSIC_FONT}"' in found[0] else found[0], svg
+    )
 
 
-def _outline(text: str) -> str:
+def _outline(text: str, wider: float) -> str:
     """One `text` element as a group of texts and outlines, set one after the other."""
     element = SafeXml.fromstring(re.sub(r"xlink:", "", text))
     x, y = float(element.get("x", 0)), float(element.get("y", 0))
     runs: list[tuple[str, dict[str, str]]] = []
     _runs(element, {}, runs)
-    widths = [_width(t, style) for t, style in runs]
+    widths = [_width(t, style, wider) for t, style in runs]
     anchor = next((s["text-anchor"] for _, s in runs if "text-anchor" in s), "start")
     x -= {"middle": 0.5, "end": 1.0}.get(anchor, 0.0) * sum(widths)
     out: list[str] = []
@@ -140,16 +149,19 @@ def _size(style: dict[str, str]) -> float:
     return float(re.sub(r"[^0-9.]", "", style.get("font-size", "405")) or 405)
 
 
-def _width(text: str, style: dict[str, str]) -> float:
+def _width(text: str, style: dict[str, str], wider: float) -> float:
     scale = _size(style) / _EM
     if style.get("font-family") == _MUSIC_FONT:
         return sum(_glyph(ord(c))[1] for c in text) * scale
     bold = "-bold" if style.get("font-weight") == "bold" else ""
     italic = "-italic" if style.get("font-style") == "italic" else ""
     widths = _advances(f"text/Times{bold}{italic}.xml")
-    plain = sum(widths.get(ord(c), 250.0 if c.isspace() else 500.0) for c in text)
-    # Other fonts than Times run a little wider; a word is parted from the sign after it.
-    return (plain * _WIDER + (250.0 if len(text.strip()) > 4 else 0.0)) * scale
+    # Some letters have no width in verovio's table.
+    plain = sum(
+        widths.get(ord(c)) or (250.0 if c.isspace() else 720.0 if c.isupper() else 450.0) for c in text
+    )
+    # A word is parted from the sign after it.
+    return (plain * wider + (250.0 if len(text.strip()) > 4 else 0.0)) * scale
 
 
 def _data() -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.music.marks import Mark
 from troubadour.music.quantise import METRONOME, TICKS_PER_QUARTER, grid_bars, nearest, quantise, snap
 from troubadour.music.score import Score, Tempo
 
@@ -28,10 +30,11 @@ def at_exact_tempo(grid: Score, score: Score) -> Score:
     """A quantised score with the exact tempos of its source, where the quantised ones are those rounded."""
     if grid is score:
         return grid
-    ticks = np.array([t.tick for t in score.tempos]) * (TICKS_PER_QUARTER / score.ticks_per_quarter)
+    ticks = np.array([t.tick for t in score.tempos]) * (grid.ticks_per_quarter / score.ticks_per_quarter)
+    slack = grid.ticks_per_quarter / TICKS_PER_QUARTER
     tempos = []
     for tempo in grid.tempos:
-        exact = score.tempos[max(int(np.searchsorted(ticks, tempo.tick + 1, side="right")) - 1, 0)]
+        exact = score.tempos[max(int(np.searchsorted(ticks, tempo.tick + slack, side="right")) - 1, 0)]
         rounded = nearest(np.array([exact.bpm]), METRONOME)[0]
         tempos.append(tempo._replace(bpm=exact.bpm) if rounded == tempo.bpm else tempo)
     return grid.replace(tempos=tuple(tempos))
@@ -68,10 +71,32 @@ def rescaled(score: Score, times: int) -> Score:
         metres=tuple(m._replace(tick=m.tick * times) for m in score.metres),
         keys=tuple(k._replace(tick=k.tick * times) for k in score.keys),
         upbeat_ticks=score.upbeat_ticks * times,
-        marks=tuple(
-            m._replace(tick=m.tick * times, end=m.end * times if m.end >= 0 else -1) for m in score.marks
-        ),
+        marks=tuple(_at_unit(m, times) for m in score.marks),
     )
+
+
+def same_music(one: Score, other: Score) -> bool:
+    """Whether notes, maps, tracks and marks of two scores are equal, at any two resolutions."""
+    a, b = other.ticks_per_quarter, one.ticks_per_quarter
+    if len(one) != len(other) or len(one.marks) != len(other.marks) or one.tracks != other.tracks:
+        return False
+    if one.upbeat_ticks * a != other.upbeat_ticks * b:
+        return False
+    mine, others = (
+        score.notes().astype(np.int64) * [times, times, 1, 1, 1] for score, times in ((one, a), (other, b))
+    )
+    if not np.array_equal(mine, others):
+        return False
+    for name in ("tempos", "metres", "keys"):
+        if [(m.tick * a, *m[1:]) for m in getattr(one, name)] != [
+            (m.tick * b, *m[1:]) for m in getattr(other, name)
+        ]:
+            return False
+    return Counter(_at_unit(m, a) for m in one.marks) == Counter(_at_unit(m, b) for m in other.marks)
+
+
+def _at_unit(mark: Mark, times: int) -> Mark:
+    return mark._replace(tick=mark.tick * times, end=mark.end * times if mark.end >= 0 else -1)
 
 
 def note_places(score: Score) -> NDArray[np.int64]:

@@ -27,6 +27,13 @@ class Piece:
     """Content that the reader dropped or repaired, one short sentence each."""
     irregular_share: float = 0.0
     """Share of the written bars whose length does not fit their metre, 0 to 1."""
+    page: Score | None = None
+    """Score with all endings in the order of the page; `None` if `score` has them all."""
+
+    @property
+    def exact(self) -> Score:
+        """Score with all endings of the source."""
+        return self.score if self.page is None else self.page
 
     def replace(self, **changes: Any) -> Piece:
         """A copy with some fields changed."""

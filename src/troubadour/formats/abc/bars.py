@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -94,12 +95,41 @@ class Part:
     """Whether a repeat sign stands before the first bar."""
 
 
-def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> tuple[Score, float]:
+def with_page(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> tuple[Score, Score | None, float]:
+    """Lay out the bars of a tune without its first endings, and with all endings where there are some.
+
+    Args:
+        tempo: tempo at the start.
+        repairs: what had to be mended is appended.
+
+    Returns:
+        The score without first endings; the score with all endings, or `None` if they are equal; and the
+        share of irregular bars of the first, 0 to 1.
+
+    Raises:
+        InputError: it is longer than `MAX_QUARTERS`.
+    """
+    n_bars = max(len(part.bars) for part in parts)
+    kept = _kept_bars(parts, repairs)
+    if len(kept) == n_bars:
+        score, irregular_share = assemble(parts, tempo, repairs, kept)
+        return score, None, irregular_share
+    # `assemble` may shorten notes of the bars, so the first call gets a copy.
+    page, _ = assemble(deepcopy(parts), tempo, [], range(n_bars))
+    repairs.append(f"{n_bars - len(kept)} bars of first endings left out")
+    score, irregular_share = assemble(parts, tempo, repairs, kept)
+    return score, page, irregular_share
+
+
+def assemble(
+    parts: Sequence[Part], tempo: Tempo, repairs: list[str], kept: Sequence[int]
+) -> tuple[Score, float]:
     """Lay written bars on a grid of metres; the longest voice's bars say where the others' stand.
 
     Args:
         tempo: tempo at the start.
         repairs: what had to be mended is appended.
+        kept: indices of the written bars to read.
 
     Returns:
         The score, and the share of irregular bars, 0 to 1.
@@ -107,7 +137,6 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> tuple[S
     Raises:
         InputError: it is longer than `MAX_QUARTERS`.
     """
-    kept = _kept_bars(parts, repairs)
     lead = max(parts, key=lambda part: (not part.track.is_drum, len(part.bars)))
     if len(lead.bars) < max(len(part.bars) for part in parts):
         lead = max(parts, key=lambda part: len(part.bars))
@@ -152,6 +181,8 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> tuple[S
     ]
     ends = dict(zip(at, [*starts[1:], starts[-1] + lengths[groups[-1][-1]]], strict=True))
     marks = list(marks_of([part.marks for part in parts], lead.bars, at, ends))
+    if len(kept) == max(len(part.bars) for part in parts):
+        marks += _ending_marks(parts, at, ends)
     if lead.opens_repeat:
         marks.append(Mark(0, WHOLE, MarkKind.REPEAT_START))
     score = Score.from_notes(
@@ -165,6 +196,20 @@ def assemble(parts: Sequence[Part], tempo: Tempo, repairs: list[str]) -> tuple[S
         marks=tuple(marks),
     )
     return score, grid.irregular / max(1, len(written))
+
+
+def _ending_marks(parts: Sequence[Part], at: dict[int, int], ends: dict[int, int]) -> list[Mark]:
+    """Marks of the variant endings of the first voice that has some; only for scores with all endings."""
+    endings = next((part.endings for part in parts if part.endings), [])
+    found = []
+    for ending, after in pairwise([*endings, None]):
+        if ending is not None and ending.start in at and ending.end - 1 in ends:
+            last = after is None or after.start != ending.end
+            start, end = at[ending.start], ends[ending.end - 1]
+            if end > start:
+                name = str(ending.number)
+                found.append(Mark(start, WHOLE, MarkKind.ENDING, name, ending.number, int(last), end))
+    return found
 
 
 def _kept_bars(parts: Sequence[Part], repairs: list[str]) -> list[int]:

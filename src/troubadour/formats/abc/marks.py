@@ -13,7 +13,7 @@ MAX_MARKS: Final = 50_000
 """Of a voice; more are left out."""
 _MAX_WAITING: Final = 20
 _AT_BAR_END: Final = (MarkKind.WORDS, MarkKind.JUMP, MarkKind.FERMATA, MarkKind.ARTICULATION)
-_NOT_ON_RESTS: Final = (MarkKind.ARTICULATION, MarkKind.ORNAMENT, MarkKind.TECHNICAL)
+_NOT_ON_RESTS: Final = (MarkKind.ARTICULATION, MarkKind.ORNAMENT, MarkKind.TECHNICAL, MarkKind.GRACE)
 
 
 class _Event(Protocol):
@@ -160,7 +160,7 @@ def marks_of(
             tick = at[bar] + event.start
             whole = sign.kind in (MarkKind.TEMPO_TEXT, MarkKind.REHEARSAL, MarkKind.JUMP)
             stop = max(tick, at[end.bar] + end.event.start) if end is not None else -1
-            yield Mark(tick, WHOLE if whole else track, *sign, stop)
+            yield Mark(tick, WHOLE if whole else track, *sign[:4], stop, sign.pitch)
     yield from _repeats(lead, at, ends)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from troubadour.core.errors import InputError, UnreadableFileError
-from troubadour.formats.abc.bars import TICKS_PER_QUARTER, assemble
+from troubadour.formats.abc.bars import TICKS_PER_QUARTER, with_page
 from troubadour.formats.abc.book import DIRECTIVE, MAX_TUNE_CHARACTERS, Tune, tunes_of
 from troubadour.formats.abc.fields import (
     clean_title,
@@ -103,17 +103,17 @@ def _read_tune(tune: Tune, name: str) -> Piece:
     style = style_of(fields.get("R", [""])[0], titles)
     bpm = reading.tempo or tempo or float(USUAL_TEMPO.get(style, OTHERWISE_TEMPO))
     repairs = list(reading.remarks)
-    score, irregular_share = assemble(list(parts.values()), Tempo(0, bpm), repairs)
+    score, page, irregular_share = with_page(list(parts.values()), Tempo(0, bpm), repairs)
     texts = [(MarkKind.SUBTITLE, title) for title in titles[1:10]]
     texts += [
         (MarkKind.TEMPO_TEXT, plain_text(t))
         for t in re.findall(r'"([^"]{1,80})"', fields.get("Q", [""])[0])[:1]
     ]
     texts += [(MarkKind.CREDIT, plain_text(line)) for kind, line in tune.body if kind == "W" and line][:200]
-    if texts:
-        score = score.replace(
-            marks=(*score.marks, *(Mark(0, WHOLE_PIECE, kind, text[:500]) for kind, text in texts))
-        )
+    text_marks = tuple(Mark(0, WHOLE_PIECE, kind, text[:500]) for kind, text in texts)
+    if text_marks:
+        score = score.replace(marks=(*score.marks, *text_marks))
+        page = page and page.replace(marks=(*page.marks, *text_marks))
     return Piece(
         score,
         titles[0],
@@ -123,6 +123,7 @@ def _read_tune(tune: Tune, name: str) -> Piece:
         number=tune.number,
         repairs=tuple(repairs),
         irregular_share=irregular_share,
+        page=page,
     )
 
 

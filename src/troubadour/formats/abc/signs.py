@@ -21,6 +21,8 @@ class Sign(NamedTuple):
     text: str = ""
     number: int = 0
     value: int = 0
+    pitch: int = -1
+    """Of a grace note."""
 
 
 DECORATIONS: Final[dict[str, Sign]] = {
@@ -133,7 +135,13 @@ class Signs:
         self.words: dict[tuple[int, int, int], Mark] = {}
         self.verses: dict[int, set[int]] = defaultdict(set)
         self.repeats: dict[int, str] = defaultdict(str)
+        self.endings: dict[int, str] = {}
+        """Numbers of endings by their first tick."""
+        self.ending_stops: set[int] = set()
+        """Ends of last endings in ticks; a double bar marks them."""
         self.rehearsal: dict[int, str] = {}
+        self.graces: dict[tuple[int, int], list[Mark]] = defaultdict(list)
+        """Grace notes by track and tick."""
         self.marks = score.marks
         onsets = {(int(t), int(o)) for t, o in zip(score.track, score.onset, strict=True)}
         for mark in score.marks:
@@ -144,10 +152,17 @@ class Signs:
         if mark.kind is MarkKind.LYRIC and mark.track >= 0:
             self.words[mark.track, mark.tick, max(mark.number, 1)] = mark
             self.verses[mark.track].add(max(mark.number, 1))
+        elif mark.kind is MarkKind.GRACE:
+            if place in onsets and mark.pitch >= 0:
+                self.graces[place].append(mark)
         elif mark.kind is MarkKind.REPEAT_START:
             self.repeats[mark.tick] += "s"
         elif mark.kind is MarkKind.REPEAT_END:
             self.repeats[mark.tick] += "e"
+        elif mark.kind is MarkKind.ENDING:
+            self.endings[mark.tick] = ",".join(re.findall(r"[1-9]\d?", mark.text)) or str(max(mark.number, 1))
+            if mark.value:
+                self.ending_stops.add(mark.end)
         elif mark.kind is MarkKind.REHEARSAL:
             self.rehearsal[mark.tick] = _quotable(mark.text).replace("]", ")")
         elif mark.kind is MarkKind.SLUR:
@@ -187,8 +202,9 @@ class Signs:
         return (before if starts else before.replace("(", "")), after
 
     def before_bar(self, tick: int) -> str:
-        """What stands before a bar: a rehearsal mark, and a repeat sign at the very start."""
-        text = f"[P:{self.rehearsal[tick]}]" if tick in self.rehearsal else ""
+        """Signs before a bar: an ending, a rehearsal mark, and a repeat sign at the start of the piece."""
+        text = f"[{self.endings[tick]} " if tick in self.endings else ""
+        text += f"[P:{self.rehearsal[tick]}]" if tick in self.rehearsal else ""
         return ("|:" if not tick and "s" in self.repeats.get(0, "") else "") + text
 
     def barline(self, tick: int, *, last: bool) -> str:
@@ -198,7 +214,9 @@ class Signs:
             return "::" if "s" in kinds and not last else ":|"
         if last:
             return "|]"
-        return "|:" if "s" in kinds else "|"
+        if "s" in kinds:
+            return "|:"
+        return "||" if tick in self.ending_stops else "|"
 
     def word_lines(self, track: int, items: Sequence[_Written]) -> list[str]:
         """A w: line for each verse of a track."""

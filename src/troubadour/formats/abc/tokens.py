@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from troubadour.core.errors import InputError
+from troubadour.formats.abc.signs import Sign
 from troubadour.formats.abc.voice import Voice
+from troubadour.music.marks import MarkKind
 
 # Every repetition that has to find its end is bounded: on hostile text the cost stays linear.
 TOKEN: Final = re.compile(
@@ -24,7 +26,7 @@ TOKEN: Final = re.compile(
     |(?P<ending>\[\s?[1-9][0-9,\-]*)
     |(?P<open>\[)
     |(?P<close>\])(?P<chord_length>\d*/*\d*)
-    |(?P<grace>[{}])
+    |(?P<grace>\{/?|\})
     |(?P<decoration>!(?:[^!\s|\[\]:]{1,40}|[A-Za-z.]{0,20}[h-wH-W][A-Za-z.:]{0,20})!)
     |\(?(?P<overlay>&+)\)?
     |(?P<slur>[()])
@@ -67,7 +69,9 @@ def _note(voice: Voice, accidental: str | None, note: str, marks: str, length: s
         if voice.in_grace:
             voice.graces += 1
             held, written = voice.held, voice.written
-            voice.pitch_of(accidental, note, marks)
+            pitch = voice.pitch_of(accidental, note, marks)
+            voice.grace_run += 1
+            voice.marks.sign(Sign(MarkKind.GRACE, "", voice.grace_run, int(voice.slashed), pitch))
             voice.held, voice.written = held, written[:]
             return
         voice.written = []
@@ -149,7 +153,9 @@ def _close(voice: Voice, found: re.Match[str]) -> None:
 
 
 def _grace(voice: Voice, found: re.Match[str]) -> None:
-    voice.in_grace = found["grace"] == "{"
+    voice.in_grace = found["grace"].startswith("{")
+    voice.grace_run = 0 if voice.in_grace else voice.grace_run
+    voice.slashed = found["grace"] == "{/"
 
 
 def _slur(voice: Voice, found: re.Match[str]) -> None:

@@ -92,6 +92,10 @@ class Voice:
     chord: _Chord | None = None
     in_grace: bool = False
     graces: int = 0
+    grace_run: int = 0
+    """Grace notes since the brace."""
+    slashed: bool = False
+    """Whether the grace notes are acciaccaturas (`{/`)."""
     microtones: int = 0
     open_chords: int = 0
     notes: int = 0
@@ -340,8 +344,10 @@ class Voice:
             self.opens_repeat = self.opens_repeat or line.endswith(":")
         elif ":" in line and ":" not in self.bars[-1].line:
             self.bars[-1].line += line
-        # A repeat sign, or the end of a section, ends an ending.
-        if self.ending is not None and (":" in line or line.endswith("]")):
+        # A repeat sign, or the end of a section, ends an ending; a double bar the last one.
+        if self.ending is not None and (
+            ":" in line or line.endswith("]") or (line == "||" and self.ending[0] > 1)
+        ):
             self._end_ending()
 
     def _main_layer(self) -> None:

@@ -15,7 +15,8 @@ from typing import Final
 from troubadour.core.errors import InputError
 from troubadour.formats.abc.signs import Signs
 from troubadour.formats.abc.voice import MAX_LAYERS
-from troubadour.music.marks import MarkKind
+from troubadour.music.exact import at_exact_tempo
+from troubadour.music.marks import Mark, MarkKind
 from troubadour.music.piece import Piece
 from troubadour.music.quantise import NOTATION_TICKS, quantise
 from troubadour.music.score import Key, Metre, Score
@@ -64,7 +65,7 @@ def write_abc(piece: Piece, *, number: int = 1) -> str:
     Raises:
         InputError: no notes, or more notes at once in a track than ABC's overlays hold.
     """
-    score = quantise(piece.score, ticks_per_quarter=NOTATION_TICKS)
+    score = at_exact_tempo(quantise(piece.score, ticks_per_quarter=NOTATION_TICKS), piece.score)
     if not len(score):
         raise InputError("a score without notes cannot be written as ABC")
     bars = _bars(score)
@@ -243,6 +244,8 @@ def _layer(row: list[_Item], bar: _Bar, track: int | None, signs: Signs) -> str:
             before, after = (
                 signs.around(track, item.start, starts=not item.tied_in) if track is not None else ("", "")
             )
+            if track is not None and not item.tied_in and (found := signs.graces.get((track, item.start))):
+                before = _graces(found, state) + before
             out.append(before + _chord(item, ratio, state) + after)
         done += group
         del rest[: len(group)]
@@ -323,6 +326,13 @@ class _Accidentals:
         if octave >= 5:
             return text + step.lower() + "'" * (octave - 5)
         return text + step + "," * (4 - octave)
+
+
+def _graces(marks: Sequence[Mark], state: _Accidentals) -> str:
+    """Grace notes in braces."""
+    found = sorted(marks, key=lambda m: m.number)
+    notes = "".join(state.note(m.pitch, shown=False) for m in found)
+    return f"{{{'/' if found[0].value else ''}{notes}}}"
 
 
 def _chord(item: _Item, ratio: Fraction, state: _Accidentals) -> str:

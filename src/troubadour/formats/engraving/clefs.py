@@ -30,14 +30,31 @@ _GUITARS: Final = (*range(24, 32), 105)
 _VOICES: Final = (52, 53, 54)
 # The usual clef first.
 _BY_PROGRAM: Final = {
-    **dict.fromkeys((40, 110, 56, 59, 60, *range(64, 70), *range(71, 80), 9, 10, 11, 13, 104, 106, 107), (TREBLE,)),
+    **dict.fromkeys((40, 110, 56, 59, 60, *range(64, 70), *range(71, 80), 9, 10, 11, 13, 21, 22, 23, 104, 106, 107), (TREBLE,)),
     **dict.fromkeys(_GUITARS, (TREBLE_8,)),
     **dict.fromkeys((*range(32, 40), 43, 47, 58), (BASS,)),
     41: (ALTO, TREBLE), 42: (BASS, TENOR, TREBLE), 57: (BASS, TENOR), 70: (BASS, TENOR), 109: (TREBLE,),
 }  # fmt: skip
 _WORDS: Final = (
-    ("tenor sax", None), ("tenor", TREBLE_8), ("bass clarinet", None), ("baritone", BASS), ("basso", BASS),
+    ("soprano", TREBLE), ("alto", TREBLE), ("tenor sax", None), ("tenor", TREBLE_8), ("bass clarinet", None),
+    ("baritone", BASS), ("bass", BASS),
 )  # fmt: skip
+
+
+_MARKED: Final = {
+    "G2": TREBLE, "F4": BASS, "C3": ALTO, "C4": TENOR, "G1": Clef("G", 1, 0, 67, 81), "C1": Clef("C", 1, 0, 60, 74),
+    "C2": Clef("C", 2, 0, 57, 71), "C5": Clef("C", 5, 0, 47, 60), "F3": Clef("F", 3, 0, 47, 60),
+    "F5": Clef("F", 5, 0, 40, 53),
+}  # fmt: skip
+
+
+def marked_clef(text: str, octaves: int) -> Clef | None:
+    """The clef of a mark such as `C3`; nothing for one that is no clef of pitches."""
+    clef = _MARKED.get(text)
+    if clef is None or not octaves:
+        return clef
+    shift = 12 * octaves
+    return clef._replace(octaves=octaves, lowest=clef.lowest + shift, highest=clef.highest + shift)
 
 
 def clefs_of(program: int, name: str, pitches: Sequence[int]) -> list[Clef]:
@@ -75,7 +92,8 @@ def clef_path(bars: Sequence[Sequence[int]], choice: Sequence[Clef]) -> list[Cle
     """
     if len(choice) == 1:
         return [choice[0]] * len(bars)
-    totals = [0.25 * i for i in range(len(choice))]
+    # To begin in another clef than the usual one costs as much as to change into it.
+    totals = [_CHANGE + 0.25 * i if i else 0.0 for i in range(len(choice))]
     back: list[list[int]] = []
     for pitches in bars:
         best = min(range(len(choice)), key=lambda i: totals[i])

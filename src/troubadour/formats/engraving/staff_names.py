@@ -149,18 +149,34 @@ CHOIR: Final = (
     InstrumentName("Bass", "B."),
 )  # fmt: skip
 
+_ALSO: Final = (
+    InstrumentName("Clarinet", "Cl."), InstrumentName("Trumpet", "Tpt."), InstrumentName("Horn", "Hn."),
+    InstrumentName("Saxophone", "Sax."), InstrumentName("Cello", "Vc."),
+)  # fmt: skip
+"""Names that scores have beside those of the list."""
+
 
 def abbreviate(name: str) -> str:
-    """A short form of a name that no list has: initials of several words, or the word's beginning.
+    """A short form of a name: the list's for an instrument, else initials of several words, or the beginning.
+
+    What follows an instrument's name stays, such as a number; a key comes before it.
 
     >>> abbreviate("Lead Vocals"), abbreviate("Melody"), abbreviate("Solo")
     ('L. V.', 'Mel.', 'Solo')
+    >>> abbreviate("Violin II"), abbreviate("Clarinet in Bb"), abbreviate("Tenor Sax")
+    ('Vln. II', 'Bb Cl.', 'T. Sax.')
     """
-    for known in (*INSTRUMENT_NAMES, *CHOIR, DRUMS):
-        if name.lower() == known.name.lower():
+    low = name.lower().replace(" sax ", " saxophone ") + ("ophone" if name.lower().endswith(" sax") else "")
+    for known in sorted((*INSTRUMENT_NAMES, *_ALSO, *CHOIR, DRUMS), key=lambda k: -len(k.name)):
+        if low == known.name.lower():
             return known.abbreviation
-        if name.lower().startswith(known.name.lower() + " ") and name.split()[-1].isdigit():
-            return f"{known.abbreviation} {name.split()[-1]}"
+        if low.startswith(known.name.lower() + " "):
+            words = name.split()
+            rest = words[len(known.name.split()) :]
+            if len(rest) == 1 and (rest[0].isdigit() or set(rest[0]) <= set("IVX")):
+                return f"{known.abbreviation} {rest[0]}"
+            if len(rest) == 2 and rest[0].lower() == "in" and len(rest[1]) <= 2:
+                return f"{rest[1]} {known.abbreviation}"
     words = name.split()
     if len(words) > 1:
         return " ".join(w if w.isdigit() else f"{w[0]}." for w in words)

@@ -12,8 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import numpy as np
+
+from troubadour.formats.engraving.measures import beat_ticks, written_bars
 from troubadour.formats.engraving.percussion import drum_of
 from troubadour.formats.engraving.pulse import QUARTER, THIRTY_SECOND
+from troubadour.music.score import Score
 
 _SHORTEST: Final = THIRTY_SECOND
 _EIGHTH: Final = QUARTER // 2
@@ -44,6 +48,30 @@ class WrittenChord:
     start: int
     end: int
     notes: tuple[StaffNote, ...]
+
+
+def as_notated(score: Score) -> Score:
+    """The score with notated in place of played lengths; each track counts as one staff.
+
+    Args:
+        score: score with `QUARTER` ticks per quarter.
+    """
+    bars = written_bars(score)
+    if not bars:
+        return score
+    barlines = [bar.start for bar in bars] + [bars[-1].end]
+    rows: list[tuple[int, int, int, int, int]] = []
+    for track, one in enumerate(score.tracks):
+        mine = score.notes()[score.track == track].tolist()
+        if one.is_drum:
+            voices = drum_voices(mine, barlines, beat_ticks(bars[0].metre))
+            notes = [note for voice in voices for chord in voice for note in chord.notes]
+        else:
+            notes = staff_notes(mine, barlines)
+        rows += [(n.start, max(n.end - n.start, 1), n.pitch, n.velocity, track) for n in notes]
+    columns = np.array(rows, dtype=np.int32).reshape(-1, 5).T
+    names = ("onset", "duration", "pitch", "velocity", "track")
+    return score.replace(**dict(zip(names, columns, strict=True)))
 
 
 def staff_notes(rows: Sequence[Sequence[int]], barlines: Sequence[int]) -> list[StaffNote]:

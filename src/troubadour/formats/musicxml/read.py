@@ -60,7 +60,8 @@ def read_musicxml(data: bytes, name: str, *, all_endings: bool = False) -> Piece
         data: the file.
         name: how errors and an untitled piece call it.
         all_endings: keep first endings in the order of the page, with marks that say which they are.
-            Otherwise the music goes from what is repeated straight to its last ending.
+            Otherwise the music goes from what is repeated straight to its last ending, and `Piece.page`
+            has all of them.
 
     Raises:
         UnreadableFileError: damaged, hostile, too large, or not MusicXML.
@@ -102,6 +103,24 @@ class _Reader:
                 self._sections.add(number, measure, line)
 
     def piece(self, all_endings: bool) -> Piece:
+        page = None
+        if not all_endings:
+            counts = self._counts.copy()
+            score, irregular, bars, left_out = self._score(False)
+            if left_out:
+                told = self._counts.copy()
+                self._counts.clear()
+                self._counts.update(counts)
+                page = self._score(True)[0]
+                self._counts.clear()
+                self._counts.update(told)
+                self._counts["measures of first endings left out"] = left_out
+        else:
+            score, irregular, bars, _ = self._score(True)
+        return self._described(score, irregular, bars, page)
+
+    def _score(self, all_endings: bool) -> tuple[Score, int, int, int]:
+        """The score, and the numbers of irregular bars, of all bars, and of measures left out."""
         if not self._parts:
             raise InputError("no parts; export the score again with its music")
         n_measures = max(len(p.lengths) for p in self._parts)
@@ -131,7 +150,7 @@ class _Reader:
             upbeat_ticks=grid.upbeat_ticks,
             marks=credit_marks(self._root) + _form_of_kept(marks, kept, n_measures),
         )
-        return self._described(score, grid.irregular, len(written))
+        return score, grid.irregular, len(written), n_measures - len(kept)
 
     def _tracks(
         self, starts: dict[int, int], stops: dict[int, int]
@@ -187,7 +206,7 @@ class _Reader:
                     if id(note.row) in dropped:
                         note.row = None
 
-    def _described(self, score: Score, irregular: int, bars: int) -> Piece:
+    def _described(self, score: Score, irregular: int, bars: int, page: Score | None) -> Piece:
         root = self._root
         repairs = self._repairs + [f"{count} {what}" for what, count in self._counts.items()]
         if irregular:
@@ -200,6 +219,7 @@ class _Reader:
             licence=text(root, "identification/rights")[:200],
             repairs=tuple(repairs),
             irregular_share=irregular / bars if bars else 0.0,
+            page=page,
         )
 
 

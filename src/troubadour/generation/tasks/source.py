@@ -26,6 +26,8 @@ from troubadour.tokens.prefix import density_level
 
 _WIDER = 3
 """Semitones by which a new note may leave the range of its voice in the given piece."""
+_NARROWEST = 16
+"""Semitones of the narrowest range; less than an octave within the key would not count as usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def end_of(score: Score) -> int:
 
 
 def instrument_defaults_of(score: Score) -> InstrumentDefaults:
-    """Instruments and ranges of a given piece, ranges widened by 3 semitones."""
+    """Instruments and ranges of a given piece, ranges widened by 3 semitones and to at least 16."""
     programs: list[tuple[int, int]] = []
     ranges: list[tuple[int, int]] = []
     for i, track in enumerate(score.tracks):
@@ -118,7 +120,10 @@ def instrument_defaults_of(score: Score) -> InstrumentDefaults:
         programs.append((vocab.DRUMS if track.is_drum else track.program, len(voices)))
         for voice in voices:
             pitches = [p for _, _, chord in voice for p, _ in chord]
-            ranges.append((max(min(pitches) - _WIDER, 0), min(max(pitches) + _WIDER, 127)))
+            low, high = min(pitches) - _WIDER, max(pitches) + _WIDER
+            missing = max(_NARROWEST - (high - low), 0)
+            low, high = low - missing // 2, high + (missing + 1) // 2
+            ranges.append((max(low, 0), min(high, 127)))
     return InstrumentDefaults(tuple(programs), tuple(ranges))
 
 

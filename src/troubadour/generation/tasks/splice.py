@@ -1,7 +1,8 @@
 """Insertion of composed notes into the given piece, which does not change otherwise.
 
 New notes get the onsets and lengths of the grid in the ticks of the given piece, and the velocities of the
-notes around them. A composed note at the same place as a given note stands for the given note.
+notes around them. A composed note at the same place and of the same length as a given note stands for the
+given note.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.generation.tasks.tracks import GAP, OVERLAP
 from troubadour.music.exact import note_places
 from troubadour.music.marks import WHOLE, MarkKind
 from troubadour.music.quantise import TICKS_PER_QUARTER, VELOCITY_LEVELS, nearest
@@ -56,7 +58,7 @@ def splice(
     """
     tracks = range(len(composed.tracks)) if tracks is None else tracks[: len(composed.tracks)]
     exact_track = np.unique(given.track).tolist()  # of each track of the grid
-    there = {tuple(row) for row in grid.notes()[:, [0, 2, 4]].tolist()}
+    there = {(row[0], row[2], row[4]): row[1] for row in grid.notes().tolist()}
     out: Places = set(removed)
     new_notes: list[
         tuple[int, int, int, int, int]
@@ -64,9 +66,9 @@ def splice(
     for index, target in enumerate(tracks):
         rows = composed.notes()[composed.track == index].tolist()
         if target >= 0:
-            mine = {(r[0], r[2], target) for r in rows}
+            mine = {(r[0], r[2], target) for r in rows if _as_long(r[1], there.get((r[0], r[2], target)))}
             out |= {place for place in there if place[2] == target} - mine
-            rows = [r for r in rows if (r[0], r[2], target) not in there]
+            rows = [r for r in rows if (r[0], r[2], target) not in mine]
         if target != KEPT:
             new_notes += [(r[0], r[1], r[2], r[3], index) for r in rows]
     places = note_places(given)
@@ -84,6 +86,11 @@ def splice(
         },
         tracks=(*given.tracks, *(composed.tracks[index] for index in added)),
     )
+
+
+def _as_long(composed: int, given: int | None) -> bool:
+    """Whether a composed length equals a given length within the tolerances of `simplified`."""
+    return given is not None and abs(composed - given) <= max(GAP, OVERLAP * max(composed, given))
 
 
 def _without(score: Score, is_removed: NDArray[np.bool_]) -> Score:

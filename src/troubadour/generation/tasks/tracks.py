@@ -14,10 +14,10 @@ from troubadour.music.score import Score
 from troubadour.music.voices import split_voices
 
 _MOST_VOICES: Final = 8
-_OVERLAP: Final = 0.25
+OVERLAP: Final = 0.25
 """Share of a note's length that counts as articulation: overlap with the next note or gap before it, or
 difference between the lengths of the notes of a chord."""
-_GAP: Final = 5
+GAP: Final = 5
 """Longest gap in ticks that is not a rest: less than a sixteenth."""
 
 
@@ -37,10 +37,10 @@ def simplified(score: Score) -> Score:
         following = np.append(starts[1:], full)[place]
         longest = np.zeros(len(starts), dtype=np.int32)
         np.maximum.at(longest, place, length[mine])
-        together = length[mine] >= (1 - _OVERLAP) * longest[place]
+        together = length[mine] >= (1 - OVERLAP) * longest[place]
         length[mine] = np.where(together, longest[place], length[mine])
         over = score.onset[mine] + length[mine] - following
-        small = (np.abs(over) <= _OVERLAP * length[mine]) & (over >= -_GAP)
+        small = (np.abs(over) <= OVERLAP * length[mine]) & (over >= -GAP)
         length[mine] -= np.where(small, over, 0)
     return score if bool((length == score.duration).all()) else score.replace(duration=length)
 
