@@ -43,12 +43,12 @@ from chorale_networks.training import VoiceTask
 from chorale_networks.voice_leading import clear
 from chorale_networks.voices import LOWEST, VoiceGrid, prepare, read_chorales
 from curves import curves
+from troubadour.core.networks.trainer import Trainer
 from troubadour.generation.autoregressive import load_composer
 from troubadour.generation.evaluation.voice_leading import check
 from troubadour.generation.request import Brief
 from troubadour.models.options import TrainOptions
 from troubadour.music.score import Score
-from troubadour.networks.trainer import Trainer
 
 ORDER = (0, 3, 1, 2)
 """Soprano, bass, alto, tenor."""

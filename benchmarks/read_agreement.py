@@ -142,7 +142,7 @@ def compare_changes(ours: list[Change], theirs: list[Change], default: tuple[Any
             _last_of_each_tick,
         ),
         ("repeats left out", _without_repeats),
-        ("the first stands from the beginning on", _from_zero),
+        ("the first comes late and holds from the beginning on as well", _from_zero),
     ):
         after = change(kept)
         if after != kept:
@@ -162,7 +162,7 @@ def _without_repeats(changes: list[Change]) -> list[Change]:
 
 
 def _from_zero(changes: list[Change]) -> list[Change]:
-    return [(0, *changes[0][1:]), *changes[1:]]
+    return [(0, *changes[0][1:]), *changes] if changes[0][0] else changes
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ from safetensors.torch import load_file
 from chorale_networks.key_network import KeyNetwork, KeyTask, piece_nats
 from chorale_networks.piano_roll import prepare_roll, read_rolls, without_copies
 from chorale_networks.spec import FrameSpec
+from troubadour.core.networks.trainer import Trainer
 from troubadour.models.options import TrainOptions
-from troubadour.networks.trainer import Trainer
 
 COMMON = {"batch_tokens": 2048, "warmup": 50, "cooldown": 0.6, "ema_decay": 0.98,
           "learning_rate": 0.0015, "muon_lr": 0.0015, "checkpoint_every": 25}  # fmt: skip

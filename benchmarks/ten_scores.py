@@ -3,7 +3,7 @@
     python benchmarks/ten_scores.py [--png FOLDER]
 
 Each tune book there is read, written as MusicXML with every ending, and drawn by verovio into
-docs/images/scores. With --png, pages to look at are written to FOLDER too.
+docs/images/scores. With --png, their first pages, to be looked at, are written to FOLDER too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from troubadour.app.search import read_exact
 from troubadour.export.files import written_score
 from troubadour.formats.engrave import Engraver
 from troubadour.formats.musicxml import write_musicxml
+from troubadour.formats.print_pages import Titles, outlined, without_size
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -37,19 +38,20 @@ def main() -> None:
             from troubadour.analysis.png import to_png
 
             options.png.mkdir(parents=True, exist_ok=True)
-            white = re.sub(
-                r"(<svg\b[^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', svg, count=1
-            )
-            (options.png / f"{path.stem}.png").write_bytes(to_png(white, 1400))
+            pages = engraver.pages(text, Titles(piece.title, composer=piece.composer), "DejaVu Sans", 6.0)
+            (options.png / f"{path.stem}.png").write_bytes(to_png(without_size(pages[0]), 1654))
     engraver.close()
 
 
 def _steady(svg: str, stem: str) -> str:
-    """The picture with ids that are the same each time."""
-    names: dict[str, str] = {}
-    for found in re.findall(r'\bid="([^"]+)"', svg):
-        names.setdefault(found, f"{stem}-{len(names)}")
-    return re.sub(r'(\bid="|href="#|url\(#)([^")]+)', lambda m: m[1] + names.get(m[2], m[2]), svg)
+    """The picture without fonts, white space and names that nothing uses, the others the same each time."""
+    svg = outlined(re.sub(r"<style[^>]*>@font-face.*?</style>", "", svg, flags=re.S))
+    svg = re.sub(r"<title\b.*?</title>|<!--.*?-->|<desc\b.*?</desc>", "", svg, flags=re.S)
+    svg = re.sub(r">\s+<", "><", svg)
+    used = set(re.findall(r"[#]([\w-]+)", svg))
+    names = {name: f"{stem}-{i}" for i, name in enumerate(re.findall(r'\bid="([^"]+)"', svg)) if name in used}
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{names[m[1]]}"' if m[1] in used else "", svg)
+    return re.sub(r"(#)([\w-]+)", lambda m: m[1] + names.get(m[2], m[2]), svg)
 
 
 if __name__ == "__main__":

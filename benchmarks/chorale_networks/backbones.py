@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.networks.blocks import FeedForward, Norm, Rotary, SelfAttention, rotary_tables, rotate
+from troubadour.core.networks.blocks import FeedForward, Norm, Rotary, SelfAttention, rotary_tables, rotate
 
 from .spec import FrameSpec
 

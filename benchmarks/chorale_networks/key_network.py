@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.core.networks.blocks import Norm
+from troubadour.core.networks.trainer import ValidationLosses
 from troubadour.models.options import TrainOptions
-from troubadour.networks.blocks import Norm
-from troubadour.networks.trainer import ValidationLosses
 
 from .backbones import SmallFeedForward, TransformerBackbone
 from .copies import MATCH_LEVELS

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.core.networks.blocks import Norm
 from troubadour.generation.evaluation.voice_leading import PERFECT
-from troubadour.networks.blocks import Norm
 
 from .backbones import BackboneMemory, LstmBackbone, SmallFeedForward, TransformerBackbone
 from .copies import MATCH_LEVELS

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from troubadour.core.networks.trainer import ValidationLosses
 from troubadour.models.options import TrainOptions
-from troubadour.networks.trainer import ValidationLosses
 
 from .network import Frames, VoiceNetwork
 from .scoring import score

@@ -30,13 +30,13 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from troubadour.core.networks.blocks import Norm, autocast  # noqa: E402
+from troubadour.core.networks.options import TrainerOptions, rate  # noqa: E402
+from troubadour.core.networks.trainer import Trainer, ValidationLosses  # noqa: E402
 from troubadour.models.event_training import EventTask, evaluate, save_composer  # noqa: E402
 from troubadour.models.families import family_of  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
 from troubadour.models.train_report import train_report  # noqa: E402
-from troubadour.networks.blocks import Norm, autocast  # noqa: E402
-from troubadour.networks.options import TrainerOptions, rate  # noqa: E402
-from troubadour.networks.trainer import Trainer, ValidationLosses  # noqa: E402
 
 pytestmark = pytest.mark.torch
 OPTIONS = TrainOptions(
@@ -125,7 +125,7 @@ from troubadour.models.dataset import load
 from troubadour.models.families import family as family_named
 from troubadour.models.event_training import EventTask
 from troubadour.models.options import TrainOptions
-from troubadour.networks.trainer import Trainer
+from troubadour.core.networks.trainer import Trainer
 import json
 folder, data, family, spec, options = sys.argv[1:]
 shape = family_named(family).spec_type.from_dict(json.loads(spec))
@@ -293,7 +293,7 @@ def test_progress_and_the_log_tell_how_it_goes(
     tmp_path: Path, spec: TransformerSpec, data: Data, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[int] = []
-    with caplog.at_level(logging.INFO, logger="troubadour.networks.trainer"):
+    with caplog.at_level(logging.INFO, logger="troubadour.core.networks.trainer"):
         run_of(tmp_path, spec, data, replace(OPTIONS, steps=10)).run(
             progress=lambda step, _: seen.append(step)
         )

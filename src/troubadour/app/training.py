@@ -85,9 +85,9 @@ def train_composer(
     check_terms([p.row for p in (*found.train, *found.valid)], accept_terms)
     # What is wrong with the music is told before torch takes seconds to load.
     try:
+        from troubadour.core.networks.trainer import Trainer
         from troubadour.models.event_training import EventTask, load_start, save_composer
         from troubadour.models.train_report import train_report
-        from troubadour.networks.trainer import Trainer
     except ImportError as error:
         raise MissingExtraError("training needs torch: pip install 'troubadour[train]'") from error
     told = (

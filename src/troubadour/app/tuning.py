@@ -69,9 +69,9 @@ def tune(
     try:
         import optuna
 
+        from troubadour.core.networks.trainer import Trainer
         from troubadour.models.event_training import EventTask
         from troubadour.models.train_report import train_report
-        from troubadour.networks.trainer import Trainer
     except ImportError as error:
         raise MissingExtraError(
             "the search needs torch and optuna: pip install 'troubadour[train]'"

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from troubadour.core.networks.onnx_graph import INT64, Floats, Graph, Shape
+from troubadour.core.networks.onnx_layers import product, rms_norm
 from troubadour.generation.network_spec import Precision, Spec
-from troubadour.networks.onnx_graph import INT64, Floats, Graph, Shape
-from troubadour.networks.onnx_layers import product, rms_norm
 from troubadour.tokens.copies import LEVELS, VIEWS, CopyFeatures
 
 Integers = NDArray[np.int64]

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.core.networks.blocks import Norm, autocast
 from troubadour.generation.network_spec import Spec
 from troubadour.models.dataset import Batch
-from troubadour.networks.blocks import Norm, autocast
 from troubadour.tokens.copies import LEVELS, VIEWS, columns
 
 SCALE: Final = 0.02

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from troubadour.core.networks.checkpoint import write_json
+from troubadour.core.networks.trainer import Trainer, ValidationLosses
 from troubadour.generation.autoregressive import WEIGHTS, AutoregressiveComposer, load_composer
 from troubadour.generation.network_spec import Spec
 from troubadour.generation.style_statistics import StyleStatistics
@@ -28,8 +30,6 @@ from troubadour.models.dataset import (
 from troubadour.models.event_network import EventNetwork
 from troubadour.models.families import family_of
 from troubadour.models.options import TrainOptions
-from troubadour.networks.checkpoint import write_json
-from troubadour.networks.trainer import Trainer, ValidationLosses
 
 _SEEN: Final = 200
 """Most training pieces that are scored for the overfitting report."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from troubadour.core.errors import InputError
+from troubadour.core.networks.options import TrainerOptions
 from troubadour.models.objectives import ONLY_NEXT, check
-from troubadour.networks.options import TrainerOptions
 
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
 

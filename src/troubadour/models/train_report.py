@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from troubadour.networks.overfitting import OverfittingReport
-from troubadour.networks.trainer import Trainer
+from troubadour.core.networks.overfitting import OverfittingReport
+from troubadour.core.networks.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)

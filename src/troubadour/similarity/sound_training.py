@@ -18,9 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from troubadour.core.errors import InputError
+from troubadour.core.networks.options import TrainerOptions
+from troubadour.core.networks.trainer import Trainer
 from troubadour.core.progress import Progress
-from troubadour.networks.options import TrainerOptions
-from troubadour.networks.trainer import Trainer
 from troubadour.similarity.encoder import KERNEL, STRIDE, WIDTH, SoundEncoder
 
 Floats = NDArray[np.float32]

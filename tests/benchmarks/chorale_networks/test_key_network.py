@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch")
 from chorale_networks.key_network import KeyNetwork, KeyTask, piece_nats, rolls_of  # noqa: E402
 from chorale_networks.piano_roll import KEYS, prepare_roll  # noqa: E402
 from chorale_networks.spec import FrameSpec  # noqa: E402
+from troubadour.core.networks.trainer import Trainer  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
-from troubadour.networks.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
 SPEC = FrameSpec(width=32, layers=2, heads=2, hidden=48, reader_width=32, reader_layers=1, reader_hidden=32,

@@ -16,9 +16,9 @@ from chorale_networks.training import VoiceTask, batch_of, cell_nats  # noqa: E4
 from chorale_networks.voice_leading import clear  # noqa: E402# noqa: E402
 from chorale_networks.voices import prepare, transpose  # noqa: E402
 from troubadour.core.errors import InputError  # noqa: E402
+from troubadour.core.networks.trainer import Trainer  # noqa: E402
 from troubadour.generation.evaluation.voice_leading import PERFECT, check  # noqa: E402
 from troubadour.models.options import TrainOptions  # noqa: E402
-from troubadour.networks.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
 SMALL = {

@@ -60,11 +60,11 @@ def test_the_engine_equals_the_network_that_trains(vae: VaeComposer) -> None:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_learns_and_resumes_exactly(pieces: Pieces, tmp_path: Path, precision: str) -> None:
     pytest.importorskip("torch")
+    from troubadour.core.networks.trainer import Trainer
     from troubadour.generation.style_statistics import style_statistics
     from troubadour.models.options import TrainOptions
     from troubadour.models.train_report import train_report
     from troubadour.models.vae.training import VaeTask, save_vae
-    from troubadour.networks.trainer import Trainer
 
     data = {4: stack(some(pieces[:16], 4))}
     options = TrainOptions(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+from troubadour.music.marks import Mark
 
 
 class Clef(NamedTuple):
@@ -49,12 +52,35 @@ _MARKED: Final = {
 
 
 def marked_clef(text: str, octaves: int) -> Clef | None:
-    """The clef of a mark such as `C3`; nothing for one that is no clef of pitches."""
+    """The clef of a mark such as `C3`; `None` for other signs, such as percussion."""
     clef = _MARKED.get(text)
     if clef is None or not octaves:
         return clef
     shift = 12 * octaves
     return clef._replace(octaves=octaves, lowest=clef.lowest + shift, highest=clef.highest + shift)
+
+
+def marked_clefs(marks: Sequence[Mark], edges: Sequence[int]) -> list[Clef]:
+    """The marked clef of each bar of a staff; a change within a bar applies from the next bar.
+
+    Args:
+        marks: clef marks of the staff, by tick.
+        edges: first tick of each bar, and the end of the last bar.
+
+    Returns:
+        One clef per bar, or an empty list if the first bar has no marked clef.
+    """
+    at: dict[int, Clef] = {}
+    for mark in marks:
+        found = marked_clef(mark.text, mark.value)
+        if found is not None:
+            at[bisect_left(edges, mark.tick)] = found
+    if 0 not in at:
+        return []
+    clefs = [at[0]]
+    for i in range(1, len(edges) - 1):
+        clefs.append(at.get(i, clefs[-1]))
+    return clefs
 
 
 def clefs_of(program: int, name: str, pitches: Sequence[int]) -> list[Clef]:

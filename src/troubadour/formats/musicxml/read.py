@@ -30,6 +30,8 @@ from troubadour.music.score import Score, Track
 MAX_PARTS: Final = 64
 MAX_NOTES: Final = 200_000
 MAX_MEASURES: Final = 10_000
+MAX_DIRECTIONS: Final = 50_000
+"""Most directions and chord symbols of all parts; the largest known score has a tenth of them."""
 _ROUNDING: Final = 2
 """Ticks by which the ends of tied notes may differ."""
 
@@ -87,7 +89,7 @@ class _Reader:
             raise InputError(f"{len(ids)} parts; allowed: {MAX_PARTS}; leave some out")
         heads = heads_of(self._root)
         self._parts = [PartReader(heads.get(name) or PartHead(), self._counts) for name in ids]
-        notes = 0
+        notes = directions = 0
         for number, measure, cell in cells(self._root):
             if measure >= MAX_MEASURES:
                 raise InputError(f"more than {MAX_MEASURES} measures; split the piece")
@@ -95,6 +97,11 @@ class _Reader:
             # A timewise document need not name every part in each measure.
             part.lengths += [0] * (measure - len(part.lengths))
             before = len(part.notes)
+            directions += len(cell.findall("direction")) + len(cell.findall("harmony"))
+            if directions > MAX_DIRECTIONS:
+                raise InputError(f"more than {MAX_DIRECTIONS} directions and chord symbols; split the piece")
+            if notes + len(cell.findall("note")) > 2 * MAX_NOTES:
+                raise InputError(f"more than {2 * MAX_NOTES} notes and rests; split the piece")
             part.read(cell, measure)
             notes += len(part.notes) - before
             if notes > MAX_NOTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from troubadour.formats.engraving.beams import beam_marks
@@ -13,7 +13,7 @@ from troubadour.formats.engraving.clefs import (
     Clef,
     clef_path,
     clefs_of,
-    marked_clef,
+    marked_clefs,
     octave_shift,
 )
 from troubadour.formats.engraving.dynamics import printed_levels
@@ -101,11 +101,13 @@ class PartWriter:
         return out
 
     def _clefs(self, staff: int) -> list[Clef]:
-        """The clef of each bar of a staff: the marked ones, else those that fit instrument and range."""
+        """The clef of each bar of a staff: the marked clefs, otherwise by instrument and range."""
         if self.part.is_drum:
             return [PERCUSSION] * len(self.bars)
-        if marked := self._marked_clefs(staff):
-            return marked
+        if self.part.staves == len(self.part.tracks):
+            mine = [m for m in self.marks.clefs if m.track == self.part.tracks[staff]]
+            if marked := marked_clefs(mine, self.edges):
+                return marked
         shift = -self.part.transposition.semitones
         bars = [
             [n.pitch + shift for voice in self.voices[staff] for c in voice[i] for n in c.notes]
@@ -116,22 +118,6 @@ class PartWriter:
         else:
             choice = clefs_of(self.part.program, self.part.name, [p for bar in bars for p in bar])
         return clef_path(bars, choice)
-
-    def _marked_clefs(self, staff: int) -> list[Clef]:
-        """The clef of each bar where marks give one from the start; a change within a bar stands at the next."""
-        if self.part.staves != len(self.part.tracks):
-            return []
-        at: dict[int, Clef] = {}
-        for mark in self.marks.clefs:
-            found = marked_clef(mark.text, mark.value)
-            if found is not None and mark.track == self.part.tracks[staff]:
-                at[bisect_left(self.edges, mark.tick)] = found
-        if 0 not in at:
-            return []
-        out: list[Clef] = []
-        for i in range(len(self.bars)):
-            out.append(at[i] if i in at else out[-1])
-        return out
 
     def _dynamics(self) -> None:
         if self.marks.has_dynamics:

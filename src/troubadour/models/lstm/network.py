@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.core.networks.blocks import Norm
 from troubadour.models.event_network import EventNetwork
 from troubadour.models.lstm.spec import LstmSpec
-from troubadour.networks.blocks import Norm
 
 
 class LstmLayer(nn.Module):

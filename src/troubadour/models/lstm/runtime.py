@@ -10,6 +10,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from troubadour.core.errors import ModelError
+from troubadour.core.networks.onnx_graph import FLOAT, Floats, Shape
+from troubadour.core.networks.onnx_layers import lstm, rms_norm
 from troubadour.generation.network_spec import FULL, Precision
 from troubadour.models.event_graph import (
     Ids,
@@ -21,8 +23,6 @@ from troubadour.models.event_graph import (
     raw_logits,
 )
 from troubadour.models.lstm.spec import LstmSpec
-from troubadour.networks.onnx_graph import FLOAT, Floats, Shape
-from troubadour.networks.onnx_layers import lstm, rms_norm
 
 
 class LstmRuntime:

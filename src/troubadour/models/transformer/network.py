@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from troubadour.core.networks.blocks import TransformerBlock, rotary_tables
 from troubadour.models.event_network import SCALE, EventNetwork
 from troubadour.models.transformer.spec import TransformerSpec
-from troubadour.networks.blocks import TransformerBlock, rotary_tables
 
 
 class TransformerNetwork(EventNetwork):

@@ -13,6 +13,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from troubadour.core.errors import ModelError
+from troubadour.core.networks.onnx_graph import FLOAT, INT32, Floats, Shape
+from troubadour.core.networks.onnx_layers import cached_attention, feed_forward, rotary
 from troubadour.generation.network_spec import FULL, Precision
 from troubadour.models.event_graph import (
     Ids,
@@ -24,8 +26,6 @@ from troubadour.models.event_graph import (
     raw_logits,
 )
 from troubadour.models.transformer.spec import TransformerSpec
-from troubadour.networks.onnx_graph import FLOAT, INT32, Floats, Shape
-from troubadour.networks.onnx_layers import cached_attention, feed_forward, rotary
 
 
 class TransformerRuntime:

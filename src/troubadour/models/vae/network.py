@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
+from troubadour.core.networks.blocks import Norm, TransformerBlock, autocast, squared_relu
 from troubadour.models.vae.dataset import VaeBatch
 from troubadour.models.vae.passages import METRES, PAD
 from troubadour.models.vae.spec import VaeSpec
-from troubadour.networks.blocks import Norm, TransformerBlock, autocast, squared_relu
 
 
 class VaeNetwork(nn.Module):

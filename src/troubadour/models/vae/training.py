@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from troubadour.core.networks.trainer import Trainer, ValidationLosses
 from troubadour.generation.loading import WEIGHTS
 from troubadour.generation.style_statistics import StyleStatistics, style_statistics
 from troubadour.models.families import Styled, TrainedFamily
@@ -24,7 +25,6 @@ from troubadour.models.vae.passages import LENGTHS, METRES, STEPS, passages
 from troubadour.models.vae.runtime import VaeRuntime
 from troubadour.models.vae.spec import VaeSpec
 from troubadour.music.score import Score
-from troubadour.networks.trainer import Trainer, ValidationLosses
 
 _VALIDATED = 1000
 """Passages of each length that an evaluation takes, evenly spread."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
-from troubadour.networks.blocks import Rotary, Style, TransformerBlock
+from troubadour.core.networks.blocks import Rotary, Style, TransformerBlock
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 _STYLE = Style(nn.LayerNorm, F.relu, bias=True)

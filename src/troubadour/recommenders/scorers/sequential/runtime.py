@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from troubadour.networks.onnx_graph import FLOAT, INT64, Graph, Shape, checked
-from troubadour.networks.onnx_layers import distance_attention, feed_forward, layer_norm
+from troubadour.core.networks.onnx_graph import FLOAT, INT64, Graph, Shape, checked
+from troubadour.core.networks.onnx_layers import distance_attention, feed_forward, layer_norm
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec
 
 

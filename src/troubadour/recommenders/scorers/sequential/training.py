@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from troubadour.core.errors import InputError
-from troubadour.networks.options import TrainerOptions
-from troubadour.networks.trainer import Trainer, ValidationLosses
+from troubadour.core.networks.options import TrainerOptions
+from troubadour.core.networks.trainer import Trainer, ValidationLosses
 from troubadour.recommenders.scorers.sequential.network import SequentialNetwork
 from troubadour.recommenders.scorers.sequential.runtime import SequentialRuntime
 from troubadour.recommenders.scorers.sequential.spec import SequentialSpec

@@ -23,16 +23,16 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from troubadour.core.errors import ModelError, TroubadourError
-from troubadour.networks.checkpoint import (
+from troubadour.core.networks.checkpoint import (
     DOCUMENT,
     Arrays,
     read_checkpoint,
     write_arrays,
     write_checkpoint,
 )
-from troubadour.networks.optim import Optimiser
-from troubadour.networks.options import TrainerOptions, rate
-from troubadour.networks.overfitting import OverfittingReport, Point, overfitting_report
+from troubadour.core.networks.optim import Optimiser
+from troubadour.core.networks.options import TrainerOptions, rate
+from troubadour.core.networks.overfitting import OverfittingReport, Point, overfitting_report
 
 log = logging.getLogger(__name__)
 Batch = TypeVar("Batch")

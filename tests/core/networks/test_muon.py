@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from troubadour.networks.muon import Muon, orthogonal  # noqa: E402
+from troubadour.core.networks.muon import Muon, orthogonal  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from troubadour.networks.overfitting import Point, overfitting_report
+from troubadour.core.networks.overfitting import Point, overfitting_report
 
 CURVES = {
     "overfits": ([(0, 1.0, 1.0), (10, 0.7, 0.8), (20, 0.4, 0.75), (30, 0.2, 0.9)], 20),

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from troubadour.networks.int8 import BLOCK, by_column, in_blocks
-from troubadour.networks.onnx_graph import MICROSOFT, Floats, Graph
+from troubadour.core.networks.int8 import BLOCK, by_column, in_blocks
+from troubadour.core.networks.onnx_graph import MICROSOFT, Floats, Graph
 
 Norm = Callable[[Graph, str, str, int], str]
 """Graph, input, name and width -> output."""

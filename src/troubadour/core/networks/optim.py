@@ -13,8 +13,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from troubadour.networks.muon import Muon
-from troubadour.networks.options import TrainerOptions
+from troubadour.core.networks.muon import Muon
+from troubadour.core.networks.options import TrainerOptions
 
 
 class Optimiser:
