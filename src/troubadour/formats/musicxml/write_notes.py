@@ -223,3 +223,15 @@ def _instrument(note: StaffNote, place: NotePlace) -> str:
 def _notehead(note: StaffNote, place: NotePlace) -> str:
     head = drum_of(note.pitch).head if place.is_drum else ""
     return f"<notehead>{head}</notehead>" if head else ""
+
+
+def mark_tuplets(line: Sequence[Written]) -> None:
+    """Note where tuplets of a line begin and end."""
+    for i, item in enumerate(line):
+        region = item.value.region
+        if region is None:
+            continue
+        first = i == 0 or line[i - 1].value.region != region
+        last = i + 1 == len(line) or line[i + 1].value.region != region
+        if first != last:
+            item.tuplet = "start" if first else "stop"

@@ -33,6 +33,7 @@ from troubadour.formats.musicxml.write_notes import (
     Written,
     chord_xml,
     grace_xml,
+    mark_tuplets,
     rest_xml,
 )
 from troubadour.music.score import Key, Score
@@ -313,7 +314,7 @@ class PartWriter:
             out, beam_marks([(w.value, w.chord is not None) for w in out], bar.pulse), strict=True
         ):
             written.beams = beams
-        _mark_tuplets(out)
+        mark_tuplets(out)
         return out
 
     def _line(
@@ -384,14 +385,3 @@ class PartWriter:
 
 def _foot(item: Written) -> bool:
     return item.chord is not None and drum_of(item.chord.notes[0].pitch).foot
-
-
-def _mark_tuplets(line: Sequence[Written]) -> None:
-    for i, item in enumerate(line):
-        region = item.value.region
-        if region is None:
-            continue
-        first = i == 0 or line[i - 1].value.region != region
-        last = i + 1 == len(line) or line[i + 1].value.region != region
-        if first != last:
-            item.tuplet = "start" if first else "stop"
