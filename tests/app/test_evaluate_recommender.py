@@ -140,7 +140,7 @@ def test_training_from_the_command_line_says_what_it_chose_and_keeps_the_report(
     assert choice["why"] in report
     assert {t["model"] for t in choice["trials"]} == {"popular", "rp3beta"}
     if choice["exposure"]["ndcg"]:
-        assert "Prices that keep the same few pieces" in report
+        assert "Exposure prices: strength" in report
 
 
 def test_an_empty_home_says_what_to_do(tmp_path: Path) -> None:

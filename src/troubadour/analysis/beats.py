@@ -47,7 +47,7 @@ def pitched(score: Score) -> Score:
 
 
 def beat_ticks(metre: Metre) -> int:
-    """Length of the felt beat in ticks: dotted in 6/8, 9/8 and 12/8, else the metre's unit."""
+    """Length of the felt beat in ticks: dotted in 6/8, 9/8 and 12/8, else the metre's unit (`Metre.tactus_ticks`)."""
     return metre.tactus_ticks(TICKS_PER_QUARTER)
 
 

@@ -96,7 +96,7 @@ def check_metre(metre: tuple[int, int]) -> None:
 
 def metre_name(metre: tuple[int, int]) -> str:
     """(6, 8) as `6/8`."""
-    return f"{metre[0]}/{metre[1]}"
+    return Metre(0, *metre).name
 
 
 def parse_pitch(value: str | int) -> int:

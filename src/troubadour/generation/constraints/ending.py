@@ -12,8 +12,7 @@ from troubadour.generation.constraints.checks import Spans
 from troubadour.generation.constraints.chords import Chord, Harmony
 from troubadour.generation.constraints.intersection import Named, intersect
 from troubadour.generation.request import Brief
-from troubadour.music.score import Key
-from troubadour.music.theory.keys import MINOR_MODES
+from troubadour.music.theory.keys import MINOR_MODES, Key
 from troubadour.tokens.grammar import Automaton, Mask
 
 
