@@ -103,15 +103,15 @@ class Homes:
         return own
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def folk_home(homes: Homes) -> Path:
-    """A home with a small catalogue and nothing else, to be copied."""
+    """A home with a small catalogue and nothing else; each test file has its own copy."""
     return homes.copy("folk", _build_folk)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small_home(homes: Homes) -> Path:
-    """A home with a small catalogue, forty simulated listeners and a live release."""
+    """A home with a small catalogue, forty simulated listeners and a live release; each test file has its own copy."""
 
     def build(home: Path) -> None:
         from troubadour.app import jobs

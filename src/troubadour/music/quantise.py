@@ -112,7 +112,7 @@ def quantise(
         tuple(m._replace(tick=m.tick * unit) for m in metres if m.tick * unit < max(length, 1)),
         tuple(k._replace(tick=k.tick * unit) for k in _changes(keys, length)),
         upbeat * unit,
-        _marks(score, marks, grid, used.tolist()) if score.marks else (),
+        _marks(score, marks, grid, used.tolist(), length) if score.marks else (),
     )
 
 
@@ -146,12 +146,7 @@ class _Grid:
         return quarter, time - quarter
 
     def place(self, ticks: Column, tracks: Column) -> NDArray[np.int64]:
-        """Ticks of the source on the new grid, shape (n,).
-
-        Args:
-            ticks: shape (n,).
-            tracks: the track of each tick, whose tuplets apply, shape (n,).
-        """
+        """Ticks of the source on the new grid, shape (n,); the tuplets of each tick's track apply."""
         placed = snap(ticks * self.scale, self.bars) * self.unit
         if self.tuplets:
             for i, (tick, track) in enumerate(zip(ticks.tolist(), tracks.tolist(), strict=True)):
@@ -192,7 +187,9 @@ def _marking(bpm: float) -> float:
     return float(nearest(np.array([bpm]), METRONOME)[0])
 
 
-def _marks(score: Score, kinds: Collection[MarkKind], grid: _Grid, used: list[int]) -> tuple[Mark, ...]:
+def _marks(
+    score: Score, kinds: Collection[MarkKind], grid: _Grid, used: list[int], length: int
+) -> tuple[Mark, ...]:
     """Marks on the new grid; marks of a track without notes become marks of the whole piece."""
     kept = [
         m
@@ -203,10 +200,14 @@ def _marks(score: Score, kinds: Collection[MarkKind], grid: _Grid, used: list[in
         return ()
     index = {track: i for i, track in enumerate(used)}
     tracks = np.array([m.track for m in kept])
-    ticks = grid.place(np.array([m.tick for m in kept]), tracks).tolist()
-    ends = grid.place(np.array([max(m.end, 0) for m in kept]), tracks).tolist()
+    placed = []
+    for raw in ([m.tick for m in kept], [max(m.end, 0) for m in kept]):
+        at = np.array(raw, dtype=np.int32)
+        # After the last note there are no bars to count from.
+        rounded = np.rint(at * (grid.scale * grid.unit)).astype(np.int64)
+        placed.append(np.where(rounded > length, rounded, grid.place(at, tracks)).tolist())
     moved = []
-    for mark, tick, end in zip(kept, ticks, ends, strict=True):
+    for mark, tick, end in zip(kept, *placed, strict=True):
         if mark.kind in FORM:
             tick, end = grid.barline(mark.tick), grid.barline(mark.end)
         track = index.get(mark.track, WHOLE)

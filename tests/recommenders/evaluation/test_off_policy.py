@@ -97,7 +97,7 @@ def test_impossible_estimates_are_refused() -> None:
         Logged(one, one * 0, one)
     with pytest.raises(InputError, match="one entry"):
         Logged(one, one[:2], one)
-    with pytest.raises(InputError, match="none of what was shown"):
+    with pytest.raises(InputError, match="probability 0 for every logged choice"):
         snips(Logged(one, one, one * 0), np.random.default_rng(0))
     with pytest.raises(InputError, match="predicted"):
         doubly_robust(Logged(one, one, one), np.random.default_rng(0))
