@@ -17,6 +17,8 @@ from troubadour.catalogue.item_vectors import item_vectors
 from troubadour.catalogue.store import Event
 from troubadour.music.features import FEATURES
 
+pytestmark = pytest.mark.slow
+
 RATE = 22_050
 
 

@@ -270,6 +270,7 @@ print("recovered", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_acknowledges_nothing_and_recovers(store: Store, tmp_path: Path) -> None:
     store.close()
     done = subprocess.run(

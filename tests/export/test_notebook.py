@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from troubadour.app.studio import Studio
@@ -32,6 +33,7 @@ def test_a_piece_shows_its_score_sound_and_rights(small_home: Path) -> None:
     assert piece.to_dict()["id"] == row.id
 
 
+@pytest.mark.slow
 def test_a_long_piece_stays_small_and_says_what_is_left_out(small_home: Path) -> None:
     rng = np.random.default_rng(1)
     rows = [[i * 6, 6, int(p), 80, t] for t in range(4) for i, p in enumerate(rng.integers(48, 84, 2000))]

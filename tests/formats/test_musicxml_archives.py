@@ -128,6 +128,7 @@ def test_a_directory_of_many_entries_is_refused_before_it_is_read() -> None:
         read_musicxml(data, "x.mxl")
 
 
+@pytest.mark.slow
 def test_real_archives_are_read_whole(shared_data: Path) -> None:
     paths = sorted((shared_data / "openscore_quartets").rglob("*.mxl"))[::15]
     assert len(paths) > 6

@@ -24,6 +24,8 @@ from troubadour.formats.render import MidiRenderer, play, write_wav
 from troubadour.server.app import create_app
 from troubadour.similarity.melody_search.lines import Skyline, query_skyline
 
+pytestmark = pytest.mark.slow
+
 RIGHTS = {"source", "licence", "generated"}
 
 

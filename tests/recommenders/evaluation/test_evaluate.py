@@ -89,7 +89,13 @@ def test_the_next_play_may_be_a_repeat(make_plays) -> None:
     assert all(len(h) == 0 for h in found.hidden)
 
 
-@pytest.mark.parametrize("name", registry.names("recommenders"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] if n == "sequential" else [])
+        for n in registry.names("recommenders")
+    ],
+)
 def test_changing_the_future_changes_no_score(name: str, tribes: Interactions) -> None:
     """Adds a like at the end and permutes held-out events: the fitted model must not change."""
     rng = np.random.default_rng(0)
