@@ -19,7 +19,13 @@ NOT_LINEAR = {"content", "als"}
 """Models whose score is normalised by the history."""
 
 
-@pytest.fixture(scope="module", params=registry.names("recommenders"))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(n, marks=[pytest.mark.slow] if n == "sequential" else [])
+        for n in registry.names("recommenders")
+    ],
+)
 def name(request):
     return request.param
 
